@@ -1,0 +1,53 @@
+/* The hub: authenticated Socket.IO sockets, and the dispatch of their events by table (docs/signaling.md). It implements
+ * ports/sockets.h. Which event does what is src/events.c; what a session is, the hub does not know. */
+#ifndef CONVERSATION_EDGE_HUB_H
+#define CONVERSATION_EDGE_HUB_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "conversation/base/err.h"
+#include "conversation/base/str.h"
+#include "conversation/base/uuid.h"
+#include "conversation/edge/reply.h"
+#include "conversation/sio/sio.h"
+
+enum event_needs {
+    NEEDS_NOTHING,
+    NEEDS_USER,   /* an authenticated socket */
+    NEEDS_SESSION /* a socket that has joined the session its payload names in `sessionId` */
+};
+
+/* One relayed event; everything is valid during the call only. */
+struct relay_call {
+    struct str payload;            /* the event's object as it came: valid JSON */
+    uint64_t socket_id;
+    struct uuid user_id, session_id;
+    const char *reason;            /* out, on failure: static text for the client, may stay NULL */
+};
+
+struct event_row {
+    const char *name;
+    enum event_needs needs;
+    const struct handler *handler;                /* a flow; or: */
+    enum err (*relay)(struct relay_call *call);   /* decided at once, without I/O or allocation */
+};
+
+struct hub_setup {
+    const struct event_row *events; /* borrowed; ended by a row without name */
+    /* A socket that had entered a session is gone or has left it without sockets_leave_session. */
+    void (*socket_gone)(uint64_t socket_id, const struct uuid *session_id, const struct uuid *user_id);
+};
+
+/* Verifies a token: the edge's gate, also used for REST. OK, or ERR_UNAUTHORIZED and *reason. */
+struct identity;
+typedef enum err token_gate(struct str token, struct identity *out, const char **reason);
+
+void hub_init(const struct hub_setup *setup, token_gate *gate);
+struct sio_server *hub_sio(void);      /* NULL before hub_init */
+void hub_drain(void);                  /* tells every socket `server_draining` */
+void hub_done(void);                   /* closes every session; afterwards nothing is left */
+size_t hub_socket_count(void);
+
+#endif

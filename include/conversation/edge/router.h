@@ -1,0 +1,51 @@
+/* The REST route table and the columns the dispatcher enforces (docs/ARCHITECTURE.md, "Adding an endpoint"). */
+#ifndef CONVERSATION_EDGE_ROUTER_H
+#define CONVERSATION_EDGE_ROUTER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "conversation/edge/reply.h"
+#include "conversation/ports/kv.h"
+
+enum http_method { GET, POST, PUT, PATCH, DELETE, HEAD, OPTIONS, HTTP_METHOD_COUNT, HTTP_METHOD_OTHER };
+
+enum route_auth {
+    AUTH_NONE,
+    AUTH_USER  /* a valid bearer token; caller_identity() is its user */
+};
+
+enum route_flags {
+    ROUTE_ETAG = 1, /* the answer carries an ETag and If-None-Match is honoured */
+    ROUTE_OPS = 2   /* served on OPS_PORT when that is set; bare path without the API prefix */
+};
+
+struct route {
+    enum http_method method;
+    const char *path; /* below /api/conversations, ":name" segments are parameters; ops routes: the whole path */
+    const struct handler *handler;
+    enum route_auth auth;
+    const struct rate_limit *limit; /* per user; NULL: none */
+    unsigned flags;
+};
+
+#define API_PREFIX      "/api/conversations"
+#define ROUTE_PARAMS_MAX 4
+
+/* Checks and compiles the table (borrowed); asserts on a row that contradicts another. */
+void router_init(const struct route *routes, size_t count);
+void router_done(void);
+
+struct route_match {
+    const struct route *route;                       /* NULL: none */
+    struct field_param params[ROUTE_PARAMS_MAX];     /* values borrowed from the path */
+    int param_count;
+    unsigned allowed_methods;                        /* bits by enum http_method, of the path; 0: unknown path */
+};
+/* HEAD finds the row of GET. `ops_listener`: the request came in on the port that serves ops routes. */
+void router_match(enum http_method method, struct str path, bool on_ops_port, bool on_api_port, struct route_match *out);
+
+/* "DELETE, GET, HEAD, OPTIONS" of a path's methods, for Allow. */
+void router_allow(unsigned allowed_methods, struct buf *out);
+
+#endif

@@ -1,0 +1,78 @@
+/* What decides whether a match request is admitted and how it is matched: one read, one row. */
+#include "adapters/pg/db_match.h"
+#include "adapters/pg/db_records.h"
+#include "conversation/base/clock.h"
+#include "conversation/ports/db.h"
+
+/* $1 user, $2 language, $3 topic, $4 level, $5 week's start, $6 now.
+ *
+ * talks: the user's sessions that were active, of which come the week's usage and the history.
+ * waits: of the latest 200 matches in the language within the last hour; the bound keeps the read short on a busy day,
+ * when the latest 200 say more than the hour. */
+static const struct pg_statement ADMISSION = {
+    .name = "match_admission",
+    .sql = "WITH talks AS ("
+           "    SELECT s.status, s.started_at, s.ended_at, q.user_id AS partner_id"
+           "      FROM session_participants p"
+           "      JOIN sessions s ON s.id = p.session_id AND s.started_at IS NOT NULL"
+           "      JOIN session_participants q ON q.session_id = p.session_id AND q.position = 1 - p.position"
+           "     WHERE p.user_id = $1"
+           "), past AS ("
+           "    SELECT partner_id, max(coalesce(ended_at, started_at)) AS spoke_at FROM talks GROUP BY partner_id"
+           "), waits AS ("
+           "    SELECT r.current_level = $4 AS is_level, r.current_level = $4 AND r.topic_code = $3 AS is_topic,"
+           "           extract(epoch FROM r.matched_at - coalesce(r.scheduled_for, r.created_at)) AS seconds"
+           "      FROM match_requests r"
+           "     WHERE r.status = 'matched' AND r.target_language_code = $2"
+           "       AND r.matched_at > " PG_AT("$6") " - interval '1 hour'"
+           "     ORDER BY r.matched_at DESC LIMIT 200"
+           "), median AS ("
+           "    SELECT CASE WHEN count(*) FILTER (WHERE is_topic) >= 5"
+           "                THEN percentile_cont(0.5) WITHIN GROUP (ORDER BY seconds) FILTER (WHERE is_topic)"
+           "                WHEN count(*) FILTER (WHERE is_level) >= 5"
+           "                THEN percentile_cont(0.5) WITHIN GROUP (ORDER BY seconds) FILTER (WHERE is_level)"
+           "                WHEN count(*) >= 5"
+           "                THEN percentile_cont(0.5) WITHIN GROUP (ORDER BY seconds)"
+           "           END AS seconds"
+           "      FROM waits"
+           ") "
+           "SELECT (SELECT count(*) FROM talks WHERE status <> 'aborted' AND started_at >= " PG_AT("$5") "),"
+           "       EXISTS (SELECT FROM session_participants p WHERE p.user_id = $1 AND p.is_live),"
+           "       EXISTS (SELECT FROM match_requests r WHERE r.user_id = $1 AND r.status = 'pending'),"
+           "       coalesce((SELECT greatest(round(seconds), 0)::bigint FROM median), -1),"
+           "       ARRAY(SELECT partner_id FROM past ORDER BY partner_id),"
+           "       ARRAY(SELECT " PG_MS("spoke_at") " FROM past ORDER BY partner_id),"
+           "       ARRAY(" MATCH_EXCLUDED("$1::uuid") "),"
+           "       t.id IS NOT NULL, " TOPIC_COLUMNS("$1::uuid")
+           "  FROM (VALUES (1)) one"
+           "  LEFT JOIN topics t ON t.code = $3 AND t.target_language_code = $2 AND t.is_active"};
+
+static enum err read_admission(struct flow *f, const struct pg_rows *rows, void *out)
+{
+    struct arena *arena = flow_arena(f);
+    struct cursor c = cursor_at(rows, 0);
+    struct db_admission a = {.used_this_week = (int)take_int(&c)};
+    a.has_live_session = take_bool(&c);
+    a.has_live_request = take_bool(&c);
+    a.recent_wait_seconds = (int)take_int(&c);
+    a.history = take_history(&c, arena, &a.history_count);
+    a.excluded = take_uuids(&c, arena, &a.excluded_count);
+    a.topic_found = take_bool(&c);
+    if (a.topic_found)
+        take_topic(&c, arena, &a.topic);
+    if (c.ok)
+        *(struct db_admission *)out = a;
+    return cursor_result(&c);
+}
+
+void db_match_admission(struct flow *f, const struct db_admission_query *q, struct db_admission *out)
+{
+    struct pg_args args = {0};
+    pg_arg_uuid(&args, &q->user_id);
+    pg_arg_text(&args, q->language);
+    pg_arg_text(&args, q->topic_code);
+    pg_arg_text(&args, level_names[q->level]);
+    pg_arg_time(&args, q->week_start_ms);
+    pg_arg_time(&args, clock_now_ms());
+    pg_run(f, &ADMISSION, &args, read_admission, out);
+}

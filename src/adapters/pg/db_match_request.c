@@ -1,0 +1,196 @@
+/* The life of a match request: stored, cancelled, expired, looked up. The claim of a pair is in db_match_claim.c. */
+#include "adapters/pg/db_match.h"
+#include "adapters/pg/db_records.h"
+#include "conversation/base/clock.h"
+#include "conversation/ports/db.h"
+
+/* --- insert --- */
+
+/* The parameters are the columns of `added` in their order, then the correlation id. The checks of `state` serve the answer;
+ * what decides in a race of two inserts is the unique index: the second waits for the first and then adds nothing. */
+static const struct pg_statement REQUEST_INSERT = {
+    .name = "match_request_insert",
+    .is_write = true,
+    .sql =
+        "WITH state AS ("
+        "    SELECT EXISTS (SELECT FROM session_participants p WHERE p.user_id = $2::uuid AND p.is_live) AS in_session,"
+        "           EXISTS (SELECT FROM match_requests r WHERE r.user_id = $2::uuid AND r.status = 'pending')"
+        "           AS has_request"
+        "), added AS ("
+        "    INSERT INTO match_requests ("
+        "        id, user_id, learning_profile_id, target_language_code, native_language_code,"
+        "        preferred_partner_native_language_code, topic_code, preferred_accent, display_name, avatar_url,"
+        "        topic_category, current_level, preferred_partner_level, tier, mode, recording_consent,"
+        "        preferred_duration_minutes, max_wait_seconds, created_at, expires_at, scheduled_for)"
+        "    SELECT $1::uuid, $2::uuid, $3::uuid, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16::boolean,"
+        "           $17::int, $18::int, " PG_AT("$19") ", " PG_AT("$20") ", " PG_AT("$21")
+        "      FROM state WHERE NOT in_session AND NOT has_request"
+        "    ON CONFLICT (user_id) WHERE status = 'pending' DO NOTHING"
+        "    RETURNING *"
+        "), event AS ("
+        "    " OUTBOX_INSERT
+        "    SELECT 'match.requested', user_id, $22, created_at,"
+        "           jsonb_build_object('matchRequestId', id, 'userId', user_id,"
+        "                              'targetLanguageCode', target_language_code, 'topicCode', topic_code,"
+        "                              'preferredPartnerLevel', preferred_partner_level)"
+        "      FROM added"
+        ") "
+        "SELECT EXISTS (SELECT FROM added), in_session FROM state"};
+
+static enum err read_inserted(struct flow *f, const struct pg_rows *rows, void *out)
+{
+    (void)f;
+    (void)out;
+    struct cursor c = cursor_at(rows, 0);
+    bool is_added = take_bool(&c), is_in_session = take_bool(&c);
+    if (is_added)
+        return OK;
+    return is_in_session ? ERR_ALREADY_IN_SESSION : ERR_ALREADY_MATCHED;
+}
+
+void db_match_request_insert(struct flow *f, const struct match_request *r)
+{
+    struct pg_args args = {0};
+    pg_arg_uuid(&args, &r->id);
+    pg_arg_uuid(&args, &r->user_id);
+    pg_arg_uuid(&args, &r->learning_profile_id);
+    pg_arg_text(&args, r->target_language);
+    pg_arg_text(&args, r->native_language);
+    pg_arg_text_opt(&args, r->wanted_native_language);
+    pg_arg_text(&args, r->topic_code);
+    pg_arg_text_opt(&args, r->preferred_accent);
+    pg_arg_text(&args, r->display_name);
+    pg_arg_text_opt(&args, r->avatar_url);
+    pg_arg_text(&args, topic_category_names[r->topic_category]);
+    pg_arg_text(&args, level_names[r->level]);
+    pg_arg_text(&args, partner_level_names[r->preferred_partner_level]);
+    pg_arg_text(&args, tier_names[r->tier]);
+    pg_arg_text(&args, match_mode_names[r->mode]);
+    pg_arg_bool(&args, r->recording_consent);
+    if (r->preferred_duration_minutes)
+        pg_arg_int(&args, r->preferred_duration_minutes);
+    else
+        pg_arg_text(&args, NULL);
+    pg_arg_int(&args, r->max_wait_seconds);
+    pg_arg_time(&args, r->created_at_ms);
+    pg_arg_time(&args, r->expires_at_ms);
+    pg_arg_time(&args, r->scheduled_for_ms);
+    pg_arg_text(&args, flow_correlation_id(f));
+    pg_run(f, &REQUEST_INSERT, &args, read_inserted, NULL);
+}
+
+/* --- cancel --- */
+
+/* $1 id, $2 user, $3 now, $4 correlation id. `locked` reads the row as the last committed writer left it. */
+static const struct pg_statement REQUEST_CANCEL = {
+    .name = "match_request_cancel",
+    .is_write = true,
+    .sql = "WITH locked AS MATERIALIZED ("
+           "    SELECT * FROM match_requests WHERE id = $1 AND user_id = $2 FOR UPDATE"
+           "), moved AS ("
+           "    UPDATE match_requests r SET status = 'cancelled'"
+           "      FROM locked l WHERE r.id = l.id AND l.status = 'pending' RETURNING r.*"
+           "), event AS ("
+           "    " OUTBOX_INSERT
+           "    SELECT 'match.cancelled', r.user_id, $4, " PG_AT("$3") ", " MATCH_EVENT_PAYLOAD " FROM moved r"
+           "), r AS ("
+           "    SELECT * FROM moved UNION ALL SELECT * FROM locked WHERE NOT EXISTS (SELECT FROM moved)"
+           ") "
+           "SELECT EXISTS (SELECT FROM moved), " MATCH_COLUMNS " FROM r"};
+
+static enum err read_cancelled(struct flow *f, const struct pg_rows *rows, void *out)
+{
+    (void)f;
+    if (pg_row_count(rows) == 0)
+        return ERR_MATCH_REQUEST_NOT_FOUND;
+    struct cursor c = cursor_at(rows, 0);
+    struct db_cancel cancel = {.changed = take_bool(&c)};
+    take_match_request(&c, &cancel.request);
+    if (c.ok)
+        *(struct db_cancel *)out = cancel;
+    return cursor_result(&c);
+}
+
+void db_match_request_cancel(struct flow *f, const struct uuid *id, const struct uuid *user_id,
+                             struct db_cancel *out)
+{
+    struct pg_args args = {0};
+    pg_arg_uuid(&args, id);
+    pg_arg_uuid(&args, user_id);
+    pg_arg_time(&args, clock_now_ms());
+    pg_arg_text(&args, flow_correlation_id(f));
+    pg_run(f, &REQUEST_CANCEL, &args, read_cancelled, out);
+}
+
+/* --- latest --- */
+
+static const struct pg_statement REQUEST_LATEST = {
+    .name = "match_request_latest",
+    .sql = "SELECT " MATCH_COLUMNS "  FROM match_requests r"
+           " WHERE r.id = coalesce((SELECT id FROM match_requests WHERE user_id = $1 AND status = 'pending'),"
+           "                       (SELECT id FROM match_requests WHERE user_id = $1"
+           "                         ORDER BY created_at DESC LIMIT 1))"};
+
+static enum err read_latest(struct flow *f, const struct pg_rows *rows, void *out)
+{
+    (void)f;
+    if (pg_row_count(rows) == 0)
+        return ERR_MATCH_REQUEST_NOT_FOUND;
+    struct cursor c = cursor_at(rows, 0);
+    struct match_request request;
+    take_match_request(&c, &request);
+    if (c.ok)
+        *(struct match_request *)out = request;
+    return cursor_result(&c);
+}
+
+void db_match_request_latest(struct flow *f, const struct uuid *user_id, struct match_request *out)
+{
+    struct pg_args args = {0};
+    pg_arg_uuid(&args, user_id);
+    pg_run(f, &REQUEST_LATEST, &args, read_latest, out);
+}
+
+/* --- expire --- */
+
+/* $1 ids, $2 now, $3 correlation id. Rows are locked in the order of their ids, as by the claim: no deadlock. A row that was
+ * claimed or cancelled while the lock was awaited is looked at again and drops out. */
+static const struct pg_statement REQUESTS_EXPIRE = {
+    .name = "match_requests_expire",
+    .is_write = true,
+    .sql = "WITH locked AS MATERIALIZED ("
+           "    SELECT id FROM match_requests"
+           "     WHERE id = ANY ($1::uuid[]) AND status = 'pending' AND expires_at <= " PG_AT("$2")
+           "     ORDER BY id FOR UPDATE"
+           "), r AS ("
+           "    UPDATE match_requests m SET status = 'expired'"
+           "      FROM locked l WHERE m.id = l.id RETURNING m.*"
+           "), event AS ("
+           "    " OUTBOX_INSERT
+           "    SELECT 'match.expired', r.user_id, $3, " PG_AT("$2") ", " MATCH_EVENT_PAYLOAD
+           "      FROM r ORDER BY r.expires_at, r.id"
+           ") "
+           "SELECT " MATCH_COLUMNS " FROM r ORDER BY r.expires_at, r.id"};
+
+static enum err read_requests(struct flow *f, const struct pg_rows *rows, void *out)
+{
+    size_t count = (size_t)pg_row_count(rows);
+    struct match_request *items = ARENA_ARRAY(flow_arena(f), struct match_request, count);
+    for (size_t i = 0; i < count; i++) {
+        struct cursor c = cursor_at(rows, (int)i);
+        take_match_request(&c, &items[i]);
+        if (!c.ok)
+            return ERR_INTERNAL;
+    }
+    *(struct db_match_requests *)out = (struct db_match_requests){items, count};
+    return OK;
+}
+
+void db_match_requests_expire(struct flow *f, const struct uuid *ids, size_t count, struct db_match_requests *out)
+{
+    struct pg_args args = {0};
+    pg_arg_uuids(&args, ids, count);
+    pg_arg_time(&args, clock_now_ms());
+    pg_arg_text(&args, flow_correlation_id(f));
+    pg_run(f, &REQUESTS_EXPIRE, &args, read_requests, out);
+}

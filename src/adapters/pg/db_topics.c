@@ -1,0 +1,114 @@
+/* Topics, their prompts, and which codes go together. */
+#include "adapters/pg/db_records.h"
+#include "conversation/ports/db.h"
+
+static const char *level_name_or_null(int level)
+{
+    return level < 0 ? NULL : level_names[level];
+}
+
+static const char *category_name_or_null(int category)
+{
+    return category < 0 ? NULL : topic_category_names[category];
+}
+
+/* --- list --- */
+
+/* $1 user, $2 language, $3 level, $4 category; null: any */
+static const struct pg_statement TOPICS_LIST = {
+    .name = "topics_list",
+    .sql = "SELECT " TOPIC_COLUMNS("$1::uuid")
+           "  FROM topics t"
+           " WHERE t.is_active"
+           "   AND ($2::text IS NULL OR t.target_language_code = $2)"
+           "   AND ($3::text IS NULL OR t.level = $3)"
+           "   AND ($4::text IS NULL OR t.category = $4)"
+           " ORDER BY t.level, t.code COLLATE \"C\", t.target_language_code"};
+
+static enum err read_topics(struct flow *f, const struct pg_rows *rows, void *out)
+{
+    struct db_topics *topics = out;
+    size_t count = (size_t)pg_row_count(rows);
+    struct topic *items = ARENA_ARRAY(flow_arena(f), struct topic, count);
+    for (size_t i = 0; i < count; i++) {
+        struct cursor c = cursor_at(rows, (int)i);
+        take_topic(&c, flow_arena(f), &items[i]);
+        if (!c.ok)
+            return ERR_INTERNAL;
+    }
+    *topics = (struct db_topics){items, count};
+    return OK;
+}
+
+void db_topics_list(struct flow *f, const struct db_topics_query *q, struct db_topics *out)
+{
+    struct pg_args args = {0};
+    pg_arg_uuid(&args, &q->user_id);
+    pg_arg_text(&args, q->language);
+    pg_arg_text(&args, level_name_or_null(q->level));
+    pg_arg_text(&args, category_name_or_null(q->category));
+    pg_run(f, &TOPICS_LIST, &args, read_topics, out);
+}
+
+/* --- one code, with prompts --- */
+
+/* $1 user, $2 code, $3 language; null: any */
+static const struct pg_statement TOPIC_GET = {
+    .name = "topic_get",
+    .sql = "SELECT " TOPIC_COLUMNS("$1::uuid") ", " TOPIC_PROMPT_COLUMNS
+           "  FROM topics t"
+           " WHERE t.is_active AND t.code = $2 AND ($3::text IS NULL OR t.target_language_code = $3)"
+           " ORDER BY t.target_language_code"};
+
+static enum err read_topics_with_prompts(struct flow *f, const struct pg_rows *rows, void *out)
+{
+    struct db_topics *topics = out;
+    size_t count = (size_t)pg_row_count(rows);
+    struct topic *items = ARENA_ARRAY(flow_arena(f), struct topic, count);
+    for (size_t i = 0; i < count; i++) {
+        struct cursor c = cursor_at(rows, (int)i);
+        take_topic(&c, flow_arena(f), &items[i]);
+        items[i].prompts = take_prompts(&c, flow_arena(f), &items[i].prompt_count);
+        if (!c.ok)
+            return ERR_INTERNAL;
+    }
+    *topics = (struct db_topics){items, count};
+    return OK;
+}
+
+void db_topic_get(struct flow *f, const struct db_topics_query *q, struct db_topics *out)
+{
+    struct pg_args args = {0};
+    pg_arg_uuid(&args, &q->user_id);
+    pg_arg_text(&args, q->code);
+    pg_arg_text(&args, q->language);
+    pg_run(f, &TOPIC_GET, &args, read_topics_with_prompts, out);
+}
+
+/* --- compatible codes --- */
+
+static const struct pg_statement TOPIC_PAIRS = {
+    .name = "topic_pairs",
+    .sql = "SELECT code_a, code_b FROM topic_compatibility ORDER BY code_a, code_b"};
+
+static enum err read_pairs(struct flow *f, const struct pg_rows *rows, void *out)
+{
+    struct db_topic_pairs *pairs = out;
+    size_t count = (size_t)pg_row_count(rows);
+    struct topic_pair *items = ARENA_ARRAY(flow_arena(f), struct topic_pair, count);
+    for (size_t i = 0; i < count; i++) {
+        struct cursor c = cursor_at(rows, (int)i);
+        take_text(&c, items[i].a, sizeof items[i].a);
+        take_text(&c, items[i].b, sizeof items[i].b);
+        if (!c.ok)
+            return ERR_INTERNAL;
+    }
+    *pairs = (struct db_topic_pairs){items, count};
+    return OK;
+}
+
+void db_topic_pairs(struct flow *f, struct db_topic_pairs *out)
+{
+    struct pg_args args = {0};
+    pg_run(f, &TOPIC_PAIRS, &args, read_pairs, out);
+}

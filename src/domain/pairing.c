@@ -1,0 +1,218 @@
+/* Who is tried when. Every ticket stands in a heap by the time its phase next rises; what has risen by now is first moved to its
+ * new phase, all of it, and put on the ready list in due order; then the ready ones are tried. So every try sees every
+ * ticket in the phase it has at that moment. */
+#include "conversation/domain/pairing.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "pairing_index.h"
+
+struct pairing {
+    struct index index;
+    struct map by_id;
+    struct heap rises, expiries;
+    struct list ready; /* by due time, wait start, id */
+    int64_t now_ms;    /* the latest seen */
+};
+
+struct pairing *pairing_new(const struct pairing_rules *rules)
+{
+    struct pairing *p = calloc(1, sizeof *p);
+    if (!p)
+        abort();
+    index_init(&p->index, rules);
+    p->rises.kind = HEAP_RISE;
+    p->expiries.kind = HEAP_EXPIRY;
+    list_init(&p->ready);
+    p->now_ms = INT64_MIN;
+    return p;
+}
+
+static void drop(struct pairing *p, struct ticket *t)
+{
+    map_remove(&p->by_id, &t->by_id.key);
+    heap_set(&p->rises, t, INT64_MAX);
+    heap_set(&p->expiries, t, INT64_MAX);
+    list_remove(&t->in_ready);
+    ticket_free(&p->index, t);
+}
+
+static void drop_node(struct map_node *node, void *arg)
+{
+    drop(arg, container_of(node, struct ticket, by_id));
+}
+
+void pairing_free(struct pairing *p)
+{
+    if (!p)
+        return;
+    map_each(&p->by_id, drop_node, p);
+    map_done(&p->by_id);
+    heap_done(&p->rises);
+    heap_done(&p->expiries);
+    index_done(&p->index);
+    free(p);
+}
+
+void pairing_set_compatible(struct pairing *p, const struct topic_pair *pairs, size_t count)
+{
+    index_set_compatible(&p->index, pairs, count);
+}
+
+bool pairing_add(struct pairing *p, const struct match_request *r)
+{
+    if (map_get(&p->by_id, &r->id))
+        return false;
+    struct ticket *t = ticket_new(&p->index, r);
+    map_put(&p->by_id, &r->id, &t->by_id);
+    heap_set(&p->rises, t, t->wait_start_ms);
+    heap_set(&p->expiries, t, t->expires_at_ms ? t->expires_at_ms : INT64_MAX);
+    return true;
+}
+
+static struct ticket *find(const struct pairing *p, const struct uuid *request_id)
+{
+    struct map_node *node = map_get(&p->by_id, request_id);
+    return node ? container_of(node, struct ticket, by_id) : NULL;
+}
+
+bool pairing_remove(struct pairing *p, const struct uuid *request_id)
+{
+    struct ticket *t = find(p, request_id);
+    if (t)
+        drop(p, t);
+    return t != NULL;
+}
+
+bool pairing_contains(const struct pairing *p, const struct uuid *request_id)
+{
+    return find(p, request_id) != NULL;
+}
+
+/* --- due --- */
+
+static enum match_phase phase_now(const struct pairing *p, const struct ticket *t)
+{
+    if (p->now_ms >= pairing_last_pass_at_ms(&p->index.rules, t->expires_at_ms))
+        return PHASE_ANY_LEVEL;
+    return match_phase_of(p->now_ms - t->wait_start_ms);
+}
+
+/* When the phase of an awake ticket rises next. */
+static int64_t next_rise_ms(const struct pairing *p, const struct ticket *t)
+{
+    if (t->phase == PHASE_ANY_LEVEL)
+        return INT64_MAX;
+    int64_t bound = t->wait_start_ms + match_phase_start_ms[t->phase + 1];
+    int64_t last_pass = pairing_last_pass_at_ms(&p->index.rules, t->expires_at_ms);
+    return bound < last_pass ? bound : last_pass;
+}
+
+static void make_ready(struct pairing *p, struct ticket *t, int64_t due_ms)
+{
+    if (list_is_linked(&t->in_ready))
+        return; /* keeps its earlier due time */
+    t->due_ms = due_ms;
+    struct list *after = p->ready.prev;
+    while (after != &p->ready) {
+        const struct ticket *other = container_of(after, struct ticket, in_ready);
+        if (other->due_ms < due_ms || (other->due_ms == due_ms && ticket_is_before(other, t)))
+            break;
+        after = after->prev;
+    }
+    list_add_tail(after->next, &t->in_ready);
+}
+
+static void advance(struct pairing *p, int64_t now_ms)
+{
+    if (now_ms > p->now_ms)
+        p->now_ms = now_ms;
+    while (heap_top_ms(&p->rises) <= p->now_ms) {
+        struct ticket *t = heap_top(&p->rises);
+        make_ready(p, t, heap_top_ms(&p->rises));
+        ticket_set_phase(t, phase_now(p, t));
+        heap_set(&p->rises, t, next_rise_ms(p, t));
+    }
+}
+
+/* --- pairs --- */
+
+static struct pairing_ticket describe(const struct ticket *t)
+{
+    struct pairing_ticket out = {.request_id = t->by_id.key,
+                                 .user_id = t->user_id,
+                                 .wait_start_ms = t->wait_start_ms,
+                                 .expires_at_ms = t->expires_at_ms,
+                                 .tier = t->kind->key.tier};
+    memcpy(out.target_language, ticket_space(t)->target, sizeof out.target_language);
+    return out;
+}
+
+static struct pairing_pair pair_of(const struct ticket *a, const struct ticket *b, int score)
+{
+    const struct ticket *first = ticket_is_before(a, b) ? a : b, *second = first == a ? b : a;
+    enum match_phase phase = a->phase > b->phase ? a->phase : b->phase;
+    return (struct pairing_pair){.first = describe(first),
+                                 .second = describe(second),
+                                 .score = score,
+                                 .level_difference = abs((int)a->kind->key.level - (int)b->kind->key.level),
+                                 .is_tandem = match_traits_cross(&a->kind->traits, &b->kind->traits),
+                                 .is_any_level = phase == PHASE_ANY_LEVEL,
+                                 .phase = phase};
+}
+
+bool pairing_next(struct pairing *p, int64_t now_ms, struct pairing_pair *out)
+{
+    advance(p, now_ms);
+    while (!list_is_empty(&p->ready)) {
+        struct ticket *t = LIST_FIRST(&p->ready, struct ticket, in_ready);
+        list_remove(&t->in_ready);
+        int score;
+        struct ticket *partner = index_best(&p->index, t, p->now_ms, &score);
+        if (!partner)
+            continue;
+        *out = pair_of(t, partner, score);
+        drop(p, t);
+        drop(p, partner);
+        return true;
+    }
+    return false;
+}
+
+bool pairing_expire(struct pairing *p, int64_t now_ms, struct pairing_ticket *out)
+{
+    if (heap_top_ms(&p->expiries) > now_ms)
+        return false;
+    struct ticket *t = heap_top(&p->expiries);
+    *out = describe(t);
+    drop(p, t);
+    return true;
+}
+
+int64_t pairing_next_due_ms(const struct pairing *p)
+{
+    int64_t rise = heap_top_ms(&p->rises), expiry = heap_top_ms(&p->expiries);
+    int64_t due = rise < expiry ? rise : expiry;
+    if (!list_is_empty(&p->ready)) {
+        int64_t ready = LIST_FIRST(&p->ready, struct ticket, in_ready)->due_ms;
+        due = ready < due ? ready : due;
+    }
+    return due;
+}
+
+size_t pairing_count(const struct pairing *p)
+{
+    return p->by_id.count;
+}
+
+void pairing_count_by_language(const struct pairing *p, void (*each)(const char *language, size_t n, void *arg),
+                               void *arg)
+{
+    LIST_EACH(l, &p->index.all_spaces)
+    {
+        const struct space *space = container_of(l, struct space, in_index);
+        if (!space->is_tandem)
+            each(space->target, space->ticket_count, arg);
+    }
+}

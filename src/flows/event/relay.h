@@ -1,0 +1,11 @@
+/* Relayed events: offer, answer, ice_candidate. Validated, then passed to the partner as they came. */
+#ifndef FLOWS_EVENT_RELAY_H
+#define FLOWS_EVENT_RELAY_H
+
+#include "conversation/edge/hub.h"
+
+enum err relay_offer(struct relay_call *call);
+enum err relay_answer(struct relay_call *call);
+enum err relay_ice_candidate(struct relay_call *call);
+
+#endif

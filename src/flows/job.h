@@ -1,0 +1,22 @@
+/* Jobs: flows that the daemon starts itself. Each function starts one and returns; it ends by itself, or at shutdown. */
+#ifndef FLOWS_JOB_H
+#define FLOWS_JOB_H
+
+#include <stddef.h>
+
+#include "conversation/domain/pairing.h"
+#include "conversation/domain/session.h"
+#include "conversation/rt/flow.h"
+
+void job_session_end(const struct uuid *session_id, const struct uuid *by, enum session_event event);
+void job_session_unjoin(const struct uuid *session_id, const struct uuid *user_id);
+void job_session_clear(const struct session *s);
+void job_prompt_store(const struct uuid *session_id, const struct topic_prompt *prompt);
+void job_match_claim(const struct pairing_pair *pair);
+void job_match_expire(const struct pairing_ticket *tickets, size_t count);
+
+/* Periodic ones: rows of src/jobs.c. */
+extern const struct flow_spec job_sessions_sweep;
+extern const struct flow_spec job_matchmaker_load;
+
+#endif

@@ -1,0 +1,98 @@
+/* match.claim: the index proposes a pair, the database decides; then both learners are told. When the claim is lost (one side
+ * cancelled, expired, or was claimed by another process) the other side comes back by a reload. */
+#include "flows/job.h"
+#include "flows/matchmaker.h"
+
+#include "conversation/base/clock.h"
+#include "conversation/base/jsonw.h"
+#include "conversation/base/log.h"
+#include "conversation/config.h"
+#include "conversation/ports/kv.h"
+#include "conversation/ports/sockets.h"
+
+struct match_claim {
+    struct pairing_pair pair;
+    struct db_claim claim;
+    struct session session;
+    struct uuid request_ids[2];
+    enum err ignored; /* of the Redis copies, which the database can rebuild */
+};
+
+static void tell(struct match_claim *c, int who, struct buf *text)
+{
+    const struct participant *partner = &c->session.participants[1 - who];
+    text->n = 0;
+    struct jsonw w = jsonw_on(text);
+    jsonw_object(&w);
+    jsonw_m_uuid(&w, "matchRequestId", &c->request_ids[who]);
+    jsonw_m_uuid(&w, "sessionId", &c->session.id);
+    jsonw_key(&w, "partner");
+    jsonw_object(&w);
+    jsonw_m_uuid(&w, "userId", &partner->user_id);
+    jsonw_m_z(&w, "displayName", partner->display_name);
+    jsonw_m_z_opt(&w, "avatarUrl", partner->avatar_url);
+    jsonw_m_z(&w, "nativeLanguageCode", partner->native_language);
+    jsonw_m_z(&w, "targetLanguageCode", partner->target_language);
+    jsonw_end_object(&w);
+    jsonw_m_z(&w, "topicCode", c->session.topic_code);
+    jsonw_m_z(&w, "sessionType", session_type_names[c->session.type]);
+    jsonw_m_int(&w, "levelDifference", c->pair.level_difference);
+    if (c->pair.is_any_level)
+        jsonw_m_z(&w, "notice", "estimated level difference");
+    jsonw_end_object(&w);
+    sockets_emit_user(&c->session.participants[who].user_id, "match_found", buf_str(text));
+}
+
+static void announce(struct flow *f, struct match_claim *c)
+{
+    struct buf text = {0};
+    int64_t wait_ms = clock_now_ms() - c->pair.first.wait_start_ms;
+    tell(c, 0, &text);
+    tell(c, 1, &text);
+    buf_done(&text);
+    matchmaker_count_match(&c->pair);
+    LOG(LOG_INFO, "conversation.matched", LOG_UUID("sessionId", &c->session.id),
+        LOG_UUID("userId", &c->pair.first.user_id), LOG_UUID("partnerId", &c->pair.second.user_id),
+        LOG_INT("waitTimeSeconds", wait_ms / 1000), LOG_INT("compatibilityScore", c->pair.score),
+        LOG_INT("levelDifference", c->pair.level_difference), LOG_INT("phase", c->pair.phase),
+        LOG_Z("correlationId", flow_correlation_id(f)));
+}
+
+static void run(struct flow *f)
+{
+    struct match_claim *c = flow_ctx(f);
+    FLOW_BEGIN(f);
+    AWAIT(f, db_match_claim(f, &c->claim, &c->session));
+    announce(f, c);
+    AWAIT_TRY(f, &c->ignored, kv_queue_remove(f, c->request_ids, 2));
+    AWAIT_TRY(f, &c->ignored, kv_session_put(f, &c->session, 0));
+    FLOW_END(f);
+fail:
+    matchmaker_reload_soon();
+}
+
+static const struct flow_spec match_claim = {
+    .name = "match.claim",
+    .run = run,
+    .ctx_size = sizeof(struct match_claim),
+    .deadline_ms = 30000,
+};
+
+void job_match_claim(const struct pairing_pair *pair)
+{
+    struct match_claim *c = flow_ctx(flow_start(&(struct flow_start){.spec = &match_claim}));
+    c->pair = *pair;
+    c->request_ids[0] = pair->first.request_id;
+    c->request_ids[1] = pair->second.request_id;
+    c->claim = (struct db_claim){
+        .first_id = pair->first.request_id,
+        .second_id = pair->second.request_id,
+        .score = pair->score,
+        .level_difference = pair->level_difference,
+        .is_tandem = pair->is_tandem,
+        .is_any_level = pair->is_any_level,
+        .session_id = uuid_random(),
+        .max_duration_free_seconds = config.session_max_duration_free_seconds,
+        .max_duration_premium_seconds = config.session_max_duration_premium_seconds,
+    };
+}

@@ -1,0 +1,61 @@
+/* match.expire: requests whose time is over become expired in the database, and their users are told. */
+#include "flows/job.h"
+#include "flows/matchmaker.h"
+
+#include "conversation/base/jsonw.h"
+#include "conversation/base/log.h"
+#include "conversation/ports/kv.h"
+#include "conversation/ports/sockets.h"
+
+struct match_expire {
+    struct uuid *ids; /* the flow's arena */
+    size_t count;
+    struct db_match_requests expired;
+    enum err ignored;
+};
+
+static void announce(const struct match_expire *c)
+{
+    struct buf text = {0};
+    for (size_t i = 0; i < c->expired.count; i++) {
+        const struct match_request *r = &c->expired.items[i];
+        text.n = 0;
+        struct jsonw w = jsonw_on(&text);
+        jsonw_object(&w);
+        jsonw_m_uuid(&w, "matchRequestId", &r->id);
+        jsonw_end_object(&w);
+        sockets_emit_user(&r->user_id, "match_expired", buf_str(&text));
+        matchmaker_count_expired(r->target_language);
+        LOG(LOG_WARN, "match.expired", LOG_UUID("matchRequestId", &r->id), LOG_UUID("userId", &r->user_id));
+    }
+    buf_done(&text);
+}
+
+static void run(struct flow *f)
+{
+    struct match_expire *c = flow_ctx(f);
+    FLOW_BEGIN(f);
+    AWAIT(f, db_match_requests_expire(f, c->ids, c->count, &c->expired));
+    announce(c);
+    AWAIT_TRY(f, &c->ignored, kv_queue_remove(f, c->ids, c->count));
+    FLOW_END(f);
+fail:
+    matchmaker_reload_soon();
+}
+
+static const struct flow_spec match_expire = {
+    .name = "match.expire",
+    .run = run,
+    .ctx_size = sizeof(struct match_expire),
+    .deadline_ms = 30000,
+};
+
+void job_match_expire(const struct pairing_ticket *tickets, size_t count)
+{
+    struct flow *f = flow_start(&(struct flow_start){.spec = &match_expire});
+    struct match_expire *c = flow_ctx(f);
+    c->ids = ARENA_ARRAY(flow_arena(f), struct uuid, count);
+    for (size_t i = 0; i < count; i++)
+        c->ids[i] = tickets[i].request_id;
+    c->count = count;
+}

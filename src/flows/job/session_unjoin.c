@@ -1,0 +1,32 @@
+/* session.unjoin: a socket went away while its session was still waiting: the participant no longer counts as joined. */
+#include "flows/job.h"
+
+#include "conversation/ports/db.h"
+
+struct session_unjoin {
+    struct uuid session_id, user_id;
+};
+
+static void run(struct flow *f)
+{
+    struct session_unjoin *c = flow_ctx(f);
+    FLOW_BEGIN(f);
+    AWAIT(f, db_session_unjoin(f, &c->session_id, &c->user_id));
+    FLOW_END(f);
+fail:
+    return; /* the engine logs it; the join window ends the session all the same */
+}
+
+static const struct flow_spec session_unjoin = {
+    .name = "session.unjoin",
+    .run = run,
+    .ctx_size = sizeof(struct session_unjoin),
+    .deadline_ms = 10000,
+};
+
+void job_session_unjoin(const struct uuid *session_id, const struct uuid *user_id)
+{
+    struct session_unjoin *c = flow_ctx(flow_start(&(struct flow_start){.spec = &session_unjoin}));
+    c->session_id = *session_id;
+    c->user_id = *user_id;
+}

@@ -1,0 +1,48 @@
+/* Live sessions: the ones whose sockets and timers this instance holds (docs/sessions.md). A live session is a cache of the
+ * database row plus presence; it never decides a transition: the guarded UPDATE of a flow does, and then tells it here.
+ *
+ *     (none) --live_open--> waiting --live_activate--> active
+ *                               \------- live_close -------/--> freed
+ */
+#ifndef FLOWS_LIVE_H
+#define FLOWS_LIVE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "conversation/domain/session.h"
+#include "conversation/ports/db.h"
+
+struct live;
+
+struct live *live_get(const struct uuid *session_id); /* NULL when this instance does not hold it */
+/* The live session, made from the stored one if need be. Copies. */
+struct live *live_open(const struct session *s, const struct db_session_prompts *prompts);
+const struct session *live_session(const struct live *l);
+
+/* The user's socket is in: takes over from an older one, tells both sides partner_joined; on a return also session_state. */
+/* A socket that is gone already counts as dropped. */
+void live_join(struct live *l, int who, uint64_t socket_id);
+/* The database made it active: timers start, the icebreaker is shown. */
+void live_activate(struct live *l, const struct session *s);
+/* hub_setup.socket_gone: partner_left, and the grace begins. */
+void live_socket_gone(uint64_t socket_id, const struct uuid *session_id, const struct uuid *user_id);
+/* The next prompt now: see session_run_request_prompt. */
+enum err live_request_prompt(struct live *l) MUST_CHECK;
+/* The session is over in the database: tells every participant, lets the sockets go, frees the live session if there is one.
+ * `by` is the participant who left or ended it, -1 for none. */
+void live_close(const struct session *ended, int by);
+
+/* The database does not know the session any more: frees the live one, if any, and lets its sockets go. */
+void live_forget(const struct uuid *session_id);
+
+/* For the relay: the partner's socket, 0 when it is not here. */
+uint64_t live_partner_socket(const struct live *l, int who);
+/* Counts an ICE candidate of the participant's current negotiation; false above the limit. */
+bool live_count_candidate(struct live *l, int who, int limit);
+/* The participant sent a description with this ICE ufrag: a new one starts a new negotiation. */
+void live_note_ufrag(struct live *l, int who, struct str ufrag);
+
+void live_done(void); /* at exit: frees all, tells nobody */
+
+#endif

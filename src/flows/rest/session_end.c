@@ -1,0 +1,57 @@
+/* POST /sessions/:id/end and POST /sessions/:id/leave. On a session that is over both just show it. */
+#include "flows/handlers.h"
+#include "flows/session_ended.h"
+#include "session_json.h"
+
+#include <stddef.h>
+
+struct finish {
+    struct uuid id;
+    struct db_session_ending ending;
+    struct db_ended ended;
+};
+
+static const struct field finish_fields[] = {
+    {"id", FIELD_UUID, FIELD_FROM_PATH, true, offsetof(struct finish, id)},
+    FIELDS_END,
+};
+
+static void finish(struct flow *f, struct finish *c, enum session_event event)
+{
+    c->ending = (struct db_session_ending){.id = c->id, .by = *caller_user_id(f), .event = event};
+    db_session_end(f, &c->ending, &c->ended);
+}
+
+static void run_end(struct flow *f)
+{
+    struct finish *c = flow_ctx(f);
+    FLOW_BEGIN(f);
+    AWAIT(f, finish(f, c, SESSION_EVENT_END));
+    session_ended(f, &c->ended, caller_user_id(f));
+    reply_session(f, &c->ended.session);
+    FLOW_END(f);
+fail:
+    reply_error(f);
+}
+
+static void run_leave(struct flow *f)
+{
+    struct finish *c = flow_ctx(f);
+    FLOW_BEGIN(f);
+    AWAIT(f, finish(f, c, SESSION_EVENT_LEAVE));
+    session_ended(f, &c->ended, caller_user_id(f));
+    reply_session(f, &c->ended.session);
+    FLOW_END(f);
+fail:
+    reply_error(f);
+}
+
+const struct handler rest_session_end = {
+    .flow = {.name = "session.end_by_user", .run = run_end, .ctx_size = sizeof(struct finish), .deadline_ms = 5000},
+    .input = finish_fields,
+};
+
+const struct handler rest_session_leave = {
+    .flow = {.name = "session.leave", .run = run_leave, .ctx_size = sizeof(struct finish), .deadline_ms = 5000},
+    .input = finish_fields,
+};

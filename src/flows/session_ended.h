@@ -1,0 +1,11 @@
+/* What follows when the database has ended a session, whoever asked for it. */
+#ifndef FLOWS_SESSION_ENDED_H
+#define FLOWS_SESSION_ENDED_H
+
+#include "conversation/ports/db.h"
+
+/* Tells the participants, stops the live session, logs and counts; `by` is nil for the daemon. Does nothing more when the session had
+ * been ended before and is not live here. */
+void session_ended(struct flow *f, const struct db_ended *ended, const struct uuid *by);
+
+#endif

@@ -1,0 +1,48 @@
+/* The periodic jobs: one row is one job. A job that is still running when its time comes again is not started twice. */
+#include "tables.h"
+
+#include "conversation/config.h"
+#include "conversation/rt/timer.h"
+#include "flows/job.h"
+
+struct job {
+    const struct flow_spec *flow;
+    const int64_t *interval_ms; /* of the configuration */
+    struct timer timer;
+    struct flow *running;
+};
+
+static struct job jobs[] = {
+    {&job_sessions_sweep, &config.session_cleanup_interval_ms},
+    {&job_matchmaker_load, &config.match_queue_cleanup_interval_ms},
+};
+
+#define JOB_COUNT (sizeof jobs / sizeof jobs[0])
+
+static void on_due(struct timer *t);
+
+static void ended(struct flow *f)
+{
+    struct job *job = flow_caller(f);
+    job->running = NULL;
+}
+
+static void on_due(struct timer *t)
+{
+    struct job *job = container_of(t, struct job, timer);
+    if (!job->running)
+        job->running = flow_start(&(struct flow_start){.spec = job->flow, .caller = job, .done = ended});
+    timer_start(t, *job->interval_ms, on_due);
+}
+
+void jobs_start(void)
+{
+    for (size_t i = 0; i < JOB_COUNT; i++)
+        timer_start(&jobs[i].timer, *jobs[i].interval_ms, on_due);
+}
+
+void jobs_stop(void)
+{
+    for (size_t i = 0; i < JOB_COUNT; i++)
+        timer_stop(&jobs[i].timer);
+}

@@ -1,0 +1,35 @@
+/* The REST routes: one row is one endpoint (docs/ARCHITECTURE.md, "Adding an endpoint"). The dispatcher enforces the columns. */
+#include "tables.h"
+
+#include "conversation/config.h"
+#include "flows/handlers.h"
+
+/* Limits are filled from the configuration by routes_init; 0 is off. */
+static struct rate_limit match_requests = {.what = "match_requests", .window_ms = 3600 * 1000};
+static struct rate_limit session_joins = {.what = "session_joins", .window_ms = 60 * 1000};
+
+static const struct route routes[] = {
+    {POST, "/match-request", &rest_match_create, AUTH_USER, &match_requests, 0},
+    {DELETE, "/match-request/:id", &rest_match_cancel, AUTH_USER, NULL, 0},
+    {GET, "/match-request/status", &rest_match_status, AUTH_USER, NULL, 0},
+    {GET, "/topics", &rest_topics_list, AUTH_USER, NULL, ROUTE_ETAG},
+    {GET, "/topics/:code", &rest_topic_get, AUTH_USER, NULL, ROUTE_ETAG},
+    {POST, "/sessions/:id/join", &rest_session_join, AUTH_USER, &session_joins, 0},
+    {POST, "/sessions/:id/leave", &rest_session_leave, AUTH_USER, NULL, 0},
+    {POST, "/sessions/:id/end", &rest_session_end, AUTH_USER, NULL, 0},
+    {GET, "/sessions/:id", &rest_session_get, AUTH_USER, NULL, 0},
+    {POST, "/sessions/:id/rate", &rest_session_rate, AUTH_USER, NULL, 0},
+    {GET, "/sessions/:id/transcript", &rest_session_transcript, AUTH_USER, NULL, 0},
+    {GET, "/history", &rest_history, AUTH_USER, NULL, 0},
+    {GET, "/healthz", &ops_healthz, AUTH_NONE, NULL, ROUTE_OPS},
+    {GET, "/readyz", &ops_readyz, AUTH_NONE, NULL, ROUTE_OPS},
+    {GET, "/metrics", &ops_metrics, AUTH_NONE, NULL, ROUTE_OPS},
+    {GET, "/openapi.json", &ops_openapi, AUTH_NONE, NULL, ROUTE_OPS | ROUTE_ETAG},
+};
+
+void routes_init(void)
+{
+    match_requests.limit = config.rate_limit_match_requests;
+    session_joins.limit = config.rate_limit_session_joins;
+    router_init(routes, sizeof routes / sizeof routes[0]);
+}

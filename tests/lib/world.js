@@ -1,0 +1,115 @@
+// What most tests need: a database, a Redis number, a key pair, and the daemon running on them.
+import fs from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { Daemon } from './daemon.js';
+import { Learner } from './learner.js';
+import { Database } from './pg.js';
+import { RedisDatabase } from './redis.js';
+import { claimsOf, publicPem, rsaKeys, sign } from './token.js';
+
+const NAMES = ['Ana', 'Ben', 'Chloé', 'Dmitri', 'Emre', 'Fatou'];
+
+export class World {
+  // env overrides what the daemon is given; own: {pg, redis} servers of the test instead of the shared ones;
+  // start: false leaves the daemon to the test (startDaemon).
+  static async create({ env = {}, own, start = true } = {}) {
+    const world = new World();
+    world.overrides = env;
+    world.keys = rsaKeys();
+    world.dir = fs.mkdtempSync(path.join(os.tmpdir(), 'conversationd-test-'));
+    fs.writeFileSync(path.join(world.dir, 'jwt.pub.pem'), publicPem(world.keys));
+    world.db = await Database.create(own?.pg.admin);
+    world.redis = own ? own.redis.database() : RedisDatabase.create();
+    world.learners = [];
+    world.pairing = Promise.resolve();
+    if (start) await world.startDaemon();
+    return world;
+  }
+
+  env() {
+    return {
+      ...this.db.env(),
+      ...this.redis.env(),
+      DB_AUTO_MIGRATE: 'true',
+      JWT_PUBLIC_KEY_FILE: path.join(this.dir, 'jwt.pub.pem'),
+      LOG_LEVEL: 'debug',
+      STUN_SERVER_URL: 'stun:stun.example.org:3478',
+      RATE_LIMIT_MATCH_REQUESTS: '0',
+      RATE_LIMIT_SESSION_JOINS: '0',
+      RATE_LIMIT_WS_MESSAGES: '0',
+      ...this.overrides,
+    };
+  }
+
+  async startDaemon({ env = {}, ...options } = {}) {
+    this.daemon = await Daemon.start({ env: { ...this.env(), ...env }, ...options });
+    return this.daemon;
+  }
+
+  // The daemon again, on the same port, so that clients and tokens stay good.
+  async restartDaemon(options) {
+    const { port } = this.daemon;
+    return this.startDaemon({ port, ...options });
+  }
+
+  get base() {
+    return this.daemon.base;
+  }
+
+  get rest() {
+    return this.daemon.rest;
+  }
+
+  token(person, lifeSeconds) {
+    return sign(claimsOf(person, lifeSeconds), this.keys.privateKey);
+  }
+
+  learner(person = {}) {
+    const name = NAMES[this.learners.length % NAMES.length];
+    const learner = new Learner(this.rest, (who) => this.token(who), { name, ...person });
+    this.learners.push(learner);
+    return learner;
+  }
+
+  // Two learners whom the strictest phase pairs, matched; answers {a, b, sessionId}. Pairs are made one after the
+  // other, or tests that run at once would be matched across.
+  pair(person = {}, request = {}) {
+    const made = this.pairing.then(() => this.#pair(person, request));
+    this.pairing = made.catch(() => {});
+    return made;
+  }
+
+  async #pair(person, request) {
+    const a = this.learner(person);
+    const b = this.learner(person);
+    for (const learner of [a, b]) {
+      const answer = await learner.requestMatch(request);
+      if (answer.status !== 201) throw new Error(`match request: ${answer.status} ${answer.text}`);
+    }
+    const sessionId = await a.matched();
+    return { a, b, sessionId };
+  }
+
+  // A pair with its sockets joined and the first events taken: {a, b, sessionId, sa, sb}.
+  async conversation(person, request) {
+    const pair = await this.pair(person, request);
+    const sa = await pair.a.enter(pair.sessionId);
+    const sb = await pair.b.enter(pair.sessionId);
+    for (const socket of [sa, sb]) {
+      await socket.take('partner_joined');
+      await socket.take('new_prompt');
+    }
+    return { ...pair, sa, sb };
+  }
+
+  async stop() {
+    for (const learner of this.learners) learner.close();
+    try {
+      if (this.daemon && !this.daemon.status) await this.daemon.stop();
+    } finally {
+      await this.db.drop().catch(() => {}); // the test's own server may be gone already
+      fs.rmSync(this.dir, { recursive: true, force: true });
+    }
+  }
+}
