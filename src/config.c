@@ -1,7 +1,8 @@
 /* The configuration table, and reading it: defaults, then the file of --config, then the environment.
  *
- * One row is one variable. The values found are kept as text in `struct given` until all are known to be good; only then
- * does anything change, so a bad value on reload leaves the running configuration as it was. */
+ * One row is one variable. The values found are kept as text in `struct given` until all are known to be
+ * good; only then does anything change, so a bad value on reload leaves the running configuration as it was.
+ */
 #include "conversation/config.h"
 
 #include <assert.h>
@@ -28,12 +29,10 @@ struct row {
 };
 
 /* The kind follows from the field's type, so the two cannot disagree. */
-#define FIELD(field)                                                                                         \
-    offsetof(struct config, field), _Generic(((struct config *)0)->field,                                    \
-        const char *: KIND_STRING,                                                                           \
-        int: KIND_INT,                                                                                       \
-        int64_t: KIND_INT64,                                                                                 \
-        bool: KIND_BOOL)
+#define KIND_OF(field) \
+    _Generic(((struct config *)0)->field,                                                                    \
+        const char *: KIND_STRING, int: KIND_INT, int64_t: KIND_INT64, bool: KIND_BOOL)
+#define FIELD(field) offsetof(struct config, field), KIND_OF(field)
 
 #define NUMBER(min, max) (min), (max), NULL
 #define TEXT(min, max)   (min), (max), NULL
@@ -43,114 +42,114 @@ struct row {
 #define PORT_MAX    65535
 #define HOST_MAX    255
 #define TEXT_MAX    1024
-#define LIST_MAX    8192        /* comma-separated hosts, origins, URLs */
-#define PEM_MAX     65536       /* a file of several keys or certificates */
-#define MS_MAX      86400000    /* a day */
-#define SECONDS_MAX 604800      /* a week */
+#define LIST_MAX    8192     /* comma-separated hosts, origins, URLs */
+#define PEM_MAX     65536    /* a file of several keys or certificates */
+#define MS_MAX      86400000 /* a day */
+#define SECONDS_MAX 604800   /* a week */
 #define COUNT_MAX   1000000
-#define BYTES_MAX   1073741824  /* 1 GiB */
+#define BYTES_MAX   1073741824 /* 1 GiB */
 
 static const struct row rows[] = {
-/* clang-format off */
-/* name                    field                                       default       allowed, flags */
+    /* clang-format off */
+/* name                        field, default, allowed, flags */
 /* service */
-{"NODE_ENV",               FIELD(node_env),                            "production", ONE_OF("production|development|test"), 0},
-{"SERVICE_NAME",           FIELD(service_name),                        "conversation-service", TEXT(1, HOST_MAX), 0},
-{"LOG_LEVEL",              FIELD(log_level),                           "info",       ONE_OF("debug|info|warn|error"), RELOADABLE},
-{"PORT",                   FIELD(port),                                "3003",       NUMBER(1, PORT_MAX), 0},
-{"OPS_PORT",               FIELD(ops_port),                            "0",          NUMBER(0, PORT_MAX), 0},
-{"BIND_ADDRESS",           FIELD(bind_address),                        "0.0.0.0",    TEXT(1, HOST_MAX), 0},
-{"SHUTDOWN_TIMEOUT_SECONDS", FIELD(shutdown_timeout_seconds),          "30",         NUMBER(1, 3600), 0},
+{"NODE_ENV",                    FIELD(node_env), "production", ONE_OF("production|development|test"), 0},
+{"SERVICE_NAME",                FIELD(service_name), "conversation-service", TEXT(1, HOST_MAX), 0},
+{"LOG_LEVEL",                   FIELD(log_level), "info", ONE_OF("debug|info|warn|error"), RELOADABLE},
+{"PORT",                        FIELD(port), "3003", NUMBER(1, PORT_MAX), 0},
+{"OPS_PORT",                    FIELD(ops_port), "0", NUMBER(0, PORT_MAX), 0},
+{"BIND_ADDRESS",                FIELD(bind_address), "0.0.0.0", TEXT(1, HOST_MAX), 0},
+{"SHUTDOWN_TIMEOUT_SECONDS",    FIELD(shutdown_timeout_seconds), "30", NUMBER(1, 3600), 0},
 /* PostgreSQL */
-{"DB_HOST",                FIELD(db_host),                             "localhost",  TEXT(1, HOST_MAX), 0},
-{"DB_PORT",                FIELD(db_port),                             "5432",       NUMBER(1, PORT_MAX), 0},
-{"DB_NAME",                FIELD(db_name),                             "wespeak_conversations", TEXT(1, HOST_MAX), 0},
-{"DB_USER",                FIELD(db_user),                             "conversation_service", TEXT(1, HOST_MAX), 0},
-{"DB_PASSWORD",            FIELD(db_password),                         "",           TEXT(0, TEXT_MAX), SECRET},
-{"DB_SSLMODE",             FIELD(db_sslmode),                          "prefer",     ONE_OF("disable|allow|prefer|require|verify-ca|verify-full"), 0},
-{"DB_POOL_SIZE",           FIELD(db_pool_size),                        "4",          NUMBER(1, 100), 0},
-{"DB_WRITERS",             FIELD(db_writers),                          "2",          NUMBER(1, 16), 0},
-{"DB_AUTO_MIGRATE",        FIELD(db_auto_migrate),                     "false",      YES_NO, 0},
-{"DB_STATEMENT_TIMEOUT_MS", FIELD(db_statement_timeout_ms),            "3000",       NUMBER(100, MS_MAX), 0},
-{"DB_CONNECT_TIMEOUT_MS",  FIELD(db_connect_timeout_ms),               "5000",       NUMBER(100, MS_MAX), 0},
+{"DB_HOST",                     FIELD(db_host), "localhost", TEXT(1, HOST_MAX), 0},
+{"DB_PORT",                     FIELD(db_port), "5432", NUMBER(1, PORT_MAX), 0},
+{"DB_NAME",                     FIELD(db_name), "wespeak_conversations", TEXT(1, HOST_MAX), 0},
+{"DB_USER",                     FIELD(db_user), "conversation_service", TEXT(1, HOST_MAX), 0},
+{"DB_PASSWORD",                 FIELD(db_password), "", TEXT(0, TEXT_MAX), SECRET},
+{"DB_SSLMODE",                  FIELD(db_sslmode), "prefer", ONE_OF("disable|allow|prefer|require|verify-ca|verify-full"), 0},
+{"DB_POOL_SIZE",                FIELD(db_pool_size), "4", NUMBER(1, 100), 0},
+{"DB_WRITERS",                  FIELD(db_writers), "2", NUMBER(1, 16), 0},
+{"DB_AUTO_MIGRATE",             FIELD(db_auto_migrate), "false", YES_NO, 0},
+{"DB_STATEMENT_TIMEOUT_MS",     FIELD(db_statement_timeout_ms), "3000", NUMBER(100, MS_MAX), 0},
+{"DB_CONNECT_TIMEOUT_MS",       FIELD(db_connect_timeout_ms), "5000", NUMBER(100, MS_MAX), 0},
 /* Redis */
-{"REDIS_HOST",             FIELD(redis_host),                          "localhost",  TEXT(1, HOST_MAX), 0},
-{"REDIS_PORT",             FIELD(redis_port),                          "6379",       NUMBER(1, PORT_MAX), 0},
-{"REDIS_PASSWORD",         FIELD(redis_password),                      "",           TEXT(0, TEXT_MAX), SECRET},
-{"REDIS_DB",               FIELD(redis_db),                            "3",          NUMBER(0, 65535), 0},
-{"REDIS_COMMAND_TIMEOUT_MS", FIELD(redis_command_timeout_ms),          "1000",       NUMBER(50, MS_MAX), 0},
+{"REDIS_HOST",                  FIELD(redis_host), "localhost", TEXT(1, HOST_MAX), 0},
+{"REDIS_PORT",                  FIELD(redis_port), "6379", NUMBER(1, PORT_MAX), 0},
+{"REDIS_PASSWORD",              FIELD(redis_password), "", TEXT(0, TEXT_MAX), SECRET},
+{"REDIS_DB",                    FIELD(redis_db), "3", NUMBER(0, 65535), 0},
+{"REDIS_COMMAND_TIMEOUT_MS",    FIELD(redis_command_timeout_ms), "1000", NUMBER(50, MS_MAX), 0},
 /* Kafka */
-{"KAFKA_BROKERS",          FIELD(kafka_brokers),                       "",           TEXT(0, LIST_MAX), 0},
-{"KAFKA_CLIENT_ID",        FIELD(kafka_client_id),                     "conversation-service", TEXT(1, HOST_MAX), 0},
-{"KAFKA_GROUP_ID",         FIELD(kafka_group_id),                      "conversation-service-group", TEXT(1, HOST_MAX), 0},
-{"KAFKA_TOPIC_CONVERSATIONS", FIELD(kafka_topic_conversations),        "conversation.events", TEXT(1, HOST_MAX), 0},
-{"KAFKA_TOPIC_USER",       FIELD(kafka_topic_user),                    "user.events", TEXT(1, HOST_MAX), 0},
-{"KAFKA_TOPIC_LESSONS",    FIELD(kafka_topic_lessons),                 "lesson.events", TEXT(1, HOST_MAX), 0},
-{"EVENT_RETENTION_DAYS",   FIELD(event_retention_days),                "7",          NUMBER(1, 3650), 0},
+{"KAFKA_BROKERS",               FIELD(kafka_brokers), "", TEXT(0, LIST_MAX), 0},
+{"KAFKA_CLIENT_ID",             FIELD(kafka_client_id), "conversation-service", TEXT(1, HOST_MAX), 0},
+{"KAFKA_GROUP_ID",              FIELD(kafka_group_id), "conversation-service-group", TEXT(1, HOST_MAX), 0},
+{"KAFKA_TOPIC_CONVERSATIONS",   FIELD(kafka_topic_conversations), "conversation.events", TEXT(1, HOST_MAX), 0},
+{"KAFKA_TOPIC_USER",            FIELD(kafka_topic_user), "user.events", TEXT(1, HOST_MAX), 0},
+{"KAFKA_TOPIC_LESSONS",         FIELD(kafka_topic_lessons), "lesson.events", TEXT(1, HOST_MAX), 0},
+{"EVENT_RETENTION_DAYS",        FIELD(event_retention_days), "7", NUMBER(1, 3650), 0},
 /* HTTP */
-{"CORS_ALLOWED_ORIGINS",   FIELD(cors_allowed_origins),                "",           TEXT(0, LIST_MAX), 0},
-{"HTTP_MAX_BODY_BYTES",    FIELD(http_max_body_bytes),                 "65536",      NUMBER(1024, BYTES_MAX), 0},
-{"HTTP_MAX_HEADER_BYTES",  FIELD(http_max_header_bytes),               "16384",      NUMBER(1024, 1048576), 0},
-{"HTTP_MAX_URI_BYTES",     FIELD(http_max_uri_bytes),                  "8192",       NUMBER(256, 1048576), 0},
-{"HTTP_HEADER_TIMEOUT_MS", FIELD(http_header_timeout_ms),              "10000",      NUMBER(100, MS_MAX), 0},
-{"HTTP_BODY_TIMEOUT_MS",   FIELD(http_body_timeout_ms),                "20000",      NUMBER(100, MS_MAX), 0},
-{"HTTP_KEEP_ALIVE_TIMEOUT_MS", FIELD(http_keep_alive_timeout_ms),      "75000",      NUMBER(100, MS_MAX), 0},
-{"HTTP_MAX_CONNECTIONS",   FIELD(http_max_connections),                "25000",      NUMBER(1, COUNT_MAX), 0},
-{"HTTP_WRITE_BUFFER_BYTES", FIELD(http_write_buffer_bytes),            "1048576",    NUMBER(65536, BYTES_MAX), 0},
+{"CORS_ALLOWED_ORIGINS",        FIELD(cors_allowed_origins), "", TEXT(0, LIST_MAX), 0},
+{"HTTP_MAX_BODY_BYTES",         FIELD(http_max_body_bytes), "65536", NUMBER(1024, BYTES_MAX), 0},
+{"HTTP_MAX_HEADER_BYTES",       FIELD(http_max_header_bytes), "16384", NUMBER(1024, 1048576), 0},
+{"HTTP_MAX_URI_BYTES",          FIELD(http_max_uri_bytes), "8192", NUMBER(256, 1048576), 0},
+{"HTTP_HEADER_TIMEOUT_MS",      FIELD(http_header_timeout_ms), "10000", NUMBER(100, MS_MAX), 0},
+{"HTTP_BODY_TIMEOUT_MS",        FIELD(http_body_timeout_ms), "20000", NUMBER(100, MS_MAX), 0},
+{"HTTP_KEEP_ALIVE_TIMEOUT_MS",  FIELD(http_keep_alive_timeout_ms), "75000", NUMBER(100, MS_MAX), 0},
+{"HTTP_MAX_CONNECTIONS",        FIELD(http_max_connections), "25000", NUMBER(1, COUNT_MAX), 0},
+{"HTTP_WRITE_BUFFER_BYTES",     FIELD(http_write_buffer_bytes), "1048576", NUMBER(65536, BYTES_MAX), 0},
 /* WebSocket, Engine.IO, Socket.IO */
-{"WS_PORT",                FIELD(ws_port),                             "$PORT",      NUMBER(1, PORT_MAX), 0},
-{"WS_PATH",                FIELD(ws_path),                             "/ws/conversations", TEXT(2, HOST_MAX), 0},
-{"WS_HEARTBEAT_INTERVAL",  FIELD(ws_heartbeat_interval_ms),            "30000",      NUMBER(100, MS_MAX), 0},
-{"WS_HEARTBEAT_TIMEOUT",   FIELD(ws_heartbeat_timeout_ms),             "20000",      NUMBER(100, MS_MAX), 0},
-{"WS_MAX_CONNECTIONS",     FIELD(ws_max_connections),                  "20000",      NUMBER(1, COUNT_MAX), 0},
-{"WS_MAX_PAYLOAD_BYTES",   FIELD(ws_max_payload_bytes),                "1000000",    NUMBER(1024, BYTES_MAX), 0},
-{"WS_SEND_BUFFER_BYTES",   FIELD(ws_send_buffer_bytes),                "1048576",    NUMBER(65536, BYTES_MAX), 0},
-{"WS_CONNECT_TIMEOUT_MS",  FIELD(ws_connect_timeout_ms),               "45000",      NUMBER(100, MS_MAX), 0},
-{"WS_AUTH_TIMEOUT_MS",     FIELD(ws_auth_timeout_ms),                  "10000",      NUMBER(100, MS_MAX), 0},
-{"WS_REQUIRE_HANDSHAKE_AUTH", FIELD(ws_require_handshake_auth),        "false",      YES_NO, 0},
+{"WS_PORT",                     FIELD(ws_port), "$PORT", NUMBER(1, PORT_MAX), 0},
+{"WS_PATH",                     FIELD(ws_path), "/ws/conversations", TEXT(2, HOST_MAX), 0},
+{"WS_HEARTBEAT_INTERVAL",       FIELD(ws_heartbeat_interval_ms), "30000", NUMBER(100, MS_MAX), 0},
+{"WS_HEARTBEAT_TIMEOUT",        FIELD(ws_heartbeat_timeout_ms), "20000", NUMBER(100, MS_MAX), 0},
+{"WS_MAX_CONNECTIONS",          FIELD(ws_max_connections), "20000", NUMBER(1, COUNT_MAX), 0},
+{"WS_MAX_PAYLOAD_BYTES",        FIELD(ws_max_payload_bytes), "1000000", NUMBER(1024, BYTES_MAX), 0},
+{"WS_SEND_BUFFER_BYTES",        FIELD(ws_send_buffer_bytes), "1048576", NUMBER(65536, BYTES_MAX), 0},
+{"WS_CONNECT_TIMEOUT_MS",       FIELD(ws_connect_timeout_ms), "45000", NUMBER(100, MS_MAX), 0},
+{"WS_AUTH_TIMEOUT_MS",          FIELD(ws_auth_timeout_ms), "10000", NUMBER(100, MS_MAX), 0},
+{"WS_REQUIRE_HANDSHAKE_AUTH",   FIELD(ws_require_handshake_auth), "false", YES_NO, 0},
 /* WebRTC */
-{"TURN_SERVER_URL",        FIELD(turn_server_url),                     "",           TEXT(0, LIST_MAX), RELOADABLE},
-{"TURN_USERNAME",          FIELD(turn_username),                       "",           TEXT(0, TEXT_MAX), RELOADABLE},
-{"TURN_CREDENTIAL",        FIELD(turn_credential),                     "",           TEXT(0, TEXT_MAX), RELOADABLE | SECRET},
-{"TURN_SECRET",            FIELD(turn_secret),                         "",           TEXT(0, TEXT_MAX), RELOADABLE | SECRET},
-{"TURN_TTL_SECONDS",       FIELD(turn_ttl_seconds),                    "86400",      NUMBER(60, SECONDS_MAX), RELOADABLE},
-{"STUN_SERVER_URL",        FIELD(stun_server_url),                     "",           TEXT(0, LIST_MAX), RELOADABLE},
+{"TURN_SERVER_URL",             FIELD(turn_server_url), "", TEXT(0, LIST_MAX), RELOADABLE},
+{"TURN_USERNAME",               FIELD(turn_username), "", TEXT(0, TEXT_MAX), RELOADABLE},
+{"TURN_CREDENTIAL",             FIELD(turn_credential), "", TEXT(0, TEXT_MAX), RELOADABLE | SECRET},
+{"TURN_SECRET",                 FIELD(turn_secret), "", TEXT(0, TEXT_MAX), RELOADABLE | SECRET},
+{"TURN_TTL_SECONDS",            FIELD(turn_ttl_seconds), "86400", NUMBER(60, SECONDS_MAX), RELOADABLE},
+{"STUN_SERVER_URL",             FIELD(stun_server_url), "", TEXT(0, LIST_MAX), RELOADABLE},
 /* storage */
-{"R2_BUCKET_NAME",         FIELD(r2_bucket_name),                      "wespeak-recordings", TEXT(0, HOST_MAX), 0},
-{"R2_ACCOUNT_ID",          FIELD(r2_account_id),                       "",           TEXT(0, TEXT_MAX), 0},
-{"R2_ACCESS_KEY",          FIELD(r2_access_key),                       "",           TEXT(0, TEXT_MAX), SECRET},
-{"R2_SECRET_KEY",          FIELD(r2_secret_key),                       "",           TEXT(0, TEXT_MAX), SECRET},
-{"R2_RECORDINGS_PREFIX",   FIELD(r2_recordings_prefix),                "sessions/",  TEXT(0, HOST_MAX), 0},
+{"R2_BUCKET_NAME",              FIELD(r2_bucket_name), "wespeak-recordings", TEXT(0, HOST_MAX), 0},
+{"R2_ACCOUNT_ID",               FIELD(r2_account_id), "", TEXT(0, TEXT_MAX), 0},
+{"R2_ACCESS_KEY",               FIELD(r2_access_key), "", TEXT(0, TEXT_MAX), SECRET},
+{"R2_SECRET_KEY",               FIELD(r2_secret_key), "", TEXT(0, TEXT_MAX), SECRET},
+{"R2_RECORDINGS_PREFIX",        FIELD(r2_recordings_prefix), "sessions/", TEXT(0, HOST_MAX), 0},
 /* tokens */
-{"JWT_PUBLIC_KEY",         FIELD(jwt_public_key),                      "",           TEXT(0, PEM_MAX), RELOADABLE},
-{"JWT_ISSUER",             FIELD(jwt_issuer),                          "",           TEXT(0, TEXT_MAX), 0},
-{"JWT_AUDIENCE",           FIELD(jwt_audience),                        "",           TEXT(0, TEXT_MAX), 0},
-{"JWT_LEEWAY_SECONDS",     FIELD(jwt_leeway_seconds),                  "30",         NUMBER(0, 3600), 0},
+{"JWT_PUBLIC_KEY",              FIELD(jwt_public_key), "", TEXT(0, PEM_MAX), RELOADABLE},
+{"JWT_ISSUER",                  FIELD(jwt_issuer), "", TEXT(0, TEXT_MAX), 0},
+{"JWT_AUDIENCE",                FIELD(jwt_audience), "", TEXT(0, TEXT_MAX), 0},
+{"JWT_LEEWAY_SECONDS",          FIELD(jwt_leeway_seconds), "30", NUMBER(0, 3600), 0},
 /* matching */
-{"MATCH_TIMEOUT_SECONDS",  FIELD(match_timeout_seconds),               "120",        NUMBER(1, 3600), 0},
-{"MATCH_QUEUE_CLEANUP_INTERVAL", FIELD(match_queue_cleanup_interval_ms), "60000",    NUMBER(100, MS_MAX), 0},
-{"MIN_COMPATIBILITY_SCORE", FIELD(min_compatibility_score),            "50",         NUMBER(0, 1000), 0},
+{"MATCH_TIMEOUT_SECONDS",       FIELD(match_timeout_seconds), "120", NUMBER(1, 300), 0},
+{"MATCH_QUEUE_CLEANUP_INTERVAL",FIELD(match_queue_cleanup_interval_ms), "60000", NUMBER(100, MS_MAX), 0},
+{"MIN_COMPATIBILITY_SCORE",     FIELD(min_compatibility_score), "50", NUMBER(0, 1000), 0},
 /* sessions */
-{"SESSION_MAX_DURATION_FREE", FIELD(session_max_duration_free_seconds), "900",       NUMBER(1, 86400), 0},
-{"SESSION_MAX_DURATION_PREMIUM", FIELD(session_max_duration_premium_seconds), "3600", NUMBER(1, 86400), 0},
-{"SESSION_CLEANUP_INTERVAL", FIELD(session_cleanup_interval_ms),       "300000",     NUMBER(100, MS_MAX), 0},
-{"SESSION_JOIN_WINDOW_SECONDS", FIELD(session_join_window_seconds),    "60",         NUMBER(1, 86400), 0},
-{"SESSION_ABANDONED_SECONDS", FIELD(session_abandoned_seconds),        "300",        NUMBER(1, 86400), 0},
-{"SESSION_RECONNECT_GRACE_SECONDS", FIELD(session_reconnect_grace_seconds), "20",    NUMBER(0, 3600), 0},
-{"PROMPT_INTERVAL_MIN",    FIELD(prompt_interval_min_seconds),         "180",        NUMBER(1, 86400), 0},
-{"PROMPT_INTERVAL_MAX",    FIELD(prompt_interval_max_seconds),         "300",        NUMBER(1, 86400), 0},
-{"PROMPT_REQUEST_GAP_SECONDS", FIELD(prompt_request_gap_seconds),      "10",         NUMBER(0, 3600), 0},
-{"PROMPTS_MAX",            FIELD(prompts_max),                         "5",          NUMBER(1, 16), 0},
+{"SESSION_MAX_DURATION_FREE",   FIELD(session_max_duration_free_seconds), "900", NUMBER(1, 86400), 0},
+{"SESSION_MAX_DURATION_PREMIUM",FIELD(session_max_duration_premium_seconds), "3600", NUMBER(1, 86400), 0},
+{"SESSION_CLEANUP_INTERVAL",    FIELD(session_cleanup_interval_ms), "300000", NUMBER(100, MS_MAX), 0},
+{"SESSION_JOIN_WINDOW_SECONDS", FIELD(session_join_window_seconds), "60", NUMBER(1, 86400), 0},
+{"SESSION_ABANDONED_SECONDS",   FIELD(session_abandoned_seconds), "300", NUMBER(1, 86400), 0},
+{"SESSION_RECONNECT_GRACE_SECONDS",FIELD(session_reconnect_grace_seconds), "20", NUMBER(0, 3600), 0},
+{"PROMPT_INTERVAL_MIN",         FIELD(prompt_interval_min_seconds), "180", NUMBER(1, 86400), 0},
+{"PROMPT_INTERVAL_MAX",         FIELD(prompt_interval_max_seconds), "300", NUMBER(1, 86400), 0},
+{"PROMPT_REQUEST_GAP_SECONDS",  FIELD(prompt_request_gap_seconds), "10", NUMBER(0, 3600), 0},
+{"PROMPTS_MAX",                 FIELD(prompts_max), "5", NUMBER(1, 16), 0},
 /* quotas and limits; 0 is off */
-{"FREE_TIER_WEEKLY_LIMIT", FIELD(free_tier_weekly_limit),              "3",          NUMBER(0, COUNT_MAX), RELOADABLE},
-{"RATE_LIMIT_MATCH_REQUESTS", FIELD(rate_limit_match_requests),        "10",         NUMBER(0, COUNT_MAX), RELOADABLE},
-{"RATE_LIMIT_SESSION_JOINS", FIELD(rate_limit_session_joins),          "5",          NUMBER(0, COUNT_MAX), RELOADABLE},
-{"RATE_LIMIT_WS_MESSAGES", FIELD(rate_limit_ws_messages),              "100",        NUMBER(0, COUNT_MAX), RELOADABLE},
-{"RATE_LIMIT_ICE_CANDIDATES", FIELD(rate_limit_ice_candidates),        "50",         NUMBER(0, COUNT_MAX), RELOADABLE},
+{"FREE_TIER_WEEKLY_LIMIT",      FIELD(free_tier_weekly_limit), "3", NUMBER(0, COUNT_MAX), RELOADABLE},
+{"RATE_LIMIT_MATCH_REQUESTS",   FIELD(rate_limit_match_requests), "10", NUMBER(0, COUNT_MAX), RELOADABLE},
+{"RATE_LIMIT_SESSION_JOINS",    FIELD(rate_limit_session_joins), "5", NUMBER(0, COUNT_MAX), RELOADABLE},
+{"RATE_LIMIT_WS_MESSAGES",      FIELD(rate_limit_ws_messages), "100", NUMBER(0, COUNT_MAX), RELOADABLE},
+{"RATE_LIMIT_ICE_CANDIDATES",   FIELD(rate_limit_ice_candidates), "50", NUMBER(0, COUNT_MAX), RELOADABLE},
 /* recording */
-{"ENABLE_RECORDING",       FIELD(enable_recording),                    "true",       YES_NO, 0},
-{"RECORDING_RETENTION_DAYS", FIELD(recording_retention_days),          "30",         NUMBER(1, 3650), 0},
-/* clang-format on */
+{"ENABLE_RECORDING",            FIELD(enable_recording), "true", YES_NO, 0},
+{"RECORDING_RETENTION_DAYS",    FIELD(recording_retention_days), "30", NUMBER(1, 3650), 0},
+    /* clang-format on */
 };
 
 enum { ROW_COUNT = sizeof rows / sizeof rows[0] };
@@ -165,7 +164,7 @@ static const struct {
 };
 
 #define PROBLEM_SIZE   512
-#define SHOWN_MAX      64         /* bytes of a bad value that a problem line repeats */
+#define SHOWN_MAX      64 /* bytes of a bad value that a problem line repeats */
 #define FILE_MAX_BYTES (PEM_MAX * 4)
 
 #define problem_set(problem, ...) ((void)snprintf((problem), PROBLEM_SIZE, __VA_ARGS__), false)
@@ -275,7 +274,8 @@ static bool give_content(struct given *given, int row, const char *path, char *p
     int error = read_file(path, &content);
     if (error) {
         buf_done(&content);
-        return problem_set(problem, "%s_FILE: cannot read \"%.300s\": %s", rows[row].name, path, strerror(error));
+        return problem_set(problem, "%s_FILE: cannot read \"%.300s\": %s", rows[row].name, path,
+                           strerror(error));
     }
     if (content.n && memchr(content.p, '\0', content.n)) {
         buf_done(&content);
@@ -324,7 +324,8 @@ static bool give_line(struct given *given, struct str line, const char *where, c
 {
     struct str value = line, name = str_trim(str_cut(&value, '='), " \t");
     if (!value.p)
-        return problem_set(problem, "%s: is not NAME=value", where); /* not shown: it may be a piece of a secret */
+        return problem_set(problem, "%s: is not NAME=value",
+                           where); /* not shown: it may be a piece of a secret */
     bool is_path = false;
     int row = find_row(name);
     if (row < 0 && name.n > 5 && str_eqz((struct str){name.p + name.n - 5, 5}, "_FILE")) {
@@ -351,7 +352,8 @@ static bool give_from_file(struct given *given, const char *path, char *problem)
 {
     struct buf content = {0};
     int error = read_file(path, &content);
-    bool ok = !error || problem_set(problem, "cannot read the configuration file \"%.300s\": %s", path, strerror(error));
+    bool ok = !error || problem_set(problem, "cannot read the configuration file \"%.300s\": %s", path,
+                                    strerror(error));
     if (ok && content.n && memchr(content.p, '\0', content.n))
         ok = problem_set(problem, "\"%.300s\" is not a text file", path);
     struct str rest = buf_str(&content);
@@ -468,7 +470,8 @@ static bool check_together(const struct config *c, const struct given *given, ch
     if (c->ws_path[0] != '/')
         return refuse(&rows[find_row(STR("WS_PATH"))], c->ws_path, "a path that begins with /", problem);
     if (!c->turn_username[0] != !c->turn_credential[0])
-        return problem_set(problem, "TURN_USERNAME and TURN_CREDENTIAL: only one is set; set both or neither");
+        return problem_set(problem,
+                           "TURN_USERNAME and TURN_CREDENTIAL: only one is set; set both or neither");
     return true;
 }
 

@@ -13,8 +13,8 @@ struct job {
 };
 
 static struct job jobs[] = {
-    {&job_sessions_sweep, &config.session_cleanup_interval_ms},
-    {&job_matchmaker_load, &config.match_queue_cleanup_interval_ms},
+    {.flow = &job_sessions_sweep, .interval_ms = &config.session_cleanup_interval_ms},
+    {.flow = &job_matchmaker_load, .interval_ms = &config.match_queue_cleanup_interval_ms},
 };
 
 #define JOB_COUNT (sizeof jobs / sizeof jobs[0])

@@ -1,6 +1,6 @@
-/* Arena: a list of chunks, each twice as large as the one before it up to a limit, so that a small flow costs one
- * small block and a large body few blocks. Under the address sanitizer every allocation is a block of its own, so that
- * running over its end is seen. */
+/* Arena: a list of chunks, each twice as large as the one before it up to a limit, so that a small flow costs
+ * one small block and a large body few blocks. Under the address sanitizer every allocation is a block of its
+ * own, so that running over its end is seen. */
 #include "conversation/base/arena.h"
 
 #include <assert.h>

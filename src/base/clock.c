@@ -1,5 +1,5 @@
-/* Time. The kernel is asked at the first reading after clock_update, not by it: the loop calls it before it sleeps, and
- * the first callback after the sleep must not see the time from before. */
+/* Time. The kernel is asked at the first reading after clock_update, not by it: the loop calls it before it
+ * sleeps, and the first callback after the sleep must not see the time from before. */
 #include "conversation/base/clock.h"
 
 #include <time.h>
@@ -58,8 +58,8 @@ static int64_t floor_div(int64_t a, int64_t b)
     return a / b - (a % b < 0);
 }
 
-/* Days since 1970-01-01 in the proleptic Gregorian calendar. Years are counted from March, so that the leap day is the
- * last of its year; an era is the 400 years (146097 days) after which the calendar repeats. */
+/* Days since 1970-01-01 in the proleptic Gregorian calendar. Years are counted from March, so that the leap
+ * day is the last of its year; an era is the 400 years (146097 days) after which the calendar repeats. */
 static int64_t days_of_date(int64_t year, int month, int day)
 {
     year -= month <= 2;
@@ -164,7 +164,8 @@ static bool take_offset(struct str *s, int *minutes)
     *minutes = 0;
     if (sign == 'Z' || sign == 'z')
         return true;
-    if (!take_number(s, 2, 0, 23, &hour) || !take_one_of(s, ":", &(char){0}) || !take_number(s, 2, 0, 59, &minute))
+    if (!take_number(s, 2, 0, 23, &hour) || !take_one_of(s, ":", &(char){0}) ||
+        !take_number(s, 2, 0, 59, &minute))
         return false;
     *minutes = (hour * 60 + minute) * (sign == '-' ? -1 : 1);
     return true;
@@ -181,11 +182,13 @@ bool clock_parse_iso(struct str s, int64_t *at_ms)
 {
     int year, month, day, hour, minute, second, ms, offset_minutes;
     char c;
-    if (!take_number(&s, 4, 0, 9999, &year) || !take_one_of(&s, "-", &c) || !take_number(&s, 2, 1, 12, &month) ||
-        !take_one_of(&s, "-", &c) || !take_number(&s, 2, 1, days_in_month(year, month), &day))
+    if (!take_number(&s, 4, 0, 9999, &year) || !take_one_of(&s, "-", &c) ||
+        !take_number(&s, 2, 1, 12, &month) || !take_one_of(&s, "-", &c) ||
+        !take_number(&s, 2, 1, days_in_month(year, month), &day))
         return false;
     if (!take_one_of(&s, "Tt", &c) || !take_number(&s, 2, 0, 23, &hour) || !take_one_of(&s, ":", &c) ||
-        !take_number(&s, 2, 0, 59, &minute) || !take_one_of(&s, ":", &c) || !take_number(&s, 2, 0, 59, &second))
+        !take_number(&s, 2, 0, 59, &minute) || !take_one_of(&s, ":", &c) ||
+        !take_number(&s, 2, 0, 59, &second))
         return false;
     if (!take_fraction(&s, &ms) || !take_offset(&s, &offset_minutes) || s.n)
         return false;

@@ -4,16 +4,15 @@
 #include <assert.h>
 #include <stddef.h>
 
-#define ERR_CHECK(name, status, code, level, retry)                                                          \
-    static_assert((status) >= 400 && (status) < 600, #name ": an error's HTTP status is 4xx or 5xx");       \
+#define ERR_CHECK(name, status, code, level, retry)                                                   \
+    static_assert((status) >= 400 && (status) < 600, #name ": an error's HTTP status is 4xx or 5xx"); \
     static_assert(sizeof(code) > 1, #name ": an error has a wire code");
 ERR_TABLE(ERR_CHECK)
 static_assert(OK == 0, "errors are tested as truth values");
 
 static const struct err_info infos[ERR_COUNT] = {
 #define ERR_ROW(name, status, code, level, retry) [name] = {#name, status, code, level, retry},
-    ERR_TABLE(ERR_ROW)
-};
+    ERR_TABLE(ERR_ROW)};
 
 const struct err_info *err_info(enum err err)
 {

@@ -66,8 +66,8 @@ static bool is_plain(unsigned char c)
 
 static void add_escape(struct buf *out, unsigned char c)
 {
-    static const char shorts[] = {['"'] = '"',  ['\\'] = '\\', ['\b'] = 'b', ['\f'] = 'f',
-                                  ['\n'] = 'n', ['\r'] = 'r',  ['\t'] = 't'};
+    static const char shorts[] = {
+        ['"'] = '"', ['\\'] = '\\', ['\b'] = 'b', ['\f'] = 'f', ['\n'] = 'n', ['\r'] = 'r', ['\t'] = 't'};
     if (shorts[c])
         buf_add(out, (const char[]){'\\', shorts[c]}, 2);
     else

@@ -24,7 +24,8 @@ void log_init(const char *service, enum log_level threshold)
     lowest = threshold;
     buf_done(&line);
     buf_reserve(&line, 1024);
-    /* A reader that went away is an error of write(2), here and on every socket, and must not kill the process. */
+    /* A reader that went away is an error of write(2), here and on every socket, and must not kill the
+     * process. */
     signal(SIGPIPE, SIG_IGN);
 }
 
@@ -56,21 +57,16 @@ static void write_field(struct jsonw *w, const struct log_field *field)
         if (field->z)
             jsonw_m_z(w, field->name, field->z);
         return;
-    case LOG_KIND_UUID:
-        jsonw_m_uuid_opt(w, field->name, field->uuid);
-        return;
-    case LOG_KIND_INT:
-        jsonw_m_int(w, field->name, field->i);
-        return;
-    case LOG_KIND_BOOL:
-        jsonw_m_bool(w, field->name, field->i != 0);
-        return;
+    case LOG_KIND_UUID: jsonw_m_uuid_opt(w, field->name, field->uuid); return;
+    case LOG_KIND_INT: jsonw_m_int(w, field->name, field->i); return;
+    case LOG_KIND_BOOL: jsonw_m_bool(w, field->name, field->i != 0); return;
     }
     assert(!"a field has one of the kinds above");
 }
 
-/* A reader that does not keep up must not stop the loop: when standard output has no room the line is lost, and the
- * next one that gets through says how many were. A pipe that polls writable takes PIPE_BUF bytes without blocking. */
+/* A reader that does not keep up must not stop the loop: when standard output has no room the line is lost,
+ * and the next one that gets through says how many were. A pipe that polls writable takes PIPE_BUF bytes
+ * without blocking. */
 static bool write_out(struct str s)
 {
     struct pollfd p = {.fd = STDOUT_FILENO, .events = POLLOUT};

@@ -1,5 +1,6 @@
-/* Intrusive hash table keyed by UUID: chained buckets, a power of two of them, at most one node a bucket on average.
- * The hash has no secret: only ids that this service made or that a verified token carries are ever put. */
+/* Intrusive hash table keyed by UUID: chained buckets, a power of two of them, at most one node a bucket on
+ * average. The hash has no secret: only ids that this service made or that a verified token carries are ever
+ * put. */
 #include "conversation/base/map.h"
 
 #include <assert.h>
@@ -12,7 +13,8 @@ static size_t hash_key(const struct uuid *key)
     uint64_t a, b;
     memcpy(&a, key->b, sizeof a);
     memcpy(&b, key->b + sizeof a, sizeof b);
-    a = (a ^ (a >> 32)) * 0x9E3779B97F4A7C15ULL; /* Fibonacci hashing: odd, near 2^64 divided by the golden ratio */
+    a = (a ^ (a >> 32)) *
+        0x9E3779B97F4A7C15ULL; /* Fibonacci hashing: odd, near 2^64 divided by the golden ratio */
     b = (b ^ (b >> 29)) * 0xBF58476D1CE4E5B9ULL;
     a ^= b ^ (b >> 31);
     return (size_t)(a ^ (a >> 32));

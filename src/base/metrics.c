@@ -1,4 +1,5 @@
-/* Metrics: a hash table of series, keyed by metric and label text, and for each metric the list of its series. */
+/* Metrics: a hash table of series, keyed by metric and label text, and for each metric the list of its
+ * series. */
 #include "conversation/base/metrics.h"
 
 #include <assert.h>
@@ -28,6 +29,7 @@ struct series {
     struct series *next_in_chain;
     enum metric metric;
     double value;
+    uint64_t mean_count;         /* of the values that `value` is the mean of */
     struct histogram *histogram; /* histograms only */
     size_t label_length;
     char labels[]; /* `language="en",topic="IB3"`: the key within the metric, and as it is rendered */
@@ -165,6 +167,13 @@ void metric_set(enum metric id, double value, const char *label1)
     series_of(id, (const char *const[LABELS_MAX]){label1})->value = value;
 }
 
+void metric_mean(enum metric id, double value, const char *label1)
+{
+    assert(infos[id].kind == METRIC_GAUGE);
+    struct series *s = series_of(id, (const char *const[LABELS_MAX]){label1});
+    s->value += (value - s->value) / (double)++s->mean_count;
+}
+
 void metric_observe(enum metric id, double value, const char *label1)
 {
     assert(infos[id].kind == METRIC_HISTOGRAM);
@@ -226,7 +235,7 @@ void metrics_render(struct buf *out)
             series_of(id, (const char *const[LABELS_MAX]){NULL});
         if (states[id].count == 0)
             continue;
-        LIST_EACH(n, &states[id].series)
+        LIST_EACH (n, &states[id].series)
             render_series(out, container_of(n, struct series, in_metric));
     }
 }

@@ -96,7 +96,8 @@ static bool is_continuation(unsigned char c)
     return (c & 0xC0) == 0x80;
 }
 
-/* RFC 3629 section 4: the second byte's range excludes overlong forms, surrogates and what lies above U+10FFFF. */
+/* RFC 3629 section 4: the second byte's range excludes overlong forms, surrogates and what lies above
+ * U+10FFFF. */
 size_t str_utf8_sequence(struct str s)
 {
     const unsigned char *p = (const unsigned char *)s.p;

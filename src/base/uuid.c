@@ -5,7 +5,8 @@
 #include <stdlib.h>
 #include <sys/random.h>
 
-/* One system call for 256 identifiers; getrandom never returns less than 256 bytes' worth once the kernel is seeded. */
+/* One system call for 256 identifiers; getrandom never returns less than 256 bytes' worth once the kernel is
+ * seeded. */
 static uint8_t pool[4096];
 static size_t pool_left;
 
@@ -84,7 +85,7 @@ void uuid_format(const struct uuid *u, char out[UUID_TEXT_LENGTH + 1])
 
 struct uuid_text uuid_text(const struct uuid *u)
 {
-    struct uuid_text t;
+    struct uuid_text t = {""};
     uuid_format(u, t.z);
     return t;
 }

@@ -1,5 +1,5 @@
 /* WebSocket framing, server side (RFC 6455 section 5). A frame is judged by its first two bytes, sized by its
- * length field, and unmasked where it lies once it is whole. Only messages that come in fragments are copied. */
+ * length field, and unmasked where it lies once it is whole. Only fragmented messages are copied. */
 #include "conversation/codec/ws_frame.h"
 
 #include <openssl/evp.h>

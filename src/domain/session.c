@@ -192,6 +192,9 @@ void session_run_present(struct session_run *run, int who, int64_t now_ms)
     run->dropped_at_ms[who] = 0;
     if (run->first_joined_at_ms == 0)
         run->first_joined_at_ms = now_ms;
+    /* The first to come back to a session taken over after a crash: the other one has the grace from now on. */
+    if (!run->is_present[1 - who])
+        session_run_absent(run, 1 - who, now_ms);
 }
 
 void session_run_absent(struct session_run *run, int who, int64_t now_ms)
@@ -255,7 +258,8 @@ static void pick_active(const struct session_run *run, const struct session_limi
     for (int who = 0; who < 2; who++) {
         if (run->dropped_at_ms[who])
             offer(best, run->dropped_at_ms[who] + limits->grace_ms,
-                  (struct session_action){.kind = ACTION_END, .event = SESSION_EVENT_DROP, .who = who});
+                  (struct session_action){.kind = ACTION_END, .event = SESSION_EVENT_DROP, .who = who,
+                                          .at_ms = run->dropped_at_ms[who]});
     }
     offer(best, run->limit_at_ms,
           (struct session_action){.kind = ACTION_END, .event = SESSION_EVENT_LIMIT, .who = -1});

@@ -6,9 +6,10 @@
 
 #include "conversation/domain/pairing.h"
 #include "conversation/domain/session.h"
+#include "conversation/ports/db.h"
 #include "conversation/rt/flow.h"
 
-void job_session_end(const struct uuid *session_id, const struct uuid *by, enum session_event event);
+void job_session_end(const struct db_session_ending *ending);
 void job_session_unjoin(const struct uuid *session_id, const struct uuid *user_id);
 void job_session_clear(const struct session *s);
 void job_prompt_store(const struct uuid *session_id, const struct topic_prompt *prompt);

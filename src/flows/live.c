@@ -28,7 +28,6 @@ struct live {
     struct session_run run;
     struct peer peers[2];
     struct timer timer;
-    bool is_ending; /* a session.end job is on its way: no timer may start another */
     struct topic_prompt prompts[];
 };
 
@@ -115,6 +114,16 @@ static void tell_session_state(const struct live *l, int who)
     payload_send(&w, l->peers[who].socket_id, "session_state");
 }
 
+static void tell_taken_over(uint64_t socket_id)
+{
+    struct jsonw w = payload_begin();
+    jsonw_m_z(&w, "status", "error");
+    jsonw_m_z(&w, "code", err_info(ERR_SESSION_TAKEN_OVER)->wire_code);
+    jsonw_m_z(&w, "message", "another socket of this user has joined the session");
+    jsonw_m_z(&w, "event", "join_session");
+    payload_send(&w, socket_id, "exception");
+}
+
 /* To the socket that is in the session, or to all of the user's sockets when none is. */
 static void tell_session_ended(const struct session *s, int who, uint64_t socket_id)
 {
@@ -137,7 +146,7 @@ static void on_timer(struct timer *t);
 static void arm(struct live *l)
 {
     struct session_limits lim = limits();
-    int64_t next = l->is_ending ? INT64_MAX : session_run_next_ms(&l->run, &lim);
+    int64_t next = session_run_next_ms(&l->run, &lim);
     if (next == INT64_MAX) {
         timer_stop(&l->timer);
         return;
@@ -154,18 +163,26 @@ static void show_prompt(struct live *l, const struct topic_prompt *prompt)
     job_prompt_store(&l->session.id, prompt);
 }
 
+static const struct topic_prompt switch_prompt = {.key = SESSION_SWITCH_KEY, .type = PROMPT_MAIN};
+
 static void act(struct live *l, const struct session_action *a)
 {
     static const struct uuid nobody;
     switch (a->kind) {
     case ACTION_END:
-        l->is_ending = true;
-        job_session_end(&l->session.id, a->who >= 0 ? &l->session.participants[a->who].user_id : &nobody,
-                        a->event);
+        job_session_end(&(struct db_session_ending){
+            .id = l->session.id,
+            .by = a->who >= 0 ? l->session.participants[a->who].user_id : nobody,
+            .event = a->event,
+            .at_ms = a->at_ms,
+        });
         break;
     case ACTION_SHOW_PROMPT: show_prompt(l, a->prompt); break;
     case ACTION_WARN_LIMIT: tell_prompt(l, "session.one_minute_left", "main_topic"); break;
-    case ACTION_SWITCH_LANGUAGE: tell_prompt(l, "tandem.switch_language", "main_topic"); break;
+    case ACTION_SWITCH_LANGUAGE:
+        tell_prompt(l, switch_prompt.key, prompt_category_names[switch_prompt.type]);
+        job_prompt_store(&l->session.id, &switch_prompt); /* so that a restart does not tell it again */
+        break;
     case ACTION_NONE: break;
     }
 }
@@ -173,12 +190,9 @@ static void act(struct live *l, const struct session_action *a)
 static void run_due(struct live *l)
 {
     struct session_limits lim = limits();
-    while (!l->is_ending) {
-        struct session_action a = session_run_due(&l->run, &lim, clock_now_ms());
-        if (a.kind == ACTION_NONE)
-            break;
+    struct session_action a;
+    while ((a = session_run_due(&l->run, &lim, clock_now_ms())).kind != ACTION_NONE)
         act(l, &a);
-    }
     arm(l);
 }
 
@@ -221,18 +235,6 @@ static uint64_t seed_of(const struct uuid *id)
     return seed;
 }
 
-/* The run knows shown prompts by pointers into our own copy of the topic's prompts. */
-static void restore_shown(struct live *l, const struct db_session_prompts *p)
-{
-    size_t room = sizeof l->run.shown_keys / sizeof l->run.shown_keys[0];
-    for (size_t i = 0; i < p->shown_count && (size_t)l->run.prompts_shown < room; i++)
-        for (size_t k = 0; k < p->prompt_count; k++)
-            if (strcmp(l->prompts[k].key, p->shown[i]) == 0) {
-                l->run.shown_keys[l->run.prompts_shown++] = l->prompts[k].key;
-                break;
-            }
-}
-
 struct live *live_open(const struct session *s, const struct db_session_prompts *p)
 {
     struct live *l = live_get(&s->id);
@@ -244,7 +246,8 @@ struct live *live_open(const struct session *s, const struct db_session_prompts 
     take(l, s);
     memcpy(l->prompts, p->prompts, p->prompt_count * sizeof l->prompts[0]);
     session_run_init(&l->run, s, l->prompts, p->prompt_count, seed_of(&s->id));
-    restore_shown(l, p);
+    for (size_t i = 0; s->status == SESSION_ACTIVE && i < p->shown_count; i++)
+        session_run_was_shown(&l->run, p->shown[i].key, p->shown[i].displayed_at_ms);
     map_put(&sessions, &s->id, &l->node);
     return l;
 }
@@ -282,6 +285,7 @@ void live_join(struct live *l, int who, uint64_t socket_id)
     me->socket_id = socket_id;
     me->has_been_here = true;
     if (older) {
+        tell_taken_over(older);
         sockets_leave_session(older);
         sockets_disconnect(older);
     }
@@ -290,8 +294,7 @@ void live_join(struct live *l, int who, uint64_t socket_id)
         tell_session_state(l, who);
     if (other->socket_id) {
         tell_partner_joined(socket_id, &l->session.participants[1 - who]);
-        if (!older)
-            tell_partner_joined(other->socket_id, &l->session.participants[who]);
+        tell_partner_joined(other->socket_id, &l->session.participants[who]); /* a take-over, too: it must renegotiate */
     }
     run_due(l);
 }
@@ -316,7 +319,8 @@ void live_socket_gone(uint64_t socket_id, const struct uuid *session_id, const s
 
 enum err live_request_prompt(struct live *l)
 {
-    enum err err = session_run_request_prompt(&l->run, clock_now_ms());
+    struct session_limits lim = limits();
+    enum err err = session_run_request_prompt(&l->run, &lim, clock_now_ms());
     if (err)
         return err;
     run_due(l);

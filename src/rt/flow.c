@@ -1,7 +1,7 @@
-/* Flow engine. A flow is re-entered only from a loop task, never from inside flow_op_done, flow_cancel or a timer: the
- * stack stays flat and adapters need not expect to be called back while they report.
+/* Flow engine. A flow is re-entered only from a loop task, never from inside flow_op_done, flow_cancel or a
+ * timer: the stack stays flat and adapters need not expect to be called back while they report.
  *
- *   flow_start -> [queued] -> run -> awaiting an op -> op done, cancel or deadline -> [queued] -> run -> ... -> ended
+ *   flow_start -> queued -> run -> awaiting an op -> op done, cancel or deadline -> queued -> run … -> ended
  *
  * An ended flow's memory lives until the operations that it stopped awaiting have reported. */
 #include "conversation/rt/flow.h"
@@ -26,16 +26,16 @@ struct flow {
     const char *correlation_id;
     void *caller;
     void (*done)(struct flow *f);
-    struct list link;         /* in `active` until ended */
+    struct list link; /* in `active` until ended */
     struct timer deadline;
-    struct loop_task resume;  /* queued: the function runs again */
-    struct flow_op *awaited;  /* NULL while queued or running */
-    int ops;                  /* that have not reported */
+    struct loop_task resume; /* queued: the function runs again */
+    struct flow_op *awaited; /* NULL while queued or running */
+    int ops;                 /* that have not reported */
     int resume_point;
     int64_t started_ms;
-    enum err error;           /* what flow_error says */
-    enum err cancelled;       /* set by cancel and deadline; becomes `error` at the next entry */
-    bool error_is_of_op;      /* `error` was reported by the awaited operation: AWAIT_TRY may take it */
+    enum err error;      /* what flow_error says */
+    enum err cancelled;  /* set by cancel and deadline; becomes `error` at the next entry */
+    bool error_is_of_op; /* `error` was reported by the awaited operation: AWAIT_TRY may take it */
     bool is_running, has_ended;
     struct str details;
     alignas(max_align_t) char ctx[];
@@ -59,6 +59,11 @@ void *flow_ctx(const struct flow *f)
 void *flow_caller(const struct flow *f)
 {
     return f->caller;
+}
+
+void flow_set_caller(struct flow *f, void *caller)
+{
+    f->caller = caller;
 }
 
 struct arena *flow_arena(struct flow *f)
@@ -120,8 +125,9 @@ static void log_end(const struct flow *f)
         error = err_info(f->error)->name;
         metric_add(M_FLOW_FAILURES, 1, f->spec->name, error, NULL);
     }
-    LOG(level, "flow.ended", LOG_Z("flow", f->spec->name), LOG_INT("durationMs", clock_mono_ms() - f->started_ms),
-        LOG_Z("error", error), LOG_Z("correlationId", f->correlation_id));
+    LOG(level, "flow.ended", LOG_Z("flow", f->spec->name),
+        LOG_INT("durationMs", clock_mono_ms() - f->started_ms), LOG_Z("error", error),
+        LOG_Z("correlationId", f->correlation_id));
 }
 
 static void end(struct flow *f)
@@ -221,8 +227,6 @@ static struct flow *create(const struct flow_start *how)
 struct flow *flow_start(const struct flow_start *how)
 {
     struct flow *f = create(how);
-    if (how->init)
-        how->init(f->ctx, how->init_arg);
     if (f->spec->deadline_ms)
         timer_start(&f->deadline, f->spec->deadline_ms, on_deadline);
     if (how->before) {
@@ -249,7 +253,7 @@ void flow_cancel(struct flow *f, enum err why)
 
 void flow_cancel_all(enum err why)
 {
-    LIST_EACH(n, &active)
+    LIST_EACH (n, &active)
         flow_cancel(container_of(n, struct flow, link), why);
 }
 
@@ -297,7 +301,8 @@ bool flow_take_error(struct flow *f, enum err *result)
 
 struct flow_op *flow_op_begin(struct flow *f)
 {
-    assert(f->is_running && !f->error && !f->awaited); /* from an AWAIT, one at a time, none after a failure */
+    assert(f->is_running && !f->error &&
+           !f->awaited); /* from an AWAIT, one at a time, none after a failure */
     assert(!list_is_linked(&f->resume.link));
     struct flow_op *op = calloc(1, sizeof *op);
     if (!op)

@@ -62,7 +62,7 @@ void sliding_window_free(struct sliding_window *w)
 {
     if (!w)
         return;
-    LIST_EACH_SAFE(n, after, &w->keys)
+    LIST_EACH_SAFE (n, after, &w->keys)
         forget(w, container_of(n, struct key_window, by_age));
     map_done(&w->map);
     free(w);

@@ -1,6 +1,7 @@
-/* The event loop. A turn of libuv is: timers, idle, prepare, poll (sleep and I/O callbacks), check, closing callbacks.
- * All of ours hangs on prepare, the last step before the sleep: deferred tasks, the end-of-turn hooks, arming the wheel's
- * timer. So everything a callback of this turn left behind is done before the process sleeps. */
+/* The event loop. A turn of libuv is: timers, idle, prepare, poll (sleep and I/O callbacks), check, closing
+ * callbacks. All of ours hangs on prepare, the last step before the sleep: deferred tasks, the end-of-turn
+ * hooks, arming the wheel's timer. So everything a callback of this turn left behind is done before the
+ * process sleeps. */
 #include "conversation/rt/loop.h"
 
 #include <assert.h>
@@ -11,15 +12,16 @@
 #include "conversation/base/metrics.h"
 #include "conversation/rt/timer.h"
 
-#define HOOKS_MAX  8
-/* Tasks that defer tasks are run on in the same turn this often; then sockets come first (nothing starves I/O). */
+#define HOOKS_MAX 8
+/* Tasks that defer tasks are run on in the same turn this often; then sockets come first (nothing starves
+ * I/O). */
 #define ROUNDS_MAX 16
 
 static struct {
     uv_loop_t uv;
     uv_prepare_t prepare;
-    uv_idle_t idle;   /* active while tasks wait: poll then does not sleep */
-    uv_timer_t timer; /* the wheel's */
+    uv_idle_t idle;       /* active while tasks wait: poll then does not sleep */
+    uv_timer_t timer;     /* the wheel's */
     int64_t timer_due_ms; /* clock_mono_ms for which `timer` is armed; 0: it is not */
     struct list tasks;
     void (*hooks[HOOKS_MAX])(void);
@@ -64,8 +66,8 @@ static void on_timer(uv_timer_t *t)
     timer_wheel_advance(now_ms);
 }
 
-/* A timer that is armed for an earlier time than needed stays: it then fires in vain once, which is cheaper than arming
- * anew for every request whose deadline is taken away again. */
+/* A timer that is armed for an earlier time than needed stays: it then fires in vain once, which is cheaper
+ * than arming anew for every request whose deadline is taken away again. */
 static void arm_timer(void)
 {
     int64_t after_ms = timer_wheel_next_ms();

@@ -1,8 +1,8 @@
-/* Timer wheel. Time is counted in ticks of 8 ms. Each level splits time by six bits of the tick: a timer lies on the
- * level of the highest bits in which its tick differs from `now`, in the slot that those bits name. Hence every timer
- * of a level comes before every timer of the level above; the next event is the first slot in use of the lowest level in
- * use; and when `now` reaches a slot above level 0, its timers are spread over the levels below. Ten levels hold any
- * time there is. */
+/* Timer wheel. Time is counted in ticks of 8 ms. Each level splits time by six bits of the tick: a timer lies
+ * on the level of the highest bits in which its tick differs from `now`, in the slot that those bits name.
+ * Hence every timer of a level comes before every timer of the level above; the next event is the first slot
+ * in use of the lowest level in use; and when `now` reaches a slot above level 0, its timers are spread over
+ * the levels below. Ten levels hold any time there is. */
 #include "conversation/rt/timer.h"
 
 #include <assert.h>
@@ -18,9 +18,9 @@
 static struct {
     uint64_t now; /* the last tick that was processed */
     size_t running;
-    uint64_t used[LEVELS];                  /* a bit for each slot; set when a timer is put, cleared when found empty */
-    struct list slots[LEVELS][SLOT_COUNT];  /* heads; zero until first used */
-    struct list due;                        /* taken from the wheel, to be fired now */
+    uint64_t used[LEVELS]; /* a bit for each slot; set when a timer is put, cleared when found empty */
+    struct list slots[LEVELS][SLOT_COUNT]; /* heads; zero until first used */
+    struct list due;                       /* taken from the wheel, to be fired now */
     bool is_advancing;
 } wheel = {.due = {&wheel.due, &wheel.due}};
 
@@ -59,8 +59,8 @@ static bool next_slot(uint64_t *tick, struct list **head)
     return false;
 }
 
-/* Time in which nothing was due is skipped, so that new timers are put where they belong; an empty wheel takes over
- * whatever the clock says. */
+/* Time in which nothing was due is skipped, so that new timers are put where they belong; an empty wheel
+ * takes over whatever the clock says. */
 static void skip_idle_time(int64_t now_ms)
 {
     uint64_t tick, now = (uint64_t)now_ms >> TICK_BITS;

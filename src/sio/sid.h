@@ -1,5 +1,4 @@
-/* Session and socket ids as clients see them: 15 random bytes in base64url (RFC 4648 section 5), 20
- * characters. */
+/* Session and socket ids as clients see them: 15 random bytes in base64url (RFC 4648 section 5). */
 #ifndef SIO_SID_H
 #define SIO_SID_H
 

@@ -3,8 +3,8 @@
  * a reference.
  *
  * A connection lives as long as its session and its sockets: each holds a reference. A socket is
- *   PENDING ── sio_accept ──> ACCEPTED ──> GONE, told to the application, freed      (sio_refuse: freed
- * untold) */
+ *   PENDING ── sio_accept ──> ACCEPTED ──> GONE: app->disconnect is called, then it is freed
+ * or GONE straight from PENDING; sio_refuse does not call app->disconnect. */
 #include "conversation/sio/sio.h"
 
 #include <assert.h>

@@ -128,6 +128,9 @@ static bool read_payload(struct str text, struct sio_packet *out)
 {
     enum json_type type = JSON_NULL;
     out->payload = (struct str){0};
+    if (text.n &&
+        (unsigned char)text.p[0] <= ' ') /* JSON may, but socket.io-parser takes a space as the id 0 */
+        return false;
     if (text.n && (!json_take_value(&text, &out->payload, &type) || str_trim(text, " \t\r\n").n))
         return false;
     bool is_absent = !out->payload.p;

@@ -27,9 +27,10 @@ struct sio_packet {
     char unescaped[SIO_EVENT_NAME_MAX];
 };
 
-/* False: not a packet that a client may send (what socket.io-parser throws on). Besides what that refuses:
- * events and acks without a payload, ids above 2^53 - 1, namespaces longer than SIO_NAMESPACE_MAX, JSON
- * nested deeper than JSON_DEPTH_MAX. */
+/* False: not a packet that a client may send. Nothing is taken that socket.io-parser refuses. It takes more:
+ * no text at all, events and acks without payload, white space or a decimal point in numbers, ids above 2^53
+ * - 1, namespaces longer than SIO_NAMESPACE_MAX, JSON nested deeper than JSON_DEPTH_MAX; no client sends
+ * these. */
 bool sio_packet_parse(struct str text, struct sio_packet *out);
 
 #endif

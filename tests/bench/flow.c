@@ -1,4 +1,5 @@
-/* What the flow engine costs: ns for one AWAIT, from the loop and back, and heap bytes of one waiting flow. */
+/* What the flow engine costs: ns for one AWAIT, from the loop and back, and heap bytes of one waiting flow.
+ */
 #include <malloc.h>
 #include <stdio.h>
 #include <time.h>
@@ -63,10 +64,9 @@ static void measure_awaits(void)
 {
     double start = now_ns();
     run_all(&counter_spec, FLOWS);
-    printf("%.1f ns an await (%d flows of %d awaits at once)\n", (now_ns() - start) / FLOWS / AWAITS, FLOWS, AWAITS);
+    printf("%.1f ns an await (%d flows of %d awaits at once)\n", (now_ns() - start) / FLOWS / AWAITS, FLOWS,
+           AWAITS);
 }
-
-static const struct flow_spec empty_spec = {"bench.empty", run_parked, sizeof(struct counter), 3000};
 
 static void measure_memory(void)
 {
@@ -86,7 +86,7 @@ static void measure_flows(void)
 {
     double start = now_ns();
     for (int i = 0; i < PARKED; i++) {
-        struct flow *f = flow_start(&(struct flow_start){.spec = &empty_spec, .correlation_id = "bench"});
+        struct flow *f = flow_start(&(struct flow_start){.spec = &parked_spec, .correlation_id = "bench"});
         flow_cancel(f, ERR_CANCELLED);
         if (i % 100 == 99)
             loop_turn_for_test();

@@ -23,7 +23,9 @@ async function meet(a, b, topicCode, say) {
   for (const learner of [a, b]) {
     const { matchRequest } = ok(await learner.requestMatch({ targetLanguageCode: LANGUAGE, topicCode }), 201);
     assert.equal(matchRequest.status, 'pending');
-    say(`${learner.name} asks for a partner: request ${matchRequest.id}, estimated wait ${matchRequest.estimatedWaitTimeSeconds} s`);
+    say(
+      `${learner.name} asks for a partner: request ${matchRequest.id}, estimated wait ${matchRequest.estimatedWaitTimeSeconds} s`,
+    );
   }
   const asked = performance.now();
   const ids = await Promise.all([a.matched(), b.matched()]);
@@ -39,7 +41,9 @@ async function joinOverRest(a, b, sessionId, say) {
     assert.equal(session.status, 'waiting');
     assert.deepEqual(session.participants.map((p) => p.userId).sort(), [a.userId, b.userId].sort());
     assert.ok(session.webrtcConfig.iceServers.length > 0, 'ICE servers are configured');
-    say(`${learner.name} joins over REST: ${session.topic.code}, at most ${session.maxDurationSeconds} s, ${session.webrtcConfig.iceServers.length} ICE server(s)`);
+    say(
+      `${learner.name} joins over REST: ${session.topic.code}, at most ${session.maxDurationSeconds} s, ${session.webrtcConfig.iceServers.length} ICE server(s)`,
+    );
   }
 }
 
@@ -52,7 +56,9 @@ async function joinWithSockets(a, b, sessionId, say) {
     assert.equal(event.partnerName, partners[i].name);
     assert.equal(event.nativeLanguageCode, partners[i].person.native);
     assert.equal(event.targetLanguageCode, LANGUAGE);
-    say(`${partners[1 - i].name} is told: partner_joined ${event.partnerName} (native ${event.nativeLanguageCode})`);
+    say(
+      `${partners[1 - i].name} is told: partner_joined ${event.partnerName} (native ${event.nativeLanguageCode})`,
+    );
   }
   return sockets;
 }
@@ -104,14 +110,19 @@ async function askForPrompt(sa, sb, sessionId, say) {
     assert.equal(ack.code, 'RATE_LIMITED');
     if (refusals++ === 0) say('asked too early for the next prompt: RATE_LIMITED; trying on');
     assert.ok(Date.now() < deadline, 'a prompt may be asked for after a while');
-    await new Promise((resolve) => { setTimeout(resolve, 250); });
+    await new Promise((resolve) => {
+      setTimeout(resolve, 250);
+    });
   }
 }
 
 async function finish(a, b, sa, sb, sessionId, say) {
   const { session } = ok(await a.end(sessionId));
   assert.equal(session.status, 'completed');
-  for (const [learner, socket] of [[a, sa], [b, sb]]) {
+  for (const [learner, socket] of [
+    [a, sa],
+    [b, sb],
+  ]) {
     const ended = await socket.take('session_ended');
     assert.equal(ended.reason, 'completed');
     assert.equal(ended.durationSeconds, session.durationSeconds);
@@ -123,14 +134,19 @@ async function rateAndRemember(a, b, sessionId, topicCode, say) {
   assert.deepEqual(ok(await a.rate(sessionId, 5, 'Patient and funny.')), { success: true, averageRating: 5 });
   assert.deepEqual(ok(await b.rate(sessionId, 4)), { success: true, averageRating: 4.5 });
   say(`${a.name} rates 5, ${b.name} rates 4: average 4.5`);
-  for (const [learner, partner, rating] of [[a, b, 5], [b, a, 4]]) {
+  for (const [learner, partner, rating] of [
+    [a, b, 5],
+    [b, a, 4],
+  ]) {
     const { conversations } = ok(await learner.history());
     const entry = conversations.find((each) => each.sessionId === sessionId);
     assert.ok(entry, 'the conversation is in the history');
     assert.equal(entry.topicCode, topicCode);
     assert.equal(entry.partnerDisplayName, partner.name);
     assert.equal(entry.myRating, rating);
-    say(`history of ${learner.name}: ${entry.topicCode} with ${entry.partnerDisplayName}, ${entry.durationSeconds} s, my rating ${entry.myRating}`);
+    say(
+      `history of ${learner.name}: ${entry.topicCode} with ${entry.partnerDisplayName}, ${entry.durationSeconds} s, my rating ${entry.myRating}`,
+    );
   }
 }
 

@@ -14,7 +14,8 @@ if (!values.url || !values.key) {
 }
 
 const started = performance.now();
-const say = (line) => console.log(`  ${((performance.now() - started) / 1000).toFixed(3).padStart(7)} s  ${line}`);
+const say = (line) =>
+  console.log(`  ${((performance.now() - started) / 1000).toFixed(3).padStart(7)} s  ${line}`);
 const key = crypto.createPrivateKey(fs.readFileSync(values.key));
 const mint = (person) => sign(claimsOf(person), key);
 const rest = new Rest(values.url.replace(/\/$/, ''));

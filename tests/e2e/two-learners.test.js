@@ -6,7 +6,11 @@ import { World } from '../lib/world.js';
 import { twoLearnersMeet } from './scenario.js';
 
 let world;
-before(async () => { world = await World.create({ env: { SESSION_RECONNECT_GRACE_SECONDS: '1', PROMPT_REQUEST_GAP_SECONDS: '2' } }); });
+before(async () => {
+  world = await World.create({
+    env: { SESSION_RECONNECT_GRACE_SECONDS: '1', PROMPT_REQUEST_GAP_SECONDS: '2' },
+  });
+});
 after(() => world.stop());
 
 function refused(ack, code) {
@@ -21,22 +25,37 @@ const SIGNALS = {
   ice_candidate: () => ({ candidate: candidate(50000) }),
 };
 
-describe('two learners meet', { concurrency: true }, () => {
+describe('two learners meet', () => {
   it('does the whole job, and leaves its events in the outbox in order', async () => {
     const [a, b] = [world.learner({ native: 'es' }), world.learner({ native: 'fr' })];
     const sessionId = await twoLearnersMeet(a, b);
     const events = await world.db.query(
-      `SELECT event_type FROM event_outbox WHERE payload->>'sessionId' = $1 ORDER BY id`, [sessionId]);
-    assert.deepEqual(events.map((row) => row.event_type), ['conversation.matched', 'conversation.started',
-      'conversation.completed', 'conversation.rated', 'conversation.rated']);
+      `SELECT event_type FROM event_outbox WHERE payload->>'sessionId' = $1 ORDER BY id`,
+      [sessionId],
+    );
+    assert.deepEqual(
+      events.map((row) => row.event_type),
+      [
+        'conversation.matched',
+        'conversation.started',
+        'conversation.completed',
+        'conversation.rated',
+        'conversation.rated',
+      ],
+    );
   });
+});
 
+describe('what must and must not happen', { concurrency: true }, () => {
   it('tells a waiting learner of the match on the socket', async () => {
     const person = { levels: { en: 'C1' } }; // nobody else's in this file
     const [a, b] = [world.learner(person), world.learner(person)];
     const [sa, sb] = [await a.connect(), await b.connect()];
     const [ra, rb] = [await a.requestMatch(), await b.requestMatch()];
-    for (const [socket, answer, partner] of [[sa, ra, b], [sb, rb, a]]) {
+    for (const [socket, answer, partner] of [
+      [sa, ra, b],
+      [sb, rb, a],
+    ]) {
       const found = await socket.take('match_found');
       assert.equal(found.matchRequestId, answer.body.matchRequest.id);
       assert.equal(found.sessionId, await partner.matched());
@@ -67,7 +86,10 @@ describe('two learners meet', { concurrency: true }, () => {
       assert.equal(ack.status, 'error', `${event} of a stranger`);
     }
     assert.equal((await socket.emit('request_next_prompt', { sessionId })).status, 'error');
-    assert.equal((await socket.emit('leave_session', { sessionId, userId: stranger.userId })).status, 'error');
+    assert.equal(
+      (await socket.emit('leave_session', { sessionId, userId: stranger.userId })).status,
+      'error',
+    );
     refused(await socket.emit('leave_session', { sessionId, userId: a.userId }), 'FORBIDDEN');
 
     await sa.emit('offer', { sessionId, targetUserId: b.userId, sdp: sdp() });
@@ -83,7 +105,11 @@ describe('two learners meet', { concurrency: true }, () => {
     const other = await world.conversation();
     for (const [event, payload] of Object.entries(SIGNALS)) {
       refused(await sa.emit(event, { sessionId, targetUserId: other.a.userId, ...payload() }), 'FORBIDDEN');
-      const foreign = await sa.emit(event, { sessionId: other.sessionId, targetUserId: other.a.userId, ...payload() });
+      const foreign = await sa.emit(event, {
+        sessionId: other.sessionId,
+        targetUserId: other.a.userId,
+        ...payload(),
+      });
       assert.equal(foreign.status, 'error');
       const ack = await sa.emit(event, { sessionId, targetUserId: b.userId, ...payload() });
       assert.equal(ack.status, 'ok');
@@ -113,7 +139,11 @@ describe('two learners meet', { concurrency: true }, () => {
       }
     }
     for (const text of ['nonsense', 'candidate:1 1 udp', `candidate:${'x'.repeat(2000)}`]) {
-      const ack = await sa.emit('ice_candidate', { sessionId, targetUserId: b.userId, candidate: { ...candidate(1), candidate: text } });
+      const ack = await sa.emit('ice_candidate', {
+        sessionId,
+        targetUserId: b.userId,
+        candidate: { ...candidate(1), candidate: text },
+      });
       assert.equal(ack.code, 'INVALID_CANDIDATE', text.slice(0, 40));
     }
     assert.deepEqual(await sb.untaken(), []);
@@ -165,7 +195,9 @@ describe('two learners meet', { concurrency: true }, () => {
 
 describe('a dropped socket within the grace', () => {
   let patient;
-  before(async () => { patient = await World.create({ env: { SESSION_RECONNECT_GRACE_SECONDS: '20' } }); });
+  before(async () => {
+    patient = await World.create({ env: { SESSION_RECONNECT_GRACE_SECONDS: '20' } });
+  });
   after(() => patient.stop());
 
   it('may come back: the session goes on', async () => {

@@ -15,28 +15,47 @@ const NOBODY = crypto.randomUUID();
 
 describe('refusals of one request', { concurrency: true }, () => {
   let world;
-  before(async () => { world = await World.create({ env: { HTTP_HEADER_TIMEOUT_MS: '1000' } }); });
+  before(async () => {
+    world = await World.create({ env: { HTTP_HEADER_TIMEOUT_MS: '1000' } });
+  });
   after(() => world.stop());
 
   it('400 INVALID_REQUEST names what is missing', async () => {
     const learner = world.learner();
-    expectError(await learner.call('POST', '/match-request', { targetLanguageCode: 'en' }), 400, 'INVALID_REQUEST', required('topicCode'));
-    expectError(await learner.call('POST', '/match-request', {}), 400, 'INVALID_REQUEST',
-      [...required('targetLanguageCode'), ...required('topicCode')]);
+    expectError(
+      await learner.call('POST', '/match-request', { targetLanguageCode: 'en' }),
+      400,
+      'INVALID_REQUEST',
+      required('topicCode'),
+    );
+    expectError(await learner.call('POST', '/match-request', {}), 400, 'INVALID_REQUEST', [
+      ...required('targetLanguageCode'),
+      ...required('topicCode'),
+    ]);
     expectError(await learner.call('GET', '/topics'), 400, 'INVALID_REQUEST', required('targetLanguageCode'));
   });
 
   it('400 INVALID_REQUEST names what is wrong', async () => {
     const learner = world.learner();
     const wrong = {
-      targetLanguageCode: 7, topicCode: [], preferredPartnerLevel: 'equal', mode: 'later', maxWaitTimeSeconds: 29,
-      preferredDuration: 7, learningProfileId: 'x', recordingConsent: 'yes', preferredAccent: 5,
+      targetLanguageCode: 7,
+      topicCode: [],
+      preferredPartnerLevel: 'equal',
+      mode: 'later',
+      maxWaitTimeSeconds: 29,
+      preferredDuration: 7,
+      learningProfileId: 'x',
+      recordingConsent: 'yes',
+      preferredAccent: 5,
     };
     for (const [field, value] of Object.entries(wrong)) {
       const answer = await learner.requestMatch({ [field]: value });
       assert.equal(answer.status, 400, `${field}: ${answer.text}`);
       assert.equal(answer.body.message, 'INVALID_REQUEST');
-      assert.deepEqual(answer.body.details.map((d) => d.field), [field]);
+      assert.deepEqual(
+        answer.body.details.map((d) => d.field),
+        [field],
+      );
       assert.equal(typeof answer.body.details[0].reason, 'string');
     }
     for (const query of ['level=Z9', 'category=nothing']) {
@@ -45,7 +64,10 @@ describe('refusals of one request', { concurrency: true }, () => {
   });
 
   it('400 INVALID_REQUEST names the claim that is missing', async () => {
-    for (const [claim, person] of Object.entries({ levels: { levels: undefined }, nativeLanguageCode: { native: undefined } })) {
+    for (const [claim, person] of Object.entries({
+      levels: { levels: undefined },
+      nativeLanguageCode: { native: undefined },
+    })) {
       const answer = await world.learner(person).requestMatch();
       assert.equal(answer.status, 400);
       assert.equal(answer.body.message, 'INVALID_REQUEST');
@@ -66,31 +88,49 @@ describe('refusals of one request', { concurrency: true }, () => {
   it('401 UNAUTHORIZED without a token, or with one that is none', async () => {
     const learner = world.learner();
     expectError(await world.rest.call('GET', `${API}/history`), 401, 'UNAUTHORIZED');
-    for (const authorization of ['', 'Bearer', 'Bearer ', 'Basic YTpi', `Token ${learner.token}`, `Bearer ${learner.token} x`]) {
+    for (const authorization of [
+      '',
+      'Bearer',
+      'Bearer ',
+      'Basic YTpi',
+      `Token ${learner.token}`,
+      `Bearer ${learner.token} x`,
+    ]) {
       const answer = await world.rest.call('GET', `${API}/history`, { headers: { authorization } });
       assert.equal(answer.status, 401, authorization.slice(0, 20));
       assert.equal(answer.body.message, 'UNAUTHORIZED');
       assert.match(answer.headers['www-authenticate'] ?? '', /^Bearer/);
     }
-    expectOk(await world.rest.call('GET', `${API}/history`, { headers: { authorization: `bearer ${learner.token}` } }));
+    expectOk(
+      await world.rest.call('GET', `${API}/history`, {
+        headers: { authorization: `bearer ${learner.token}` },
+      }),
+    );
   });
 
   it('403 TOPIC_LOCKED by tier', async () => {
     const learner = world.learner({ tier: 'free' });
     const [topic] = expectOk(await learner.topics('targetLanguageCode=en&level=B1')).topics;
     assert.equal(topic.isUnlocked, false);
-    expectError(await learner.requestMatch({ topicCode: topic.code }), 403, 'TOPIC_LOCKED', [{ field: 'topicCode', reason: 'TIER' }]);
+    expectError(await learner.requestMatch({ topicCode: topic.code }), 403, 'TOPIC_LOCKED', [
+      { field: 'topicCode', reason: 'TIER' },
+    ]);
   });
 
   it('403 TOPIC_LOCKED by a skill that is missing', async () => {
     const learner = world.learner();
     const [{ code }] = expectOk(await learner.topics('targetLanguageCode=fr&level=A2')).topics;
-    await world.db.query(`UPDATE topics SET required_skills = '{airport_vocab.fr}' WHERE code = $1 AND target_language_code = 'fr'`, [code]);
+    await world.db.query(
+      `UPDATE topics SET required_skills = '{airport_vocab.fr}' WHERE code = $1 AND target_language_code = 'fr'`,
+      [code],
+    );
     const reader = world.learner({ levels: { fr: 'A2' } });
     const ask = () => reader.requestMatch({ targetLanguageCode: 'fr', topicCode: code });
     expectError(await ask(), 403, 'TOPIC_LOCKED', [{ field: 'topicCode', reason: 'REQUIRED_SKILLS' }]);
-    await world.db.query(`INSERT INTO user_skills (user_id, skill_id, skill_code) VALUES ($1, $2, 'airport_vocab.fr')`,
-      [reader.userId, crypto.randomUUID()]);
+    await world.db.query(
+      `INSERT INTO user_skills (user_id, skill_id, skill_code) VALUES ($1, $2, 'airport_vocab.fr')`,
+      [reader.userId, crypto.randomUUID()],
+    );
     expectOk(await ask(), 201);
   });
 
@@ -100,7 +140,7 @@ describe('refusals of one request', { concurrency: true }, () => {
     expectError(await learner.requestMatch({ mode: 'scheduled', scheduledFor }), 403, 'PREMIUM_REQUIRED');
   });
 
-  it('403 FORBIDDEN for another user\'s history, unless one is admin', async () => {
+  it("403 FORBIDDEN for another user's history, unless one is admin", async () => {
     const [learner, other] = [world.learner(), world.learner()];
     expectError(await learner.history(`?userId=${other.userId}`), 403, 'FORBIDDEN');
     expectOk(await learner.history(`?userId=${learner.userId}`));
@@ -111,7 +151,14 @@ describe('refusals of one request', { concurrency: true }, () => {
     const { sessionId } = await world.pair({ levels: { en: 'C1' } });
     const stranger = world.learner();
     for (const id of [sessionId, NOBODY]) {
-      for (const [method, path, body] of [['GET', ''], ['POST', '/join'], ['POST', '/leave'], ['POST', '/end'], ['POST', '/rate', { rating: 3 }], ['GET', '/transcript']]) {
+      for (const [method, path, body] of [
+        ['GET', ''],
+        ['POST', '/join'],
+        ['POST', '/leave'],
+        ['POST', '/end'],
+        ['POST', '/rate', { rating: 3 }],
+        ['GET', '/transcript'],
+      ]) {
         expectError(await stranger.call(method, `/sessions/${id}${path}`, body), 404, 'SESSION_NOT_FOUND');
       }
     }
@@ -132,7 +179,11 @@ describe('refusals of one request', { concurrency: true }, () => {
     expectError(await other.cancelMatch(matchRequest.id), 404, 'MATCH_REQUEST_NOT_FOUND');
     const cancelled = { matchRequest: { id: matchRequest.id, status: 'cancelled' } };
     assert.deepEqual(expectOk(await learner.cancelMatch(matchRequest.id)), cancelled);
-    assert.deepEqual(expectOk(await learner.cancelMatch(matchRequest.id)), cancelled, 'again: the same answer');
+    assert.deepEqual(
+      expectOk(await learner.cancelMatch(matchRequest.id)),
+      cancelled,
+      'again: the same answer',
+    );
   });
 
   it('404 NOT_FOUND and 405 METHOD_NOT_ALLOWED', async () => {
@@ -175,21 +226,35 @@ describe('refusals of one request', { concurrency: true }, () => {
     assert.equal(long.status, 400, long.text);
     assert.equal(long.body.details[0].field, 'feedback');
     expectOk(await a.rate(sessionId, 5, 'é'.repeat(500)));
-    assert.deepEqual(expectOk(await a.rate(sessionId, 1)), { success: true, averageRating: 1 }, 'rating again replaces');
+    assert.deepEqual(
+      expectOk(await a.rate(sessionId, 1)),
+      { success: true, averageRating: 1 },
+      'rating again replaces',
+    );
   });
 
   it('410 MATCH_EXPIRED', async () => {
     const learner = world.learner({ levels: { es: 'B1' }, native: 'en' });
     const { matchRequest } = expectOk(await learner.requestMatch({ targetLanguageCode: 'es' }), 201);
-    await world.db.query(`UPDATE match_requests SET status = 'expired', expires_at = now() WHERE id = $1`, [matchRequest.id]);
+    await world.db.query(`UPDATE match_requests SET status = 'expired', expires_at = now() WHERE id = $1`, [
+      matchRequest.id,
+    ]);
     expectError(await learner.cancelMatch(matchRequest.id), 410, 'MATCH_EXPIRED');
     assert.equal(expectOk(await learner.matchStatus()).matchRequest.status, 'expired');
   });
 
   it('413 PAYLOAD_TOO_LARGE, 415 UNSUPPORTED_MEDIA_TYPE', async () => {
     const learner = world.learner();
-    expectError(await learner.call('POST', '/match-request', { x: 'y'.repeat(65_536) }, { fresh: true }), 413, 'PAYLOAD_TOO_LARGE');
-    expectError(await learner.call('POST', '/match-request', 'x', { headers: { 'content-type': 'text/plain' } }), 415, 'UNSUPPORTED_MEDIA_TYPE');
+    expectError(
+      await learner.call('POST', '/match-request', { x: 'y'.repeat(65_536) }, { fresh: true }),
+      413,
+      'PAYLOAD_TOO_LARGE',
+    );
+    expectError(
+      await learner.call('POST', '/match-request', 'x', { headers: { 'content-type': 'text/plain' } }),
+      415,
+      'UNSUPPORTED_MEDIA_TYPE',
+    );
   });
 
   it('408, 414, 431 and 501 from the connection', async () => {
@@ -201,8 +266,16 @@ describe('refusals of one request', { concurrency: true }, () => {
       return response;
     };
     expectError(await raw(`GET /${'x'.repeat(70_000)} HTTP/1.1\r\nHost: x\r\n\r\n`), 414, 'URI_TOO_LONG');
-    expectError(await raw(`GET /healthz HTTP/1.1\r\nHost: x\r\nX: ${'x'.repeat(70_000)}\r\n\r\n`), 431, 'HEADERS_TOO_LARGE');
-    expectError(await raw(`POST ${API}/match-request HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip, chunked\r\n\r\n`), 501, 'NOT_IMPLEMENTED');
+    expectError(
+      await raw(`GET /healthz HTTP/1.1\r\nHost: x\r\nX: ${'x'.repeat(70_000)}\r\n\r\n`),
+      431,
+      'HEADERS_TOO_LARGE',
+    );
+    expectError(
+      await raw(`POST ${API}/match-request HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip, chunked\r\n\r\n`),
+      501,
+      'NOT_IMPLEMENTED',
+    );
     expectRetryable(await raw('GET /healthz HTTP/1.1\r\n'), 408, 'REQUEST_TIMEOUT');
   });
 });
@@ -210,7 +283,9 @@ describe('refusals of one request', { concurrency: true }, () => {
 describe('limits and quotas', { concurrency: true }, () => {
   let world;
   before(async () => {
-    world = await World.create({ env: { RATE_LIMIT_MATCH_REQUESTS: '2', RATE_LIMIT_SESSION_JOINS: '2', FREE_TIER_WEEKLY_LIMIT: '1' } });
+    world = await World.create({
+      env: { RATE_LIMIT_MATCH_REQUESTS: '2', RATE_LIMIT_SESSION_JOINS: '2', FREE_TIER_WEEKLY_LIMIT: '1' },
+    });
   });
   after(() => world.stop());
 
@@ -239,15 +314,22 @@ describe('limits and quotas', { concurrency: true }, () => {
     expectOk(await a.end(sessionId));
     await sa.take('session_ended');
     const now = new Date();
-    const monday = Date.UTC(now.getUTCFullYear(), now.getUTCMonth(), now.getUTCDate() - ((now.getUTCDay() + 6) % 7) + 7);
-    expectError(await a.requestMatch({ targetLanguageCode: 'fr' }), 403, 'DAILY_LIMIT_REACHED',
-      [{ limit: 1, used: 1, resetsAt: new Date(monday).toISOString() }]);
+    const monday = Date.UTC(
+      now.getUTCFullYear(),
+      now.getUTCMonth(),
+      now.getUTCDate() - ((now.getUTCDay() + 6) % 7) + 7,
+    );
+    expectError(await a.requestMatch({ targetLanguageCode: 'fr' }), 403, 'DAILY_LIMIT_REACHED', [
+      { limit: 1, used: 1, resetsAt: new Date(monday).toISOString() },
+    ]);
   });
 });
 
 describe('500 INTERNAL_ERROR', () => {
   let world;
-  before(async () => { world = await World.create(); });
+  before(async () => {
+    world = await World.create();
+  });
   after(() => world.stop());
 
   it('says nothing of the inside; the log does, under the correlation id', async () => {
@@ -255,10 +337,15 @@ describe('500 INTERNAL_ERROR', () => {
     await world.db.query('ALTER TABLE topics RENAME TO topics_away');
     const answer = await learner.topics('targetLanguageCode=it&level=B2');
     expectError(answer, 500, 'INTERNAL_ERROR');
-    await world.daemon.log('of the failure', (line) =>
-      line.level === 'ERROR' && line.correlationId === answer.headers['x-correlation-id']);
+    await world.daemon.log(
+      'of the failure',
+      (line) => line.level === 'ERROR' && line.correlationId === answer.headers['x-correlation-id'],
+    );
     await world.db.query('ALTER TABLE topics_away RENAME TO topics');
-    await until('the daemon to be well again', async () => (await learner.topics('targetLanguageCode=it&level=B2')).status === 200);
+    await until(
+      'the daemon to be well again',
+      async () => (await learner.topics('targetLanguageCode=it&level=B2')).status === 200,
+    );
   });
 });
 

@@ -40,7 +40,11 @@ async function culprit(checks) {
   const wanted = { postgres: 'ok', redis: 'ok', migrations: 'ok', draining: false, ...checks };
   const answer = await until(`readyz to say ${JSON.stringify(checks)}`, async () => {
     const now = await world.daemon.readyz();
-    return now.status === 503 && Object.entries(checks).every(([name, value]) => now.body.checks[name] === value) && now;
+    return (
+      now.status === 503 &&
+      Object.entries(checks).every(([name, value]) => now.body.checks[name] === value) &&
+      now
+    );
   });
   assert.equal(answer.body.status, 'not_ready');
   for (const name of Object.keys(wanted).filter((each) => each !== 'migrations')) {
@@ -79,7 +83,13 @@ describe('faults', () => {
 
     await pg.kill();
     await culprit({ postgres: 'down' });
-    for (const call of [() => a.session(sessionId), () => a.history(), () => waiting.matchStatus(), () => waiting.requestMatch(), () => a.end(sessionId)]) {
+    for (const call of [
+      () => a.session(sessionId),
+      () => a.history(),
+      () => waiting.matchStatus(),
+      () => waiting.requestMatch(),
+      () => a.end(sessionId),
+    ]) {
       databaseAway(await timed(AT_ONCE_MS, call));
     }
     assert.equal((await sa.emit('offer', { sessionId, targetUserId: b.userId, sdp: sdp() })).status, 'ok');
@@ -113,8 +123,10 @@ describe('faults', () => {
 
     await redis.start(); // empty
     await world.daemon.untilReady();
-    await until('the waiting request to be in the queue again',
-      () => world.redis.cli('ZSCORE', 'match_queue:en:C2:free_talk', matchRequest.id) !== '');
+    await until(
+      'the waiting request to be in the queue again',
+      () => world.redis.cli('ZSCORE', 'match_queue:en:C2:free_talk', matchRequest.id) !== '',
+    );
     const partner = world.learner({ levels: { en: 'C2' } });
     expectOk(await partner.requestMatch(), 201);
     await waiting.matched();
@@ -125,7 +137,9 @@ describe('faults', () => {
     await world.startDaemon({ env: { DB_STATEMENT_TIMEOUT_MS: '1000', DB_CONNECT_TIMEOUT_MS: '1000' } });
     const { a, sessionId } = await world.conversation();
     pg.freeze();
-    const answers = await timed(FROZEN_MS, () => Promise.all([a.session(sessionId), a.history(), a.matchStatus()]));
+    const answers = await timed(FROZEN_MS, () =>
+      Promise.all([a.session(sessionId), a.history(), a.matchStatus()]),
+    );
     for (const answer of answers) databaseAway(answer);
     await culprit({ postgres: 'down' });
     databaseAway(await timed(AT_ONCE_MS, () => a.history()));

@@ -69,8 +69,18 @@ describe('connections', { concurrency: true }, () => {
 
   it('take pipelined requests and answer them in order', async () => {
     const connection = await open();
-    const paths = [TOPICS, '/healthz', '/nowhere', `${API}/history`, `${API}/match-request/status`, '/readyz', TOPICS];
-    connection.send(paths.map((path, i) => get(path, `${auth}X-Correlation-Id: pipelined-${i}\r\n`)).join(''));
+    const paths = [
+      TOPICS,
+      '/healthz',
+      '/nowhere',
+      `${API}/history`,
+      `${API}/match-request/status`,
+      '/readyz',
+      TOPICS,
+    ];
+    connection.send(
+      paths.map((path, i) => get(path, `${auth}X-Correlation-Id: pipelined-${i}\r\n`)).join(''),
+    );
     const statuses = [];
     for (const [i] of paths.entries()) {
       const response = await connection.response();
@@ -101,9 +111,13 @@ describe('connections', { concurrency: true }, () => {
 
   it('take a chunked body', async () => {
     const body = '{"targetLanguageCode":7,"topicCode":"free_talk"}';
-    const chunks = body.match(/.{1,9}/g).map((c) => `${c.length.toString(16)}\r\n${c}\r\n`).join('');
+    const chunks = body
+      .match(/.{1,9}/g)
+      .map((c) => `${c.length.toString(16)}\r\n${c}\r\n`)
+      .join('');
     const { connection, response } = await exchange(
-      `POST ${API}/match-request HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n${auth}\r\n${chunks}0\r\n\r\n`);
+      `POST ${API}/match-request HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n${auth}\r\n${chunks}0\r\n\r\n`,
+    );
     errorBody(response, 400, 'Bad Request', 'INVALID_REQUEST');
     assert.equal(response.body.details[0].field, 'targetLanguageCode');
     connection.destroy();
@@ -112,7 +126,9 @@ describe('connections', { concurrency: true }, () => {
   it('answer Expect: 100-continue before the body', async () => {
     const connection = await open();
     const body = '{}';
-    connection.send(`POST ${API}/match-request HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 2\r\nExpect: 100-continue\r\n${auth}\r\n`);
+    connection.send(
+      `POST ${API}/match-request HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 2\r\nExpect: 100-continue\r\n${auth}\r\n`,
+    );
     assert.equal((await connection.response()).status, 100);
     connection.send(body);
     errorBody(await connection.response(), 400, 'Bad Request', 'INVALID_REQUEST');
@@ -167,7 +183,16 @@ describe('methods', { concurrency: true }, () => {
   });
 
   it('an unknown route gets 404', async () => {
-    for (const path of ['/', '/api', API, `${API}/`, `${API}/nowhere`, `${API}/topics/a/b`, '/healthz/x', '//healthz']) {
+    for (const path of [
+      '/',
+      '/api',
+      API,
+      `${API}/`,
+      `${API}/nowhere`,
+      `${API}/topics/a/b`,
+      '/healthz/x',
+      '//healthz',
+    ]) {
       const answer = await learner.rest.call('GET', path, { token: learner.token });
       assert.equal(answer.status, 404, path);
       assert.equal(answer.body.message, 'NOT_FOUND', path);
@@ -182,9 +207,14 @@ describe('methods', { concurrency: true }, () => {
 });
 
 describe('CORS', { concurrency: true }, () => {
-  const preflight = (origin, method = 'POST') => world.rest.call('OPTIONS', `${API}/match-request`, {
-    headers: { origin, 'access-control-request-method': method, 'access-control-request-headers': 'authorization,content-type' },
-  });
+  const preflight = (origin, method = 'POST') =>
+    world.rest.call('OPTIONS', `${API}/match-request`, {
+      headers: {
+        origin,
+        'access-control-request-method': method,
+        'access-control-request-headers': 'authorization,content-type',
+      },
+    });
 
   it('a preflight of an allowed origin is granted', async () => {
     const answer = await preflight(ORIGIN);
@@ -210,7 +240,10 @@ describe('CORS', { concurrency: true }, () => {
       assert.equal(answer.headers['access-control-allow-origin'], ORIGIN);
       assert.match(answer.headers['access-control-expose-headers'] ?? '', /x-correlation-id/i);
     }
-    const foreign = await world.rest.call('GET', TOPICS, { token: learner.token, headers: { origin: 'https://evil.example.com' } });
+    const foreign = await world.rest.call('GET', TOPICS, {
+      token: learner.token,
+      headers: { origin: 'https://evil.example.com' },
+    });
     assert.equal(foreign.headers['access-control-allow-origin'], undefined);
   });
 
@@ -222,7 +255,8 @@ describe('CORS', { concurrency: true }, () => {
 });
 
 describe('correlation ids', { concurrency: true }, () => {
-  const idOf = async (headers) => (await world.rest.call('GET', '/healthz', { headers })).headers['x-correlation-id'];
+  const idOf = async (headers) =>
+    (await world.rest.call('GET', '/healthz', { headers })).headers['x-correlation-id'];
 
   it('are made when there is none', async () => {
     const [one, two] = [await idOf({}), await idOf({})];
@@ -245,11 +279,17 @@ describe('correlation ids', { concurrency: true }, () => {
   it('reach the log and the events of a request', async () => {
     const id = `trace-${process.pid}`;
     const asker = world.learner();
-    const answer = await asker.call('POST', '/match-request', { targetLanguageCode: 'en', topicCode: 'free_talk' },
-      { headers: { 'x-correlation-id': id } });
+    const answer = await asker.call(
+      'POST',
+      '/match-request',
+      { targetLanguageCode: 'en', topicCode: 'free_talk' },
+      { headers: { 'x-correlation-id': id } },
+    );
     assert.equal(answer.status, 201);
     await world.daemon.log(`with correlationId ${id}`, (line) => line.correlationId === id);
-    const events = await world.db.query('SELECT event_type FROM event_outbox WHERE correlation_id = $1', [id]);
+    const events = await world.db.query('SELECT event_type FROM event_outbox WHERE correlation_id = $1', [
+      id,
+    ]);
     assert.deepEqual(events, [{ event_type: 'match.requested' }]);
     await asker.cancelMatch(answer.body.matchRequest.id);
   });
@@ -260,7 +300,8 @@ describe('limits', { concurrency: true }, () => {
 
   it('a body over 64 KiB gets 413 before it is read', async () => {
     const { connection, response } = await exchange(
-      `POST ${API}/match-request HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: ${big.length}\r\n${auth}\r\n`);
+      `POST ${API}/match-request HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: ${big.length}\r\n${auth}\r\n`,
+    );
     errorBody(response, 413, 'Content Too Large', 'PAYLOAD_TOO_LARGE');
     await connection.closed();
   });
@@ -268,7 +309,9 @@ describe('limits', { concurrency: true }, () => {
   it('a chunked body over 64 KiB gets 413 when it crosses', async () => {
     const connection = await open();
     const chunk = 'y'.repeat(8192);
-    connection.send(`POST ${API}/match-request HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n${auth}\r\n`);
+    connection.send(
+      `POST ${API}/match-request HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n${auth}\r\n`,
+    );
     for (let i = 0; i < 9; i++) connection.send(`2000\r\n${chunk}\r\n`);
     errorBody(await connection.response(), 413, 'Content Too Large', 'PAYLOAD_TOO_LARGE');
     connection.destroy();
@@ -281,7 +324,9 @@ describe('limits', { concurrency: true }, () => {
   });
 
   it('too many headers get 431', async () => {
-    const { connection, response } = await exchange(get('/healthz', Array.from({ length: 2000 }, (_, i) => `X-${i}: ${i}\r\n`).join('')));
+    const { connection, response } = await exchange(
+      get('/healthz', Array.from({ length: 2000 }, (_, i) => `X-${i}: ${i}\r\n`).join('')),
+    );
     errorBody(response, 431, 'Request Header Fields Too Large', 'HEADERS_TOO_LARGE');
     await connection.closed();
   });
@@ -299,18 +344,34 @@ describe('limits', { concurrency: true }, () => {
 
   it('a body of another media type gets 415', async () => {
     for (const type of ['text/plain', 'application/x-www-form-urlencoded', 'application/jsonx', '']) {
-      const answer = await learner.call('POST', '/match-request', '{}', { headers: { 'content-type': type } });
+      const answer = await learner.call('POST', '/match-request', '{}', {
+        headers: { 'content-type': type },
+      });
       assert.equal(answer.status, 415, type);
       assert.equal(answer.body.message, 'UNSUPPORTED_MEDIA_TYPE');
     }
     for (const type of ['application/json; charset=utf-8', 'Application/JSON']) {
-      const answer = await learner.call('POST', '/match-request', '{}', { headers: { 'content-type': type } });
+      const answer = await learner.call('POST', '/match-request', '{}', {
+        headers: { 'content-type': type },
+      });
       assert.equal(answer.status, 400, type);
     }
   });
 
   it('a body that is not a JSON object gets 400', async () => {
-    for (const body of ['', '{', 'nope', '[]', '"x"', '7', 'null', '{"a":1} x', '{"a":"\xff"}', `${'['.repeat(5000)}`, '{"topicCode":"a\\u0000b"}']) {
+    for (const body of [
+      '',
+      '{',
+      'nope',
+      '[]',
+      '"x"',
+      '7',
+      'null',
+      '{"a":1} x',
+      '{"a":"\xff"}',
+      `${'['.repeat(5000)}`,
+      '{"topicCode":"a\\u0000b"}',
+    ]) {
       const data = Buffer.from(body, 'latin1');
       const answer = await learner.call('POST', '/match-request', data);
       assert.equal(answer.status, 400, `${body.slice(0, 20)}: ${answer.text}`);
@@ -355,7 +416,15 @@ describe('malformed requests get 400 and the connection is closed', { concurrenc
   });
 
   it('a bad escape or parameter in the path is 400 or 404, never more', async () => {
-    for (const path of [`${API}/topics/%zz`, `${API}/sessions/%00`, `${API}/sessions/nope`, `${API}/topics?targetLanguageCode=%ff`, `${API}/history?limit=abc`, `${API}/history?limit=101`, `${API}/history?offset=-1`]) {
+    for (const path of [
+      `${API}/topics/%zz`,
+      `${API}/sessions/%00`,
+      `${API}/sessions/nope`,
+      `${API}/topics?targetLanguageCode=%ff`,
+      `${API}/history?limit=abc`,
+      `${API}/history?limit=101`,
+      `${API}/history?offset=-1`,
+    ]) {
       const answer = await learner.rest.call('GET', path, { token: learner.token });
       assert.ok([400, 404].includes(answer.status), `${path}: ${answer.status} ${answer.text}`);
     }
@@ -366,11 +435,15 @@ describe('ETags', () => {
   it('an unchanged topic list is 304 without a body', async () => {
     const first = await learner.topics();
     assert.ok(first.headers.etag);
-    const again = await learner.call('GET', '/topics?targetLanguageCode=en', undefined, { headers: { 'if-none-match': first.headers.etag } });
+    const again = await learner.call('GET', '/topics?targetLanguageCode=en', undefined, {
+      headers: { 'if-none-match': first.headers.etag },
+    });
     assert.equal(again.status, 304);
     assert.equal(again.text, '');
     assert.equal(again.headers.etag, first.headers.etag);
-    const other = await learner.call('GET', '/topics?targetLanguageCode=fr', undefined, { headers: { 'if-none-match': first.headers.etag } });
+    const other = await learner.call('GET', '/topics?targetLanguageCode=fr', undefined, {
+      headers: { 'if-none-match': first.headers.etag },
+    });
     assert.equal(other.status, 200);
   });
 });
@@ -379,7 +452,10 @@ describe('operations', () => {
   it('answers health, readiness, metrics and the API description without a token', async () => {
     assert.equal((await world.rest.call('GET', '/healthz')).status, 200);
     const ready = await world.rest.call('GET', '/readyz');
-    assert.deepEqual(ready.body, { status: 'ready', checks: { postgres: 'ok', redis: 'ok', migrations: 'ok', draining: false } });
+    assert.deepEqual(ready.body, {
+      status: 'ready',
+      checks: { postgres: 'ok', redis: 'ok', migrations: 'ok', draining: false },
+    });
     const metrics = await world.rest.call('GET', '/metrics');
     assert.match(metrics.headers['content-type'], /^text\/plain; version=0\.0\.4/);
     assert.match(metrics.text, /^dependency_up\{dependency="postgres"\} 1$/m);
@@ -390,11 +466,23 @@ describe('operations', () => {
 
 describe('slow clients', { concurrency: true }, () => {
   let quick;
-  before(async () => { quick = await World.create({ env: { HTTP_HEADER_TIMEOUT_MS: '1000', HTTP_BODY_TIMEOUT_MS: '1000', HTTP_KEEP_ALIVE_TIMEOUT_MS: '1000' } }); });
+  before(async () => {
+    quick = await World.create({
+      env: {
+        HTTP_HEADER_TIMEOUT_MS: '1000',
+        HTTP_BODY_TIMEOUT_MS: '1000',
+        HTTP_KEEP_ALIVE_TIMEOUT_MS: '1000',
+      },
+    });
+  });
   after(() => quick.stop());
 
   it('a request that does not arrive in time gets 408 and the connection is closed', async () => {
-    for (const part of ['GET /healthz HT', 'GET /healthz HTTP/1.1\r\nHost: x\r\n', `POST ${API}/match-request HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n{`]) {
+    for (const part of [
+      'GET /healthz HT',
+      'GET /healthz HTTP/1.1\r\nHost: x\r\n',
+      `POST ${API}/match-request HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n{`,
+    ]) {
       const connection = await RawConnection.open(quick.daemon.port);
       connection.send(part);
       assert.equal((await connection.response()).status, 408, part);

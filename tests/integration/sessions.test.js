@@ -37,8 +37,13 @@ describe('timers', { concurrency: true }, () => {
     assert.equal(expectOk(await learner.matchStatus()).matchRequest.status, 'expired');
     expectError(await learner.cancelMatch(matchRequest.id), 410, 'MATCH_EXPIRED');
     const events = await world.db.query(
-      `SELECT event_type FROM event_outbox WHERE payload->>'matchRequestId' = $1 ORDER BY id`, [matchRequest.id]);
-    assert.deepEqual(events.map((e) => e.event_type), ['match.requested', 'match.expired']);
+      `SELECT event_type FROM event_outbox WHERE payload->>'matchRequestId' = $1 ORDER BY id`,
+      [matchRequest.id],
+    );
+    assert.deepEqual(
+      events.map((e) => e.event_type),
+      ['match.requested', 'match.expired'],
+    );
     expectOk(await learner.requestMatch(), 201);
   });
 
@@ -48,7 +53,10 @@ describe('timers', { concurrency: true }, () => {
     const { matchRequest } = expectOk(await gone.requestMatch(), 201);
     expectOk(await gone.cancelMatch(matchRequest.id));
     expectOk(await other.requestMatch(), 201);
-    await until('the other one to expire', async () => expectOk(await other.matchStatus()).matchRequest.status === 'expired');
+    await until(
+      'the other one to expire',
+      async () => expectOk(await other.matchStatus()).matchRequest.status === 'expired',
+    );
     assert.equal(expectOk(await gone.matchStatus()).matchRequest.status, 'cancelled');
   });
 
@@ -79,7 +87,10 @@ describe('timers', { concurrency: true }, () => {
   });
 
   it('prompts come by themselves, the same to both, and not more than there may be', async () => {
-    const { a, sa, sb, sessionId } = await world.conversation({ levels: { fr: 'B1' } }, { targetLanguageCode: 'fr' });
+    const { a, sa, sb, sessionId } = await world.conversation(
+      { levels: { fr: 'B1' } },
+      { targetLanguageCode: 'fr' },
+    );
     const keys = [];
     for (let i = 0; i < 2; i++) {
       const [one, two] = [await sa.take('new_prompt'), await sb.take('new_prompt')];
@@ -88,8 +99,14 @@ describe('timers', { concurrency: true }, () => {
       keys.push(one.promptKey);
     }
     assert.equal(new Set(keys).size, keys.length, 'none comes twice');
-    const shown = await world.db.query('SELECT prompt_key FROM session_prompts WHERE session_id = $1 ORDER BY id', [sessionId]);
-    assert.deepEqual(shown.slice(1).map((row) => row.prompt_key), keys);
+    const shown = await world.db.query(
+      'SELECT prompt_key FROM session_prompts WHERE session_id = $1 ORDER BY id',
+      [sessionId],
+    );
+    assert.deepEqual(
+      shown.slice(1).map((row) => row.prompt_key),
+      keys,
+    );
     expectOk(await a.end(sessionId));
     await sa.take('session_ended');
     assert.ok(!(await sa.untaken()).includes('new_prompt'));
@@ -98,14 +115,18 @@ describe('timers', { concurrency: true }, () => {
 
 describe('leaving after the first minute', () => {
   let world;
-  before(async () => { world = await World.create({ env: { SESSION_RECONNECT_GRACE_SECONDS: '0' } }); });
+  before(async () => {
+    world = await World.create({ env: { SESSION_RECONNECT_GRACE_SECONDS: '0' } });
+  });
   after(() => world.stop());
 
   // The first minute is over: the start is moved back, in the database and by joining anew after a restart.
   it('completes the session', async () => {
     const { a, b, sessionId } = await world.conversation();
     await world.daemon.stop();
-    await world.db.query(`UPDATE sessions SET started_at = started_at - interval '2 minutes' WHERE id = $1`, [sessionId]);
+    await world.db.query(`UPDATE sessions SET started_at = started_at - interval '2 minutes' WHERE id = $1`, [
+      sessionId,
+    ]);
     await world.restartDaemon();
     for (const learner of [a, b]) learner.rest = world.rest;
     const { status } = await statusOf(a, sessionId);
@@ -122,14 +143,19 @@ describe('leaving after the first minute', () => {
 
 describe('matching', { concurrency: true }, () => {
   let world;
-  before(async () => { world = await World.create(); });
+  before(async () => {
+    world = await World.create();
+  });
   after(() => world.stop());
 
   it('pairs a tandem across languages', async () => {
     const ana = world.learner({ native: 'es', levels: { en: 'B1' } });
     const ben = world.learner({ native: 'en', levels: { es: 'B1' } });
     expectOk(await ana.requestMatch({ preferredPartnerNativeLanguageCode: 'en' }), 201);
-    expectOk(await ben.requestMatch({ targetLanguageCode: 'es', preferredPartnerNativeLanguageCode: 'es' }), 201);
+    expectOk(
+      await ben.requestMatch({ targetLanguageCode: 'es', preferredPartnerNativeLanguageCode: 'es' }),
+      201,
+    );
     const sessionId = await ana.matched();
     assert.equal(await ben.matched(), sessionId);
     const { session } = expectOk(await ana.join(sessionId));
@@ -139,7 +165,9 @@ describe('matching', { concurrency: true }, () => {
 
   it('pairs a crowd two by two, everybody once', async () => {
     const learners = Array.from({ length: 60 }, () => world.learner({ levels: { it: 'B1' } }));
-    const answers = await Promise.all(learners.map((learner) => learner.requestMatch({ targetLanguageCode: 'it' })));
+    const answers = await Promise.all(
+      learners.map((learner) => learner.requestMatch({ targetLanguageCode: 'it' })),
+    );
     for (const answer of answers) expectOk(answer, 201);
     const sessions = await Promise.all(learners.map((learner) => learner.matched()));
     const counts = new Map();
@@ -152,7 +180,10 @@ describe('matching', { concurrency: true }, () => {
     for (let i = 0; i < 10; i++) {
       const [a, b] = [world.learner({ levels: { de: 'B1' } }), world.learner({ levels: { de: 'B1' } })];
       const { matchRequest } = expectOk(await a.requestMatch({ targetLanguageCode: 'de' }), 201);
-      const [cancelled, asked] = await Promise.all([a.cancelMatch(matchRequest.id), b.requestMatch({ targetLanguageCode: 'de' })]);
+      const [cancelled, asked] = await Promise.all([
+        a.cancelMatch(matchRequest.id),
+        b.requestMatch({ targetLanguageCode: 'de' }),
+      ]);
       const other = expectOk(asked, 201).matchRequest;
       if (cancelled.status === 200) {
         assert.equal(expectOk(await a.matchStatus()).matchRequest.status, 'cancelled');
@@ -168,6 +199,7 @@ describe('matching', { concurrency: true }, () => {
     const learner = world.learner({ levels: { en: 'C2' } });
     const answers = await Promise.all(Array.from({ length: 10 }, () => learner.requestMatch()));
     assert.equal(answers.filter((answer) => answer.status === 201).length, 1);
-    for (const answer of answers.filter((each) => each.status !== 201)) expectError(answer, 409, 'ALREADY_MATCHED');
+    for (const answer of answers.filter((each) => each.status !== 201))
+      expectError(answer, 409, 'ALREADY_MATCHED');
   });
 });

@@ -12,7 +12,9 @@ import { World } from '../lib/world.js';
 const WS = '/ws/conversations';
 
 let world;
-before(async () => { world = await World.create(); });
+before(async () => {
+  world = await World.create();
+});
 after(() => world.stop());
 
 // name -> options of a socket; ID stands for the session's id
@@ -31,7 +33,9 @@ const WAYS = {
 
 function wayTo(sessionId, { path, namespace }) {
   const put = (text) => text?.replace('ID', sessionId);
-  return Object.fromEntries(Object.entries({ path: put(path), namespace: put(namespace) }).filter(([, v]) => v));
+  return Object.fromEntries(
+    Object.entries({ path: put(path), namespace: put(namespace) }).filter(([, v]) => v),
+  );
 }
 
 describe('ways in', { concurrency: true }, () => {
@@ -79,7 +83,9 @@ describe('ways in', { concurrency: true }, () => {
     });
     const ack = await second.timeout(10_000).emitWithAck('join_session', { userId: a.userId, sessionId });
     assert.equal(ack.status, 'ok');
-    const joined = new Promise((resolve) => { second.once('partner_joined', resolve); });
+    const joined = new Promise((resolve) => {
+      second.once('partner_joined', resolve);
+    });
     await b.enter(sessionId);
     assert.equal((await joined).partnerId, b.userId);
     assert.deepEqual(await main.untaken(), [], 'the events go to the namespace that joined');
@@ -90,10 +96,16 @@ describe('ways in', { concurrency: true }, () => {
 async function handshake(path, { method = 'GET', headers = {} } = {}) {
   const connection = await RawConnection.open(world.daemon.port);
   const all = {
-    Host: 'x', Connection: 'Upgrade', Upgrade: 'websocket', 'Sec-WebSocket-Version': '13',
-    'Sec-WebSocket-Key': 'dGhlIHNhbXBsZSBub25jZQ==', ...headers,
+    Host: 'x',
+    Connection: 'Upgrade',
+    Upgrade: 'websocket',
+    'Sec-WebSocket-Version': '13',
+    'Sec-WebSocket-Key': 'dGhlIHNhbXBsZSBub25jZQ==',
+    ...headers,
   };
-  const lines = Object.entries(all).filter(([, value]) => value !== undefined).map(([name, value]) => `${name}: ${value}\r\n`);
+  const lines = Object.entries(all)
+    .filter(([, value]) => value !== undefined)
+    .map(([name, value]) => `${name}: ${value}\r\n`);
   connection.send(`${method} ${path} HTTP/1.1\r\n${lines.join('')}\r\n`);
   const response = await connection.response();
   return { connection, response };
@@ -120,8 +132,16 @@ describe('the handshake', { concurrency: true }, () => {
     'an unknown session of the transport': [`/socket.io/${query}&sid=nosuch`, {}, 400],
     'WebSocket version 8': [`/socket.io/${query}`, { headers: { 'Sec-WebSocket-Version': '8' } }, 426],
     'no key': [`/socket.io/${query}`, { headers: { 'Sec-WebSocket-Key': undefined } }, 400],
-    'a key that is not 16 bytes': [`/socket.io/${query}`, { headers: { 'Sec-WebSocket-Key': 'c2hvcnQ=' } }, 400],
-    'long-polling': ['/socket.io/?EIO=4&transport=polling', { headers: { Upgrade: undefined, Connection: undefined } }, 400],
+    'a key that is not 16 bytes': [
+      `/socket.io/${query}`,
+      { headers: { 'Sec-WebSocket-Key': 'c2hvcnQ=' } },
+      400,
+    ],
+    'long-polling': [
+      '/socket.io/?EIO=4&transport=polling',
+      { headers: { Upgrade: undefined, Connection: undefined } },
+      400,
+    ],
   };
   for (const [what, [path, options, status]] of Object.entries(REFUSED)) {
     it(`with ${what} gets ${status}`, async () => {
@@ -170,7 +190,6 @@ describe('authentication', { concurrency: true }, () => {
     assert.deepEqual(await socket.take('authenticated'), { userId: a.userId });
     assert.equal((await socket.emit('join_session', { userId: a.userId, sessionId })).status, 'ok');
   });
-
 });
 
 describe('other configurations', () => {
@@ -183,59 +202,72 @@ describe('other configurations', () => {
     }
   };
 
-  it('WS_REQUIRE_HANDSHAKE_AUTH refuses a missing token', () => other({ WS_REQUIRE_HANDSHAKE_AUTH: 'true' }, async (its) => {
-    const learner = its.learner();
-    assert.equal((await learner.socket({ auth: false }).refused()).message, 'Authentication error');
-    assert.equal((await learner.socket({ auth: { token: 'x' } }).refused()).message, 'Invalid token');
-    await learner.connect();
-  }));
+  it('WS_REQUIRE_HANDSHAKE_AUTH refuses a missing token', () =>
+    other({ WS_REQUIRE_HANDSHAKE_AUTH: 'true' }, async (its) => {
+      const learner = its.learner();
+      assert.equal((await learner.socket({ auth: false }).refused()).message, 'Authentication error');
+      assert.equal((await learner.socket({ auth: { token: 'x' } }).refused()).message, 'Invalid token');
+      await learner.connect();
+    }));
 
-  it('without a token in WS_AUTH_TIMEOUT_MS the socket is cut', () => other({ WS_AUTH_TIMEOUT_MS: '1000' }, async (its) => {
-    const learner = its.learner();
-    const [late, other] = [await learner.connect({ auth: false }), await learner.connect({ auth: false })];
-    assert.equal((await other.emit('authenticate', { token: learner.token })).status, 'ok');
-    await late.disconnected();
-    assert.equal(other.disconnectReason, undefined);
-    await other.barrier();
-  }));
+  it('without a token in WS_AUTH_TIMEOUT_MS the socket is cut', () =>
+    other({ WS_AUTH_TIMEOUT_MS: '1000' }, async (its) => {
+      const learner = its.learner();
+      const [late, other] = [await learner.connect({ auth: false }), await learner.connect({ auth: false })];
+      assert.equal((await other.emit('authenticate', { token: learner.token })).status, 'ok');
+      await late.disconnected();
+      assert.equal(other.disconnectReason, undefined);
+      await other.barrier();
+    }));
 
-  it('WS_PATH moves the path and the namespaces', () => other({ WS_PATH: '/live' }, async (its) => {
-    const { a, b, sessionId } = await its.pair();
-    const sa = await a.enter(sessionId, { path: `/live/${sessionId}` });
-    await b.enter(sessionId, { namespace: `/live/${sessionId}` });
-    await sa.take('partner_joined');
-    assert.equal((await a.socket({ namespace: WS }).refused()).message, 'Invalid namespace');
-  }));
+  it('WS_PATH moves the path and the namespaces', () =>
+    other({ WS_PATH: '/live' }, async (its) => {
+      const { a, b, sessionId } = await its.pair();
+      const sa = await a.enter(sessionId, { path: `/live/${sessionId}` });
+      await b.enter(sessionId, { namespace: `/live/${sessionId}` });
+      await sa.take('partner_joined');
+      assert.equal((await a.socket({ namespace: WS }).refused()).message, 'Invalid namespace');
+    }));
 
-  it('above WS_MAX_CONNECTIONS a connection gets 503, and a place that is left is taken again', () => other({ WS_MAX_CONNECTIONS: '2' }, async (its) => {
-    const learner = its.learner();
-    const first = await learner.connect();
-    await learner.connect();
-    const url = `${its.base.replace('http', 'ws')}/socket.io/?EIO=4&transport=websocket`;
-    const status = await new Promise((resolve, reject) => {
-      const ws = new WebSocket(url);
-      ws.once('unexpected-response', (_, response) => { resolve(response.statusCode); ws.terminate(); });
-      ws.once('open', () => reject(new Error('connected')));
-      ws.on('error', () => {});
-    });
-    assert.equal(status, 503);
-    first.close();
-    await until('the place to be free', () => learner.connect().then(() => true));
-  }));
+  it('above WS_MAX_CONNECTIONS a connection gets 503, and a place that is left is taken again', () =>
+    other({ WS_MAX_CONNECTIONS: '2' }, async (its) => {
+      const learner = its.learner();
+      const first = await learner.connect();
+      await learner.connect();
+      const url = `${its.base.replace('http', 'ws')}/socket.io/?EIO=4&transport=websocket`;
+      const status = await new Promise((resolve, reject) => {
+        const ws = new WebSocket(url);
+        ws.once('unexpected-response', (_, response) => {
+          resolve(response.statusCode);
+          ws.terminate();
+        });
+        ws.once('open', () => reject(new Error('connected')));
+        ws.on('error', () => {});
+      });
+      assert.equal(status, 503);
+      first.close();
+      await until('the place to be free', () => learner.connect().then(() => true));
+    }));
 
-  it('a partner that does not answer pings is dropped', () => other({ WS_HEARTBEAT_INTERVAL: '1000', WS_HEARTBEAT_TIMEOUT: '1000', SESSION_RECONNECT_GRACE_SECONDS: '60' }, async (its) => {
-    const { a, sessionId, sb } = await its.conversation();
-    a.sockets[0].io.io.engine.transport.ws.pause(); // pings are no longer read, so no pongs
-    assert.equal((await sb.take('partner_left', 30_000)).reason, 'disconnect');
-    assert.equal((await a.session(sessionId)).body.session.status, 'active');
-  }));
+  it('a partner that does not answer pings is dropped', () =>
+    other(
+      { WS_HEARTBEAT_INTERVAL: '1000', WS_HEARTBEAT_TIMEOUT: '1000', SESSION_RECONNECT_GRACE_SECONDS: '60' },
+      async (its) => {
+        const { a, sessionId, sb } = await its.conversation();
+        a.sockets[0].io.io.engine.transport.ws.pause(); // pings are no longer read, so no pongs
+        assert.equal((await sb.take('partner_left', 30_000)).reason, 'disconnect');
+        assert.equal((await a.session(sessionId)).body.session.status, 'active');
+      },
+    ));
 
   it('an EC key, given with escaped line ends, verifies ES256 and nothing else', async () => {
     const ec = ecKeys();
     const its = await World.create({ start: false });
     try {
       const pem = ec.publicKey.export({ type: 'spki', format: 'pem' });
-      await its.startDaemon({ env: { JWT_PUBLIC_KEY: pem.replaceAll('\n', '\\n'), JWT_PUBLIC_KEY_FILE: undefined } });
+      await its.startDaemon({
+        env: { JWT_PUBLIC_KEY: pem.replaceAll('\n', '\\n'), JWT_PUBLIC_KEY_FILE: undefined },
+      });
       const learner = its.learner();
       const token = sign(claimsOf(learner.person), ec.privateKey, { alg: 'ES256' });
       const call = (t) => learner.call('GET', '/topics?targetLanguageCode=en', undefined, { token: t });

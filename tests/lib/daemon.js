@@ -9,7 +9,8 @@ import { until, within } from './wait.js';
 import { Rest } from './http.js';
 
 const STOP_MS = 35_000; // it promises to be gone within 30 s of SIGTERM
-const SANITIZER_REPORT = /ERROR: AddressSanitizer|ERROR: LeakSanitizer|runtime error:|AddressSanitizer:DEADLYSIGNAL/;
+const SANITIZER_REPORT =
+  /ERROR: AddressSanitizer|ERROR: LeakSanitizer|runtime error:|AddressSanitizer:DEADLYSIGNAL/;
 
 export function binary() {
   const file = process.env.CONVERSATIOND;
@@ -39,9 +40,15 @@ export async function runToEnd(args, env = {}, ms = 20_000) {
   const child = spawn(binary(), args, { env: cleanEnv(env), stdio: ['ignore', 'pipe', 'pipe'] });
   let stdout = '';
   let stderr = '';
-  child.stdout.on('data', (data) => { stdout += data; });
-  child.stderr.on('data', (data) => { stderr += data; });
-  const ended = new Promise((resolve) => child.once('close', (code, signal) => resolve({ code, signal, stdout, stderr })));
+  child.stdout.on('data', (data) => {
+    stdout += data;
+  });
+  child.stderr.on('data', (data) => {
+    stderr += data;
+  });
+  const ended = new Promise((resolve) =>
+    child.once('close', (code, signal) => resolve({ code, signal, stdout, stderr })),
+  );
   return within(`conversationd ${args.join(' ')}`, ended, ms).finally(() => child.kill('SIGKILL'));
 }
 
@@ -72,9 +79,16 @@ export class Daemon {
     this.text = '';
     this.stderr = '';
     this.file = fs.createWriteStream(logFile(port));
-    this.process = spawn(binary(), args, { env: cleanEnv({ ...env, PORT: String(port) }), stdio: ['ignore', 'pipe', 'pipe'] });
-    this.exit = new Promise((resolve) => this.process.once('close', (code, signal) => resolve({ code, signal })));
-    this.exit.then((status) => { this.status = status; });
+    this.process = spawn(binary(), args, {
+      env: cleanEnv({ ...env, PORT: String(port) }),
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    this.exit = new Promise((resolve) =>
+      this.process.once('close', (code, signal) => resolve({ code, signal })),
+    );
+    this.exit.then((status) => {
+      this.status = status;
+    });
     this.#capture();
   }
 
@@ -106,11 +120,15 @@ export class Daemon {
   }
 
   async #settle(ready) {
-    await until(ready ? 'the daemon to be ready' : 'the daemon to listen', async () => {
-      if (this.status) return true;
-      const answer = await this.rest.call('GET', ready ? '/readyz' : '/healthz', { fresh: true });
-      return answer.status === 200;
-    }, 30_000);
+    await until(
+      ready ? 'the daemon to be ready' : 'the daemon to listen',
+      async () => {
+        if (this.status) return true;
+        const answer = await this.rest.call('GET', ready ? '/readyz' : '/healthz', { fresh: true });
+        return answer.status === 200;
+      },
+      30_000,
+    );
     if (this.status) throw new Error(`the daemon ended at start: ${JSON.stringify(this.status)}`);
   }
 

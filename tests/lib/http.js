@@ -19,7 +19,8 @@ export class Rest {
   // body: an object goes as JSON, a string or Buffer as it is. Answers {status, headers, body, text}; body is the parsed
   // JSON or undefined.
   call(method, path, { token, body, headers = {}, fresh = false } = {}) {
-    const data = body === undefined || typeof body === 'string' || Buffer.isBuffer(body) ? body : JSON.stringify(body);
+    const data =
+      body === undefined || typeof body === 'string' || Buffer.isBuffer(body) ? body : JSON.stringify(body);
     const all = { ...headers };
     if (token) all.authorization = `Bearer ${token}`;
     if (data !== undefined) {
@@ -27,11 +28,16 @@ export class Rest {
       all['content-length'] = Buffer.byteLength(data);
     }
     const options = { method, headers: all, agent: fresh ? false : this.agent };
-    return within(`${method} ${path}`, new Promise((resolve, reject) => {
-      const request = http.request(this.base + path, options, (response) => collect(response).then(resolve, reject));
-      request.on('error', reject);
-      request.end(data);
-    }));
+    return within(
+      `${method} ${path}`,
+      new Promise((resolve, reject) => {
+        const request = http.request(this.base + path, options, (response) =>
+          collect(response).then(resolve, reject),
+        );
+        request.on('error', reject);
+        request.end(data);
+      }),
+    );
   }
 }
 
@@ -94,7 +100,10 @@ export class RawConnection {
   async #wait(what, condition) {
     const deadline = Date.now() + 15_000;
     while (!condition()) {
-      if (this.ended) throw new Error(`connection closed while waiting for ${what}; got ${JSON.stringify(String(this.buffer))}`);
+      if (this.ended)
+        throw new Error(
+          `connection closed while waiting for ${what}; got ${JSON.stringify(String(this.buffer))}`,
+        );
       const woken = new Promise((resolve) => this.waiters.push(resolve));
       await within(what, woken, Math.max(1, deadline - Date.now()));
     }
@@ -109,7 +118,9 @@ export class RawConnection {
   // One whole response. `head`: the request was a HEAD, so there is no body whatever the headers say.
   async response({ head = false } = {}) {
     await this.#wait('a response head', () => this.buffer.includes('\r\n\r\n'));
-    const lines = this.#take(this.buffer.indexOf('\r\n\r\n') + 4).toString('latin1').split('\r\n');
+    const lines = this.#take(this.buffer.indexOf('\r\n\r\n') + 4)
+      .toString('latin1')
+      .split('\r\n');
     const [, version, status, reason] = /^(HTTP\/\d\.\d) (\d{3}) ?(.*)$/.exec(lines[0]) ?? [];
     if (!status) throw new Error(`not a status line: ${lines[0]}`);
     const headers = {};
@@ -131,7 +142,11 @@ export class RawConnection {
   async closed(ms = 15_000) {
     const deadline = Date.now() + ms;
     while (!this.ended) {
-      await within('the peer to close', new Promise((resolve) => this.waiters.push(resolve)), Math.max(1, deadline - Date.now()));
+      await within(
+        'the peer to close',
+        new Promise((resolve) => this.waiters.push(resolve)),
+        Math.max(1, deadline - Date.now()),
+      );
     }
     return this.buffer.toString('latin1');
   }

@@ -11,7 +11,14 @@ export class Learner {
   constructor(rest, mint, person = {}) {
     this.rest = rest;
     this.mint = mint;
-    this.person = { userId: crypto.randomUUID(), name: 'Ana', native: 'es', levels: { en: 'B1' }, tier: 'premium', ...person };
+    this.person = {
+      userId: crypto.randomUUID(),
+      name: 'Ana',
+      native: 'es',
+      levels: { en: 'B1' },
+      tier: 'premium',
+      ...person,
+    };
     this.token = mint(this.person);
     this.sockets = [];
   }
@@ -48,10 +55,14 @@ export class Learner {
 
   // The session id once the request is matched.
   async matched(ms) {
-    const request = await until(`${this.name} to be matched`, async () => {
-      const { body } = await this.matchStatus();
-      return body?.matchRequest?.status === 'matched' && body.matchRequest;
-    }, ms);
+    const request = await until(
+      `${this.name} to be matched`,
+      async () => {
+        const { body } = await this.matchStatus();
+        return body?.matchRequest?.status === 'matched' && body.matchRequest;
+      },
+      ms,
+    );
     return request.sessionId;
   }
 
@@ -83,9 +94,16 @@ export class Learner {
 
   // A socket not yet known to be connected. path and namespace as in docs/signaling.md; auth: false sends none.
   socket({ path = '/socket.io/', namespace = '/', auth = { token: this.token }, ...more } = {}) {
-    const socket = new Socket(io(this.rest.base + namespace, {
-      path, transports: ['websocket'], forceNew: true, reconnection: false, auth: auth || undefined, ...more,
-    }));
+    const socket = new Socket(
+      io(this.rest.base + namespace, {
+        path,
+        transports: ['websocket'],
+        forceNew: true,
+        reconnection: false,
+        auth: auth || undefined,
+        ...more,
+      }),
+    );
     this.sockets.push(socket);
     return socket;
   }
@@ -115,22 +133,30 @@ export class Socket {
     this.io = io;
     this.events = []; // {event, args}, not yet taken
     io.onAny((event, ...args) => this.events.push({ event, args }));
-    io.on('disconnect', (reason) => { this.disconnectReason = reason; });
+    io.on('disconnect', (reason) => {
+      this.disconnectReason = reason;
+    });
   }
 
   async connected() {
-    await within('a socket to connect', new Promise((resolve, reject) => {
-      this.io.once('connect', resolve);
-      this.io.once('connect_error', reject);
-    }));
+    await within(
+      'a socket to connect',
+      new Promise((resolve, reject) => {
+        this.io.once('connect', resolve);
+        this.io.once('connect_error', reject);
+      }),
+    );
   }
 
   // The error a refused socket gets.
   async refused() {
-    return within('a socket to be refused', new Promise((resolve, reject) => {
-      this.io.once('connect', () => reject(new Error('connected')));
-      this.io.once('connect_error', resolve);
-    }));
+    return within(
+      'a socket to be refused',
+      new Promise((resolve, reject) => {
+        this.io.once('connect', () => reject(new Error('connected')));
+        this.io.once('connect_error', resolve);
+      }),
+    );
   }
 
   // Sends an event and answers its acknowledgement.
@@ -144,7 +170,11 @@ export class Socket {
 
   // Takes the first event of that name, waiting for it; answers its first argument. Earlier ones of other names stay.
   async take(event, ms) {
-    const found = await until(`event ${event}; have ${this.names()}`, () => this.events.find((e) => e.event === event), ms);
+    const found = await until(
+      `event ${event}; have ${this.names()}`,
+      () => this.events.find((e) => e.event === event),
+      ms,
+    );
     this.events.splice(this.events.indexOf(found), 1);
     return found.args[0];
   }

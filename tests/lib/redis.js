@@ -16,11 +16,15 @@ export class RedisDatabase {
   }
 
   cli(...args) {
-    return execFileSync('redis-cli', ['-h', '127.0.0.1', '-p', String(this.server.port), '-n', String(this.number), ...args], {
-      env: { ...process.env, REDISCLI_AUTH: this.server.password },
-      encoding: 'utf8',
-      stdio: ['ignore', 'pipe', 'pipe'],
-    }).trim();
+    return execFileSync(
+      'redis-cli',
+      ['-h', '127.0.0.1', '-p', String(this.server.port), '-n', String(this.number), ...args],
+      {
+        env: { ...process.env, REDISCLI_AUTH: this.server.password },
+        encoding: 'utf8',
+        stdio: ['ignore', 'pipe', 'pipe'],
+      },
+    ).trim();
   }
 
   env() {

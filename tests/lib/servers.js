@@ -36,7 +36,10 @@ function childrenOf(pid) {
       return 0; // gone meanwhile
     }
   };
-  return fs.readdirSync('/proc').filter((entry) => /^\d+$/.test(entry) && parentOf(entry) === pid).map(Number);
+  return fs
+    .readdirSync('/proc')
+    .filter((entry) => /^\d+$/.test(entry) && parentOf(entry) === pid)
+    .map(Number);
 }
 
 function isAlive(pid) {
@@ -59,8 +62,16 @@ export class PostgresServer {
     fs.mkdirSync(owned);
     fs.writeFileSync(path.join(owned, 'pwfile'), server.password);
     if (process.getuid() === 0) await run('chown', ['-R', 'postgres', owned]);
-    await asPgUser(`${PG_BIN}/initdb`, ['-D', server.data, '--username=postgres', `--pwfile=${owned}/pwfile`,
-      '--auth=scram-sha-256', '--encoding=UTF8', '--locale=C.UTF-8', '--no-sync']);
+    await asPgUser(`${PG_BIN}/initdb`, [
+      '-D',
+      server.data,
+      '--username=postgres',
+      `--pwfile=${owned}/pwfile`,
+      '--auth=scram-sha-256',
+      '--encoding=UTF8',
+      '--locale=C.UTF-8',
+      '--no-sync',
+    ]);
     return server;
   }
 
@@ -71,10 +82,24 @@ export class PostgresServer {
 
   async start() {
     const options = `-p ${this.port} -c listen_addresses=127.0.0.1 -c unix_socket_directories='' -c shared_buffers=16MB`;
-    await until('PostgreSQL to start', async () => { // killed backends may hold the shared memory for a moment
-      await asPgUser(`${PG_BIN}/pg_ctl`, ['-D', this.data, '-l', `${this.data}/../log`, '-w', '-o', options, 'start']);
-      return true;
-    }, 30_000);
+    await until(
+      'PostgreSQL to start',
+      async () => {
+        // killed backends may hold the shared memory for a moment
+        await asPgUser(`${PG_BIN}/pg_ctl`, [
+          '-D',
+          this.data,
+          '-l',
+          `${this.data}/../log`,
+          '-w',
+          '-o',
+          options,
+          'start',
+        ]);
+        return true;
+      },
+      30_000,
+    );
     this.pid = Number((await asPgUser('head', ['-n', '1', `${this.data}/postmaster.pid`])).stdout);
   }
 
@@ -131,8 +156,18 @@ export class RedisServer {
 
   // Starts empty, as a Redis without a disk does.
   async start() {
-    const args = ['--bind', '127.0.0.1', '--port', String(this.port), '--requirepass', this.password, '--save', '',
-      '--dir', this.dir];
+    const args = [
+      '--bind',
+      '127.0.0.1',
+      '--port',
+      String(this.port),
+      '--requirepass',
+      this.password,
+      '--save',
+      '',
+      '--dir',
+      this.dir,
+    ];
     this.process = spawn('redis-server', args, { stdio: 'ignore' });
     this.exited = new Promise((resolve) => this.process.once('exit', resolve));
     await until('Redis to start', () => this.database().cli('PING') === 'PONG');

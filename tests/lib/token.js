@@ -34,7 +34,14 @@ export function sign(claims, signer, { alg = 'RS256', header = {} } = {}) {
 export function claimsOf({ userId, name, native, levels, tier, ...more }, lifeSeconds = 3600) {
   const now = Math.floor(Date.now() / 1000);
   return {
-    sub: userId, name, tier, nativeLanguageCode: native, levels, iat: now, exp: now + lifeSeconds, ...more,
+    sub: userId,
+    name,
+    tier,
+    nativeLanguageCode: native,
+    levels,
+    iat: now,
+    exp: now + lifeSeconds,
+    ...more,
   };
 }
 

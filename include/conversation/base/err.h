@@ -44,6 +44,8 @@
     /* socket events only (docs/signaling.md, "Errors"); the HTTP status is never sent */                      \
     X(ERR_UNKNOWN_EVENT,       400, "UNKNOWN_EVENT",          LOG_DEBUG, false)                                \
     X(ERR_NOT_IN_SESSION,      409, "NOT_IN_SESSION",         LOG_DEBUG, false)                                \
+    X(ERR_NO_PROMPT_LEFT,      409, "NO_PROMPT_LEFT",         LOG_DEBUG, false)                                \
+    X(ERR_SESSION_TAKEN_OVER,  409, "SESSION_TAKEN_OVER",     LOG_INFO,  false)                                \
     X(ERR_INVALID_SDP,         400, "INVALID_SDP",            LOG_DEBUG, false)                                \
     X(ERR_INVALID_CANDIDATE,   400, "INVALID_CANDIDATE",      LOG_DEBUG, false)                                \
     X(ERR_PARTNER_NOT_CONNECTED, 409, "PARTNER_NOT_CONNECTED", LOG_DEBUG, true)                                \

@@ -17,7 +17,7 @@ bool json_take_value(struct str *rest, struct str *value, enum json_type *type);
 /* The whole text is exactly one valid value, white space around allowed. */
 bool json_is_valid(struct str text);
 
-/* Iterates a value that is already known to be a valid array or object:
+/* Iterates a value that is already known to be a valid array or object; a key comes with its quotes:
  *     struct str rest = json_inside(array), item; while (json_next_item(&rest, &item, &type)) …
  *     struct str rest = json_inside(object), key, value; while (json_next_member(&rest, &key, &value, &type)) … */
 struct str json_inside(struct str array_or_object);

@@ -44,6 +44,7 @@ enum metric {
 
 void metric_add(enum metric id, double delta, const char *label1, const char *label2, const char *label3);
 void metric_set(enum metric id, double value, const char *label1);
+void metric_mean(enum metric id, double value, const char *label1);    /* gauges; the mean of the values since start */
 void metric_observe(enum metric id, double value, const char *label1); /* histograms; seconds */
 static inline void metric_inc(enum metric id, const char *label1)
 {

@@ -37,6 +37,9 @@ struct field {
 };
 
 #define FIELDS_END {.name = NULL}
+/* The :id of a route whose ids are UUIDs. */
+#define FIELD_ID_FROM_PATH(offset_)                                                                          \
+    {.name = "id", .type = FIELD_UUID, .source = FIELD_FROM_PATH, .is_required = true, .offset = (offset_)}
 
 struct field_param { /* name=value of a query or path */
     const char *name;

@@ -138,6 +138,7 @@ struct session_action {
     enum session_action_kind kind;
     enum session_event event;
     int who;
+    int64_t at_ms;          /* ACTION_END by a drop: when the socket went; else 0 */
     const struct topic_prompt *prompt;
 };
 
@@ -147,7 +148,8 @@ void session_run_init(struct session_run *run, const struct session *s, const st
 /* Only after session_run_init of an active session, in the order of display: a prompt was shown before this run began. A key
  * that is not among the prompts counts as shown too; SESSION_SWITCH_KEY means that half-time has been told. */
 void session_run_was_shown(struct session_run *run, const char *key, int64_t displayed_at_ms);
-/* A participant's socket is there / is gone. Being absent starts the grace of an active session, once. */
+/* A participant's socket is there / is gone. In an active session being absent starts the grace, once; so does being the
+ * one that has not come back yet when the other has. */
 void session_run_present(struct session_run *run, int who, int64_t now_ms);
 void session_run_absent(struct session_run *run, int who, int64_t now_ms);
 /* The session became active: arms limit, half-time; the icebreaker is due at once. */

@@ -32,9 +32,8 @@ struct route {
 #define API_PREFIX      "/api/conversations"
 #define ROUTE_PARAMS_MAX 4
 
-/* Checks and compiles the table (borrowed); asserts on a row that contradicts another. */
+/* Borrows the table; asserts on a row that contradicts another. */
 void router_init(const struct route *routes, size_t count);
-void router_done(void);
 
 struct route_match {
     const struct route *route;                       /* NULL: none */
@@ -42,10 +41,12 @@ struct route_match {
     int param_count;
     unsigned allowed_methods;                        /* bits by enum http_method, of the path; 0: unknown path */
 };
-/* HEAD finds the row of GET. `ops_listener`: the request came in on the port that serves ops routes. */
+/* HEAD finds the row of GET. The two flags say which rows the port serves that the request came in on. */
 void router_match(enum http_method method, struct str path, bool on_ops_port, bool on_api_port, struct route_match *out);
 
 /* "DELETE, GET, HEAD, OPTIONS" of a path's methods, for Allow. */
 void router_allow(unsigned allowed_methods, struct buf *out);
+
+const char *router_method_name(enum http_method method);
 
 #endif

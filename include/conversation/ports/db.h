@@ -108,11 +108,15 @@ void db_match_requests_pending(struct flow *f, struct db_match_requests *out);
 void db_session_get(struct flow *f, const struct uuid *id, struct session *out); /* ERR_SESSION_NOT_FOUND */
 
 /* The prompts of the session's topic, those shown so far (oldest first), and the topic's name key. */
+struct db_shown_prompt {
+    const char *key;
+    int64_t displayed_at_ms;
+};
 struct db_session_prompts {
     const char *topic_name_key;
     const struct topic_prompt *prompts;
     size_t prompt_count;
-    const char *const *shown;
+    const struct db_shown_prompt *shown;
     size_t shown_count;
 };
 void db_session_prompts(struct flow *f, const struct session *s, struct db_session_prompts *out);
@@ -133,6 +137,7 @@ void db_session_unjoin(struct flow *f, const struct uuid *id, const struct uuid 
 struct db_session_ending {
     struct uuid id, by;
     enum session_event event;
+    int64_t at_ms;                   /* when it happened (a drop: when the socket went); 0: now */
 };
 struct db_ended {
     struct session session;          /* as it is afterwards */

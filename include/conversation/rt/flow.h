@@ -46,12 +46,10 @@ struct flow_start {
     const char *correlation_id;                 /* copied; NULL: a new one */
     void *caller;                               /* what flow_caller returns; NULL for jobs */
     void (*done)(struct flow *f);               /* called once when the flow has ended; may be NULL */
-    /* Called inside flow_start, after `init`: submits one operation that must succeed first, or sets the flow's error,
-     * or neither. May be NULL. */
+    /* Prepares the flow, inside flow_start: may set the caller, fill the context, fail it (flow_set_error…), or submit one
+     * operation that must succeed before the function runs. May be NULL. */
     void (*before)(struct flow *f, void *arg);
     void *before_arg;
-    void (*init)(void *ctx, const void *arg);   /* fills the context; may be NULL */
-    const void *init_arg;
 };
 
 /* Creates a flow; its function runs for the first time from the loop, never inside this call, so the caller may
@@ -63,6 +61,7 @@ void flow_cancel(struct flow *f, enum err why);
 
 void *flow_ctx(const struct flow *f);
 void *flow_caller(const struct flow *f);
+void flow_set_caller(struct flow *f, void *caller); /* NULL when the caller goes before the flow does */
 struct arena *flow_arena(struct flow *f);
 const char *flow_correlation_id(const struct flow *f);
 const struct flow_spec *flow_spec_of(const struct flow *f);

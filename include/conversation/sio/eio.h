@@ -1,5 +1,6 @@
 /* Engine.IO protocol revision 4, server side: sessions, and the transports that carry them
- * (https://socket.io/docs/v4/engine-io-protocol/). Knows nothing of HTTP or sockets below, or of Socket.IO above.
+ * (https://socket.io/docs/v4/engine-io-protocol/). Knows nothing of HTTP or sockets below, or of Socket.IO
+ * above.
  *
  *        transport (ws today, polling next)          Socket.IO connection
  *   bytes <-> eio_transport_ops  <-> eio_session <-> eio_user
@@ -19,8 +20,8 @@ struct eio_session;
 
 struct eio_config {
     int64_t ping_interval_ms, ping_timeout_ms;
-    size_t max_payload_bytes;        /* told to the client and enforced by the transport */
-    size_t max_buffered_bytes;       /* of a session without a writable transport; above it is closed */
+    size_t max_payload_bytes;  /* told to the client and enforced by the transport */
+    size_t max_buffered_bytes; /* of a session without a writable transport; above it is closed */
     size_t max_sessions;
 };
 
@@ -32,8 +33,8 @@ enum eio_reason {
     EIO_TRANSPORT_ERROR,
     EIO_PING_TIMEOUT,
     EIO_PARSE_ERROR,
-    EIO_FORCED_CLOSE,    /* by the server */
-    EIO_SLOW_CONSUMER,   /* does not read what it is sent */
+    EIO_FORCED_CLOSE,  /* by the server */
+    EIO_SLOW_CONSUMER, /* does not read what it is sent */
     EIO_SERVER_SHUTDOWN
 };
 const char *eio_reason_name(enum eio_reason reason);
@@ -47,9 +48,10 @@ struct eio_transport {
 
 struct eio_transport_ops {
     const char *name; /* "websocket" */
-    /* Sends one packet as one message: text is `type` digit + the parts; binary (is_binary, type MESSAGE) the parts alone.
-     * Copies. False: over the transport's own bound; the session then closes as a slow consumer. */
-    bool (*send)(struct eio_transport *t, enum eio_packet_type type, bool is_binary, const struct str *parts, int part_count);
+    /* Sends one packet as one message: text is `type` digit + the parts; binary (is_binary, type MESSAGE) the
+     * parts alone. Copies. False: over the transport's own bound; the session ends as a slow consumer. */
+    bool (*send)(struct eio_transport *t, enum eio_packet_type type, bool is_binary, const struct str *parts,
+                 int part_count);
     /* Flush, then close. After this call the transport no longer refers to the session. */
     void (*close)(struct eio_transport *t, enum eio_reason reason);
 };
@@ -72,26 +74,27 @@ void eio_server_close_all(struct eio_server *server, enum eio_reason reason);
 size_t eio_server_session_count(const struct eio_server *server);
 
 /* Handshake: a new session on `t`, its OPEN packet sent. NULL when full or refused (nothing was sent).
- * `context` is what the edge knows of the request (path, address, headers); borrowed until the user's close returned. */
+ * `context` is what the edge knows of the request (path, address, headers); borrowed until the user's close
+ * returned. */
 struct eio_session *eio_session_open(struct eio_server *server, struct eio_transport *t, void *context);
 struct eio_session *eio_session_find(struct eio_server *server, struct str sid);
 void *eio_session_context(const struct eio_session *s);
 const char *eio_session_sid(const struct eio_session *s);
 
-/* From the transport: one message of the wire (text: digit + data; binary: data, decoded where the wire has it as "b" and
- * base64). May close the session, and with it the
- * transport (ops->close) — the caller must not touch either after, unless t->session is still set. */
+/* From the transport: one message of the wire (text: digit + data; binary: data, decoded where the wire has
+ * it as "b" and base64). May close the session, and with it the transport (ops->close) — the caller must not
+ * touch either after, unless t->session is still set. */
 void eio_transport_received(struct eio_transport *t, bool is_binary, struct str message);
 /* From the transport: it is gone (peer closed, error, timeout). */
 void eio_transport_closed(struct eio_transport *t, enum eio_reason reason);
 
-/* What carries the session may change. Detached, it lives on: packets are kept, within max_buffered_bytes, until a
- * transport is attached, which is then sent them in order. */
+/* What carries the session may change. Detached, it lives on: packets are kept, within max_buffered_bytes,
+ * until a transport is attached, which is then sent them in order. */
 void eio_session_detach(struct eio_session *s);
 void eio_session_attach(struct eio_session *s, struct eio_transport *t);
 
-/* To the client. The parts are copied. No effect once the session is closing. Never ends the session from inside the call: one
- * that cannot take more is closed as a slow consumer from the loop. */
+/* To the client. The parts are copied. No effect once the session is closing. Never ends the session from
+ * inside the call: one that cannot take more is closed as a slow consumer from the loop. */
 void eio_session_send(struct eio_session *s, bool is_binary, const struct str *parts, int part_count);
 /* Ends it: user->close is called from here. */
 void eio_session_close(struct eio_session *s, enum eio_reason reason);

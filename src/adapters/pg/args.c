@@ -1,4 +1,5 @@
-/* Parameters of a statement, in PostgreSQL's text format: one buffer with the values back to back, each NUL-terminated. */
+/* Parameters of a statement, in PostgreSQL's text format: one buffer with the values back to back, each
+ * NUL-terminated. */
 #include <assert.h>
 #include <inttypes.h>
 

@@ -1,4 +1,5 @@
-/* The connection's life: resolving, connecting, being lost, trying again. What travels over it is pipeline.c's. */
+/* The connection's life: resolving, connecting, being lost, trying again. What travels over it is
+ * pipeline.c's. */
 #include "conn.h"
 
 #include <arpa/inet.h>
@@ -15,14 +16,16 @@
 #include "pool.h"
 #include "schema.h"
 
-/* Exponential with full jitter: 100 ms, 200 ms … 5 s is the longest that a connection waits before it tries again. */
+/* Exponential with full jitter: 100 ms, 200 ms … 5 s is the longest that a connection waits before it tries
+ * again. */
 #define BACKOFF_MIN_MS 100
 #define BACKOFF_MAX_MS 5000
 #define ADDRESSES_MAX  8
 
 /* --- the state --- */
 
-static const char *const state_names[] = {"idle", "resolving", "connecting", "setting_up", "ready", "backoff"};
+static const char *const state_names[] = {"idle",       "resolving", "connecting",
+                                          "setting_up", "ready",     "backoff"};
 
 #define TO(state) (1u << (state))
 static const unsigned legal_moves[] = {
@@ -69,20 +72,29 @@ static void unwatch_socket(struct pg_conn *c)
     c->poll = NULL;
 }
 
-/* False: no file descriptors or memory in the kernel. */
+static bool make_poll(struct pg_conn *c)
+{
+    uv_poll_t *poll = calloc(1, sizeof *poll);
+    if (!poll)
+        abort();
+    if (uv_poll_init(loop_uv(), poll, PQsocket(c->pq)) != 0) {
+        free(poll);
+        return false;
+    }
+    poll->data = c;
+    c->poll = poll;
+    c->poll_events = 0;
+    return true;
+}
+
+/* False: the kernel has no descriptors or memory left. */
 static bool watch_socket(struct pg_conn *c, int events)
 {
-    if (!c->poll) {
-        uv_poll_t *poll = calloc(1, sizeof *poll);
-        if (!poll)
-            abort();
-        if (uv_poll_init(loop_uv(), poll, PQsocket(c->pq)) != 0) {
-            free(poll);
-            return false;
-        }
-        poll->data = c;
-        c->poll = poll;
-    }
+    if (!c->poll && !make_poll(c))
+        return false;
+    if (c->poll_events == events)
+        return true;
+    c->poll_events = events;
     return uv_poll_start(c->poll, events, on_poll) == 0;
 }
 
@@ -170,7 +182,8 @@ static void resolve(struct loop_work *w)
     r->rc = getaddrinfo(r->host, r->port, &hints, &r->found);
 }
 
-/* Starts with another address at each attempt, for one that does not answer takes the attempt's whole time. */
+/* Starts with another address at each attempt, for one that does not answer takes the attempt's whole time.
+ */
 static void connect_to_found(struct pg_conn *c, const struct pg_resolve *r)
 {
     const struct addrinfo *all[ADDRESSES_MAX];

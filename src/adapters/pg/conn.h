@@ -1,12 +1,13 @@
 /* One connection to PostgreSQL and the statements on their way over it.
  *
  *     IDLE ──> RESOLVING ──> CONNECTING ──> SETTING_UP ──> READY
- *       └────────────────────────^ │             │           │     (no name to resolve: straight to CONNECTING)
- *              BACKOFF <──────────┴─────────────┴───────────┘     (lost; after a while it starts over)
+ *       └────────────────────────^ │             │           │     (no name to resolve: straight to
+ * CONNECTING) BACKOFF <──────────┴─────────────┴───────────┘     (lost; after a while it starts over)
  *
- * and from everywhere to IDLE by pg_conn_close. In SETTING_UP the schema is compared with the binary's; the connection is
- * then in pipeline mode already. Statements travel in batches: the statements between two syncs, which PostgreSQL treats as
- * one transaction (PostgreSQL documentation, section 34.5, "Pipeline Mode"). */
+ * and from everywhere to IDLE by pg_conn_close. In SETTING_UP the schema is compared with the binary's; the
+ * connection is then in pipeline mode already. Statements travel in batches: the statements between two
+ * syncs, which PostgreSQL treats as one transaction (PostgreSQL documentation, section 34.5, "Pipeline
+ * Mode"). */
 #ifndef PG_CONN_H
 #define PG_CONN_H
 
@@ -34,10 +35,10 @@ struct pg_job {
     /* Answered, `err` says how; `result`, if any, goes with the job. Frees the job. */
     void (*finish)(struct pg_job *job, enum err err);
     uint64_t asked_ns;
-    int sends;            /* times it was sent */
-    bool is_alone;        /* shares its sync with nobody any more */
-    bool awaits_prepare;  /* its Parse travels before it and is answered first */
-    PGresult *result;     /* answered, but its batch not yet; owned */
+    int sends;           /* times it was sent */
+    bool is_alone;       /* shares its sync with nobody any more */
+    bool awaits_prepare; /* its Parse travels before it and is answered first */
+    PGresult *result;    /* answered, but its batch not yet; owned */
 };
 
 struct pg_batch {
@@ -54,10 +55,11 @@ struct pg_prepared {
 
 struct pg_conn {
     struct pg_pool *pool;
-    int index;                  /* in the pool, for logs */
+    int index; /* in the pool, for logs */
     enum pg_conn_state state;
     PGconn *pq;                 /* from CONNECTING to READY */
     uv_poll_t *poll;            /* with pq; on the heap, for closing outlives it */
+    int poll_events;            /* what `poll` waits for */
     struct pg_resolve *resolve; /* in RESOLVING */
     struct timer timer;         /* the attempt's deadline, or the end of the backoff */
     struct timer watchdog;      /* runs while batches are in flight */
@@ -70,22 +72,25 @@ struct pg_conn {
 
 /* --- conn.c --- */
 void pg_conn_init(struct pg_conn *c, struct pg_pool *pool, int index);
-void pg_conn_open(struct pg_conn *c);       /* from IDLE, or from BACKOFF without waiting for its end */
-void pg_conn_close(struct pg_conn *c);      /* what is in flight fails; then IDLE */
+void pg_conn_open(struct pg_conn *c);        /* from IDLE, or from BACKOFF without waiting for its end */
+void pg_conn_close(struct pg_conn *c);       /* what is in flight fails; then IDLE */
 void pg_conn_set_up_done(struct pg_conn *c); /* SETTING_UP has its answer: READY */
-/* The connection is of no use any more; statements in flight are retried or failed. `why` is for people, without secrets. */
+/* The connection is of no use any more; statements in flight are retried or failed. `why` is for people,
+ * without secrets. */
 enum pg_loss { PG_LOSS_BROKEN, PG_LOSS_SILENT };
 void pg_conn_lost(struct pg_conn *c, enum pg_loss loss, const char *why);
-void pg_conn_flush(struct pg_conn *c);      /* sends what libpq has buffered, now or when the socket takes it */
+void pg_conn_flush(struct pg_conn *c); /* sends what libpq has buffered, now or when the socket takes it */
 
 /* --- pipeline.c --- */
 void pg_pipeline_init(struct pg_conn *c);
-void pg_pipeline_reset(struct pg_conn *c);  /* before a new connection: nothing is prepared there */
+void pg_pipeline_reset(struct pg_conn *c); /* before a new connection: nothing is prepared there */
 struct pg_batch *pg_batch_new(bool is_shared);
 void pg_batch_add(struct pg_batch *b, struct pg_job *job);
 void pg_pipeline_send(struct pg_conn *c, struct pg_batch *b); /* takes the batch; may lose the connection */
-/* Takes in what libpq has received. False: the connection broke; *why is then libpq's or the server's message. */
+/* Takes in what libpq has received. False: the connection broke; *why is then libpq's or the server's
+ * message. */
 bool pg_pipeline_receive(struct pg_conn *c, char *why, size_t cap);
-void pg_pipeline_fail(struct pg_conn *c, enum pg_loss loss);  /* every batch in flight, for the connection is gone */
+void pg_pipeline_fail(struct pg_conn *c,
+                      enum pg_loss loss); /* every batch in flight, for the connection is gone */
 
 #endif

@@ -1,8 +1,8 @@
 /* What decides whether a match request is admitted and how it is matched: one read, one row. */
-#include "adapters/pg/db_match.h"
-#include "adapters/pg/db_records.h"
 #include "conversation/base/clock.h"
 #include "conversation/ports/db.h"
+#include "db_match.h"
+#include "db_records.h"
 
 /* $1 user, $2 language, $3 topic, $4 level, $5 week's start, $6 now.
  *
@@ -39,7 +39,7 @@ static const struct pg_statement ADMISSION = {
            "SELECT (SELECT count(*) FROM talks WHERE status <> 'aborted' AND started_at >= " PG_AT("$5") "),"
            "       EXISTS (SELECT FROM session_participants p WHERE p.user_id = $1 AND p.is_live),"
            "       EXISTS (SELECT FROM match_requests r WHERE r.user_id = $1 AND r.status = 'pending'),"
-           "       coalesce((SELECT greatest(round(seconds), 0)::bigint FROM median), -1),"
+           "       coalesce((SELECT greatest(round(seconds), 0)::bigint FROM median WHERE seconds IS NOT NULL), -1),"
            "       ARRAY(SELECT partner_id FROM past ORDER BY partner_id),"
            "       ARRAY(SELECT " PG_MS("spoke_at") " FROM past ORDER BY partner_id),"
            "       ARRAY(" MATCH_EXCLUDED("$1::uuid") "),"

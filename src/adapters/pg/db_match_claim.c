@@ -1,7 +1,7 @@
 /* The claim of a pair: what makes two waiting learners a session. */
-#include "adapters/pg/db_records.h"
 #include "conversation/base/clock.h"
 #include "conversation/ports/db.h"
+#include "db_records.h"
 
 /* $1 first request, $2 second, $3 session, $4 now, $5 score, $6 level difference, $7 tandem, $8 any level, $9 and $10 seconds a
  * session lasts (free, premium), $11 correlation id.
@@ -23,12 +23,11 @@ static const struct pg_statement CLAIM = {
         "), pair AS MATERIALIZED ("
         "    SELECT (array_agg(user_id ORDER BY position))[1] AS first_user,"
         "           (array_agg(user_id ORDER BY position))[2] AS second_user,"
-        "           ('{A1,A2,B1,B2,C1,C2}'::text[])[(sum(level_number) + 1) / 2] AS level,"
+        "           ('{A1,A2,B1,B2,C1,C2}'::text[])[(sum(level_number)::int + 1) / 2] AS level,"
         "           bool_or(tier = 'premium') AS is_premium, min(waiting_since) AS waiting_since"
         "      FROM locked"
         "    HAVING count(*) FILTER (WHERE status = 'pending') = 2 AND count(DISTINCT user_id) = 2"
-        "       AND NOT EXISTS (SELECT FROM session_participants p"
-        "                        WHERE p.is_live AND p.user_id = ANY (array_agg(locked.user_id)))"
+        "       AND NOT EXISTS (SELECT FROM locked l JOIN session_participants p ON p.user_id = l.user_id AND p.is_live)"
         "), matched AS ("
         "    UPDATE match_requests r"
         "       SET status = 'matched', matched_at = " PG_AT("$4") ", matched_session_id = $3::uuid,"

@@ -1,8 +1,8 @@
 /* Everything the pairing index must hold, in one read. */
-#include "adapters/pg/db_match.h"
-#include "adapters/pg/db_records.h"
 #include "conversation/base/clock.h"
 #include "conversation/ports/db.h"
+#include "db_match.h"
+#include "db_records.h"
 
 /* $1 now. Set by set and not user by user, so that 100,000 waiting requests are a few hash joins. A user who is in a live
  * session can have a pending request only through a race of two of their own calls; it waits until the session is over, since no

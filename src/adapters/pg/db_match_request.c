@@ -1,8 +1,8 @@
 /* The life of a match request: stored, cancelled, expired, looked up. The claim of a pair is in db_match_claim.c. */
-#include "adapters/pg/db_match.h"
-#include "adapters/pg/db_records.h"
 #include "conversation/base/clock.h"
 #include "conversation/ports/db.h"
+#include "db_match.h"
+#include "db_records.h"
 
 /* --- insert --- */
 

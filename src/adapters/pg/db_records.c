@@ -1,5 +1,5 @@
 /* Readers of the product's structs; the order of each is that of its columns in db_records.h. */
-#include "adapters/pg/db_records.h"
+#include "db_records.h"
 
 #include <string.h>
 
@@ -74,20 +74,27 @@ struct uuid *take_uuids(struct cursor *c, struct arena *arena, size_t *n)
     return ids;
 }
 
+int64_t *take_times(struct cursor *c, struct arena *arena, size_t *n)
+{
+    const char *const *texts = take_texts(c, arena, n);
+    int64_t *times = ARENA_ARRAY(arena, int64_t, *n);
+    for (size_t i = 0; i < *n; i++)
+        c->ok &= str_to_int(str_of(texts[i]), INT64_MIN, INT64_MAX, &times[i]);
+    return times;
+}
+
 struct match_past_partner *take_history(struct cursor *c, struct arena *arena, size_t *n)
 {
     size_t times_count;
     const struct uuid *ids = take_uuids(c, arena, n);
-    const char *const *times = take_texts(c, arena, &times_count);
+    const int64_t *times = take_times(c, arena, &times_count);
     if (times_count != *n) {
         c->ok = false;
         *n = 0;
     }
     struct match_past_partner *history = ARENA_ARRAY(arena, struct match_past_partner, *n);
-    for (size_t i = 0; i < *n; i++) {
-        history[i].user_id = ids[i];
-        c->ok &= str_to_int(str_of(times[i]), INT64_MIN, INT64_MAX, &history[i].last_spoke_at_ms);
-    }
+    for (size_t i = 0; i < *n; i++)
+        history[i] = (struct match_past_partner){ids[i], times[i]};
     return history;
 }
 

@@ -5,7 +5,7 @@
 
 #include <stdbool.h>
 
-#include "adapters/pg/pg.h"
+#include "pg.h"
 #include "conversation/domain/match.h"
 #include "conversation/domain/session.h"
 #include "conversation/domain/topic.h"
@@ -38,6 +38,7 @@ const char *take_string(struct cursor *c, struct arena *arena);         /* a cop
 int take_name(struct cursor *c, const char *const *names, int count);   /* index of the name; 0 for NULL */
 const char *const *take_texts(struct cursor *c, struct arena *arena, size_t *n);
 struct uuid *take_uuids(struct cursor *c, struct arena *arena, size_t *n);
+int64_t *take_times(struct cursor *c, struct arena *arena, size_t *n);
 /* Two arrays of one length: who, and when in ms. */
 struct match_past_partner *take_history(struct cursor *c, struct arena *arena, size_t *n);
 

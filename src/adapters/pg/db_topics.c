@@ -1,6 +1,6 @@
 /* Topics, their prompts, and which codes go together. */
-#include "adapters/pg/db_records.h"
 #include "conversation/ports/db.h"
+#include "db_records.h"
 
 static const char *level_name_or_null(int level)
 {

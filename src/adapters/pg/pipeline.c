@@ -1,6 +1,7 @@
-/* Sending batches and taking in their answers. Everything between two syncs is one transaction to PostgreSQL: its first error
- * rolls the whole batch back and skips the rest. So a result counts only once its sync has answered, and of a batch that
- * failed every statement but the culprit is sent again, each with a sync of its own. */
+/* Sending batches and taking in their answers. Everything between two syncs is one transaction to PostgreSQL:
+ * its first error rolls the whole batch back and skips the rest. So a result counts only once its sync has
+ * answered, and of a batch that failed every statement but the culprit is sent again, each with a sync of its
+ * own. */
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -89,7 +90,7 @@ static bool send_job(struct pg_conn *c, struct pg_job *job)
 
 static bool send_jobs(struct pg_conn *c, struct pg_batch *b)
 {
-    LIST_EACH(n, &b->jobs) {
+    LIST_EACH (n, &b->jobs) {
         if (!send_job(c, container_of(n, struct pg_job, link)))
             return false;
     }
@@ -100,6 +101,7 @@ static void on_silence(struct timer *t)
 {
     struct pg_conn *c = container_of(t, struct pg_conn, watchdog);
     pg_conn_lost(c, PG_LOSS_SILENT, "no answer within the statement timeout");
+    pg_pool_probe_idle(); /* the others may be as dead */
 }
 
 static void watch(struct pg_conn *c)
@@ -188,7 +190,8 @@ static void settle(struct pg_conn *c, struct pg_batch *b)
     pg_pool_put_back(c->pool, &again);
 }
 
-/* The error of the commit itself (a deferred constraint, a serialization failure): only a lone statement is to blame for sure. */
+/* The error of the commit itself (a deferred constraint, a serialization failure): only a lone statement is
+ * to blame for sure. */
 static void take_commit_error(struct pg_batch *b, PGresult *result)
 {
     bool is_lone = !list_is_empty(&b->jobs) && b->jobs.next == b->jobs.prev;
@@ -196,7 +199,7 @@ static void take_commit_error(struct pg_batch *b, PGresult *result)
         keep_result(LIST_FIRST(&b->jobs, struct pg_job, link), result);
         return;
     }
-    LIST_EACH(n, &b->jobs)
+    LIST_EACH (n, &b->jobs)
         keep_result(container_of(n, struct pg_job, link), NULL);
     PQclear(result);
 }
@@ -234,8 +237,8 @@ static void take_result(struct pg_conn *c, PGresult *result)
     }
 }
 
-/* What has arrived whole is taken in even from a connection that is already broken: it may hold the answer to a commit.
- * Nothing called from here ends the connection, so `c` stays valid. */
+/* What has arrived whole is taken in even from a connection that is already broken: it may hold the answer to
+ * a commit. Nothing called from here ends the connection, so `c` stays valid. */
 bool pg_pipeline_receive(struct pg_conn *c, char *why, size_t cap)
 {
     bool is_whole = PQconsumeInput(c->pq), is_between = false;

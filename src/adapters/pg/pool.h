@@ -1,15 +1,16 @@
-/* The two pools, readers and writers: the statements that wait, who is sent where, and db_start to db_is_up. */
+/* The two pools, readers and writers: the statements that wait, who is sent where, and db_start to db_is_up.
+ */
 #ifndef PG_POOL_H
 #define PG_POOL_H
 
 #include "conn.h"
 
 struct pg_pool {
-    const char *name;          /* for logs and application_name */
+    const char *name; /* for logs and application_name */
     struct pg_conn *conns;
     int count, ready;
-    int batch_max;             /* statements that may share a sync */
-    bool may_retry_lost;       /* a statement lost on its way may be sent again: it only reads */
+    int batch_max;       /* statements that may share a sync */
+    bool may_retry_lost; /* a statement lost on its way may be sent again: it only reads */
     struct list waiting;
     int waiting_count;
 };
@@ -17,8 +18,12 @@ struct pg_pool {
 /* A connection changed its state; `why` explains a loss. */
 void pg_pool_conn_changed(struct pg_conn *c, enum pg_conn_state from, const char *why);
 
-/* Sent again before all others, in the order of the calls within a turn being that of the list. Takes the jobs. */
+/* Sent again, before all others and in the list's order. Takes the jobs. */
 void pg_pool_put_back(struct pg_pool *pool, struct list *jobs);
+
+/* Lets every connection without work answer a bare sync, so that its watchdog finds out whether it is alive.
+ */
+void pg_pool_probe_idle(void);
 
 /* A connection that can be asked something, or NULL. */
 struct pg_conn *pg_pool_any_ready(void);

@@ -1,5 +1,5 @@
-/* Reading a result's values from PostgreSQL's text format. NULL and what does not parse read as the zero value: the
- * statement beside the reader fixes the column's type, so nothing else arrives. */
+/* Reading a result's values from PostgreSQL's text format. NULL and what does not parse read as the zero
+ * value: the statement beside the reader fixes the column's type, so nothing else arrives. */
 #include "rows.h"
 
 #include <stdlib.h>
@@ -53,7 +53,8 @@ int64_t pg_time(const struct pg_rows *r, int row, int col)
     return pg_int(r, row, col);
 }
 
-/* One element at the start of `*rest`, unescaped to `*out`; both move past it. Its text is never longer than its source. */
+/* One element at the start of `*rest`, unescaped to `*out`; both move past it. Its text is never longer than
+ * its source. */
 static const char *take_element(struct str *rest, char **out)
 {
     char *element = *out, *end = element;

@@ -4,12 +4,12 @@
 #include "conversation/base/log.h"
 
 static const struct pg_sqlstate sqlstates[] = {
-    {"40001", ERR_TIMEOUT, 3, false},     /* serialization_failure */
-    {"40P01", ERR_TIMEOUT, 3, false},     /* deadlock_detected */
-    {"26000", ERR_INTERNAL, 1, true},     /* invalid_sql_statement_name: its Parse was in a batch that failed */
-    {"0A000", ERR_INTERNAL, 1, true},     /* "cached plan must not change result type": the schema moved on */
-    {"57014", ERR_TIMEOUT, 0, false},     /* query_canceled: the statement timeout */
-    {"55P03", ERR_TIMEOUT, 0, false},     /* lock_not_available: the lock timeout */
+    {"40001", ERR_TIMEOUT, 3, false}, /* serialization_failure */
+    {"40P01", ERR_TIMEOUT, 3, false}, /* deadlock_detected */
+    {"26000", ERR_INTERNAL, 1, true}, /* invalid_sql_statement_name: its Parse was in a batch that failed */
+    {"0A000", ERR_INTERNAL, 1, true}, /* "cached plan must not change result type": the schema moved on */
+    {"57014", ERR_TIMEOUT, 0, false}, /* query_canceled: the statement timeout */
+    {"55P03", ERR_TIMEOUT, 0, false}, /* lock_not_available: the lock timeout */
     {"25006", ERR_DB_UNAVAILABLE, 0, false}, /* read_only_sql_transaction: a standby now */
     {"57P", ERR_DB_UNAVAILABLE, 0, false},   /* shutdown, crash, cannot connect now */
     {"08", ERR_DB_UNAVAILABLE, 0, false},    /* connection exceptions */
@@ -40,7 +40,8 @@ enum err pg_error_of(const PGresult *failed, const struct pg_statement *statemen
 bool pg_error_is_fatal(const PGresult *failed)
 {
     struct str severity = str_of(PQresultErrorField(failed, PG_DIAG_SEVERITY_NONLOCALIZED));
-    return !PQresultErrorField(failed, PG_DIAG_SQLSTATE) || str_eqz(severity, "FATAL") || str_eqz(severity, "PANIC");
+    return !PQresultErrorField(failed, PG_DIAG_SQLSTATE) || str_eqz(severity, "FATAL") ||
+           str_eqz(severity, "PANIC");
 }
 
 void pg_error_log(const PGresult *failed, const struct pg_statement *statement)

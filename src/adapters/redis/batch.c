@@ -1,4 +1,5 @@
-/* The batch counts its answers; it lives in the flow's arena, which lasts until the operation has reported. */
+/* The batch counts its answers; it lives in the flow's arena, which lasts until the operation has reported.
+ */
 #include "adapters/redis/batch.h"
 
 #include <assert.h>

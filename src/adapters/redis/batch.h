@@ -1,4 +1,5 @@
-/* Several commands that are one operation of a flow: sent together, reported once, when the last answer is in. */
+/* Several commands that are one operation of a flow: sent together, reported once, when the last answer is
+ * in. */
 #ifndef CONVERSATION_REDIS_BATCH_H
 #define CONVERSATION_REDIS_BATCH_H
 

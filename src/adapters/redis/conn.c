@@ -1,5 +1,6 @@
-/* The connection's life: see the states in conn.h. hiredis calls every pending callback with a NULL reply, then the cleanup
- * hook, before it frees a context, whatever the cause; so `lost` is called from both, and the first call counts. */
+/* The connection's life: see the states in conn.h. hiredis calls every pending callback with a NULL reply,
+ * then the cleanup hook, before it frees a context, whatever the cause; so `lost` is called from both, and
+ * the first call counts. */
 #include "adapters/redis/conn.h"
 
 #include <arpa/inet.h>
@@ -19,11 +20,13 @@
 #include "conversation/config.h"
 #include "conversation/rt/loop.h"
 
-#define LABEL           "redis" /* in metrics */
-#define BACKOFF_MIN_MS  100
-#define BACKOFF_MAX_MS  5000
-#define IDLE_PING_MS    5000    /* an idle connection is tried this often: readiness must notice a frozen server */
-#define LOG_AGAIN_MS    10000   /* the same error reply is logged once in this time */
+#define LABEL          "redis" /* in metrics */
+#define BACKOFF_MIN_MS 100
+#define BACKOFF_MAX_MS 5000
+#define IDLE_PING_MS                                                                                        \
+    5000                   /* an idle connection is tried this often: readiness must notice a frozen server \
+                            */
+#define LOG_AGAIN_MS 10000 /* the same error reply is logged once in this time */
 
 struct command {
     struct list link; /* in redis_conn.sent */
@@ -34,7 +37,8 @@ struct command {
     uint64_t sent_ns;
 };
 
-/* The host's addresses, looked up in the thread pool. Outlives the connection that asked, when that is stopped. */
+/* The host's addresses, looked up in the thread pool. Outlives the connection that asked, when that is
+ * stopped. */
 struct redis_resolution {
     struct loop_work work;
     struct redis_conn *conn; /* NULL: nobody waits any more */
@@ -74,7 +78,8 @@ static int64_t backoff_ms(int failures)
     return 1 + (int64_t)arc4random_uniform((uint32_t)most_ms);
 }
 
-/* No connection any more, or none came about. Logged when it was up, and when the reason is another than before. */
+/* No connection any more, or none came about. Logged when it was up, and when the reason is another than
+ * before. */
 static void lost(struct redis_conn *c, const char *reason)
 {
     if (c->state == REDIS_STOPPED || c->state == REDIS_AWAY)
@@ -201,7 +206,8 @@ static void watch_idle(struct redis_conn *c)
 static void watch(struct timer *t)
 {
     struct redis_conn *c = container_of(t, struct redis_conn, timer);
-    /* When it was this process that stood still, the answers lie in the socket: they are read before anybody is blamed. */
+    /* When it was this process that stood still, the answers lie in the socket: they are read before anybody
+     * is blamed. */
     if (!list_is_empty(&c->sent) && overdue_in_ms(c) <= 0)
         redisAsyncHandleRead(c->ac);
     if (!c->ac)
@@ -231,7 +237,8 @@ static void on_greeting_reply(void *arg, const struct redisReply *reply)
     (void)is_greeted(arg, reply); /* a refused AUTH or SELECT drops the connection */
 }
 
-/* The last answer of the greeting. PING is refused where the rest is not: while the data set is loading, and without AUTH. */
+/* The last answer of the greeting. PING is refused where the rest is not: while the data set is loading, and
+ * without AUTH. */
 static void on_greeting_pong(void *arg, const struct redisReply *reply)
 {
     struct redis_conn *c = arg;
@@ -364,8 +371,8 @@ void redis_conn_start(struct redis_conn *c)
 /* --- error replies --- */
 
 /* The server's own state, not our command, is why it answers so; docs of Redis, "errors". */
-static const char *const unavailable_codes[] = {"LOADING", "READONLY", "OOM", "MASTERDOWN", "MISCONF",
-                                                "NOREPLICAS", "BUSY", "CLUSTERDOWN", "TRYAGAIN"};
+static const char *const unavailable_codes[] = {
+    "LOADING", "READONLY", "OOM", "MASTERDOWN", "MISCONF", "NOREPLICAS", "BUSY", "CLUSTERDOWN", "TRYAGAIN"};
 
 static bool says_unavailable(struct str code)
 {

@@ -1,13 +1,14 @@
-/* One connection to Redis that comes back by itself. Everything it needs is in `struct redis_conn`, so that a second one, of
- * another purpose, runs from the same code.
+/* One connection to Redis that comes back by itself. Everything it needs is in `struct redis_conn`, so that a
+ * second one, of another purpose, runs from the same code.
  *
  *            retry timer             address             PONG
  *     AWAY ---------------> RESOLVING ------> GREETING --------> UP
  *      ^_______________________|_________________|________________|   failed, refused, overdue, closed
  *     STOPPED <- any state, by redis_conn_stop
  *
- * GREETING is connect, AUTH, SELECT and PING, sent in one go. Outside UP nothing is sent for callers. The oldest command not
- * answered within REDIS_COMMAND_TIMEOUT_MS drops the connection: a frozen server looks like this. */
+ * GREETING is connect, AUTH, SELECT and PING, sent in one go. Outside UP nothing is sent for callers. The
+ * oldest command not answered within REDIS_COMMAND_TIMEOUT_MS drops the connection: a frozen server looks
+ * like this. */
 #ifndef CONVERSATION_REDIS_CONN_H
 #define CONVERSATION_REDIS_CONN_H
 
@@ -36,27 +37,29 @@ struct redis_conn {
     struct timer timer;                  /* AWAY: until the next try; with a connection: the watchdog */
     int failures;                        /* since it was last UP */
     int64_t last_sent_ms, away_since_ms;
-    char reason[160];                    /* why it is away, as last logged */
+    char reason[160]; /* why it is away, as last logged */
 };
 
 /* Connects, and again after every loss. No effect unless stopped. */
 void redis_conn_start(struct redis_conn *c);
-/* Reports the loss to every pending command; not from inside a reply. The struct may be reused at once; the loop needs
- * another turn to close the socket's handle. */
+/* Reports the loss to every pending command; not from inside a reply. The struct may be reused at once; the
+ * loop needs another turn to close the socket's handle. */
 void redis_conn_stop(struct redis_conn *c);
 bool redis_conn_is_up(const struct redis_conn *c);
 
 /* `reply` is valid during the call; NULL when the connection was lost first. */
 typedef void redis_reply_fn(void *arg, const struct redisReply *reply);
 
-/* Sends one command: words separated by spaces, in which %s and integer conversions are replaced without being split again.
- * True: `done(arg, …)` is called exactly once, from the loop. False: not up; nothing was sent, `done` is not called. */
+/* Sends one command: words separated by spaces, in which %s and integer conversions are replaced without
+ * being split again. True: `done(arg, …)` is called exactly once, from the loop. False: not up; nothing was
+ * sent, `done` is not called. */
 bool redis_conn_send(struct redis_conn *c, redis_reply_fn *done, void *arg, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
-bool redis_conn_vsend(struct redis_conn *c, redis_reply_fn *done, void *arg, const char *format, va_list args);
+bool redis_conn_vsend(struct redis_conn *c, redis_reply_fn *done, void *arg, const char *format,
+                      va_list args);
 
-/* What a reply means: OK, ERR_KV_UNAVAILABLE (lost, or a server that says it cannot serve now) or ERR_INTERNAL (our command
- * was wrong). Logs and counts an error reply. */
+/* What a reply means: OK, ERR_KV_UNAVAILABLE (lost, or a server that says it cannot serve now) or
+ * ERR_INTERNAL (our command was wrong). Logs and counts an error reply. */
 enum err redis_reply_check(const struct redisReply *reply) MUST_CHECK;
 
 #endif

@@ -1,6 +1,7 @@
-/* The port's operations as Redis commands. Whatever is written here expires by itself: a process that dies leaves nothing
- * for ever (docs/ARCHITECTURE.md, "Redis keys"). */
+/* The port's operations as Redis commands. Whatever is written here expires by itself: a process that dies
+ * leaves nothing for ever (docs/ARCHITECTURE.md, "Redis keys"). */
 #include <inttypes.h>
+#include <stdio.h>
 
 #include "adapters/redis/batch.h"
 #include "adapters/redis/conn.h"
@@ -8,8 +9,9 @@
 #include "conversation/base/clock.h"
 #include "conversation/ports/kv.h"
 
-#define QUEUE_TTL_MAX_SECONDS 300
-#define SESSION_TTL_SECONDS   3600
+#define QUEUE_TTL_MAX_SECONDS   300 /* no request waits longer */
+#define QUEUE_TTL_SLACK_SECONDS 30
+#define SESSION_TTL_SECONDS     3600
 
 static struct redis_conn commands = {.on_up = rate_prepare};
 static struct uuid instance_id; /* of this process, since kv_start */
@@ -31,57 +33,66 @@ bool kv_is_up(void)
     return redis_conn_is_up(&commands);
 }
 
-void kv_rate_take(struct flow *f, const struct rate_limit *limit, const struct uuid *user_id, int64_t *retry_after_ms)
+void kv_rate_take(struct flow *f, const struct rate_limit *limit, const struct uuid *user_id,
+                  int64_t *retry_after_ms)
 {
     rate_take(f, &commands, limit, user_id, retry_after_ms);
 }
 
 /* --- the queue --- */
 
+/* The request's lifetime and a little, so that it is still there to be removed when it expires. */
 static int queue_ttl_seconds(const struct match_request *r)
 {
-    int64_t left_seconds = (r->expires_at_ms - clock_now_ms() + 999) / 1000;
+    int64_t left_seconds = (r->expires_at_ms - clock_now_ms() + 999) / 1000 + QUEUE_TTL_SLACK_SECONDS;
     if (left_seconds < 1)
         return 1;
     return left_seconds < QUEUE_TTL_MAX_SECONDS ? (int)left_seconds : QUEUE_TTL_MAX_SECONDS;
 }
 
-static void add_request_hash(struct redis_batch *b, const struct match_request *r)
+static void add_request_hash(struct redis_batch *b, const struct match_request *r, const char *queue)
 {
     struct uuid_text id = uuid_text(&r->id);
-    redis_batch_add(b,
-                    "HSET match_request:%s userId %s targetLanguageCode %s nativeLanguageCode %s"
-                    " wantedNativeLanguageCode %s level %s preferredPartnerLevel %s topicCode %s topicCategory %s"
-                    " preferredAccent %s tier %s mode %s createdAt %" PRId64 " scheduledFor %" PRId64
-                    " expiresAt %" PRId64,
-                    id.z, UUIDZ(&r->user_id), r->target_language, r->native_language, r->wanted_native_language,
-                    level_names[r->level], partner_level_names[r->preferred_partner_level], r->topic_code,
-                    topic_category_names[r->topic_category], r->preferred_accent, tier_names[r->tier],
-                    match_mode_names[r->mode], r->created_at_ms, r->scheduled_for_ms, r->expires_at_ms);
+    redis_batch_add(
+        b,
+        "HSET match_request:%s queue %s userId %s targetLanguageCode %s nativeLanguageCode %s"
+        " wantedNativeLanguageCode %s level %s preferredPartnerLevel %s topicCode %s topicCategory %s"
+        " preferredAccent %s tier %s mode %s createdAt %" PRId64 " scheduledFor %" PRId64
+        " expiresAt %" PRId64,
+        id.z, queue, UUIDZ(&r->user_id), r->target_language, r->native_language, r->wanted_native_language,
+        level_names[r->level], partner_level_names[r->preferred_partner_level], r->topic_code,
+        topic_category_names[r->topic_category], r->preferred_accent, tier_names[r->tier],
+        match_mode_names[r->mode], r->created_at_ms, r->scheduled_for_ms, r->expires_at_ms);
     redis_batch_add(b, "EXPIRE match_request:%s %d", id.z, queue_ttl_seconds(r));
 }
 
-/* The hash comes first: whoever finds the member finds the hash. The set is kept for the longest lifetime there is after
- * the last add, for a request with little time left must not shorten that of the others. */
+/* The hash comes first: whoever finds the member finds the hash. The set is kept for the longest lifetime
+ * there is past the last add, for a request with little time left must not shorten that of the others;
+ * members older than that were left by somebody who died. */
 void kv_queue_add(struct flow *f, const struct match_request *r)
 {
+    char queue[sizeof "match_queue:::" + LANG_MAX + 2 + TOPIC_MAX];
+    snprintf(queue, sizeof queue, "match_queue:%s:%s:%s", r->target_language, level_names[r->level],
+             r->topic_code);
     struct redis_batch *b = redis_batch_new(f, &commands);
-    add_request_hash(b, r);
-    redis_batch_add(b, "ZADD match_queue:%s:%s:%s %" PRId64 " %s", r->target_language, level_names[r->level],
-                    r->topic_code, r->created_at_ms, UUIDZ(&r->id));
-    redis_batch_add(b, "EXPIRE match_queue:%s:%s:%s %d", r->target_language, level_names[r->level], r->topic_code,
-                    QUEUE_TTL_MAX_SECONDS);
+    add_request_hash(b, r, queue);
+    redis_batch_add(b, "ZREMRANGEBYSCORE %s -inf %" PRId64, queue,
+                    clock_now_ms() - QUEUE_TTL_MAX_SECONDS * 1000);
+    redis_batch_add(b, "ZADD %s %" PRId64 " %s", queue, match_wait_start_ms(r), UUIDZ(&r->id));
+    redis_batch_add(b, "EXPIRE %s %d", queue, QUEUE_TTL_MAX_SECONDS);
     redis_batch_submit(b);
 }
 
-void kv_queue_remove(struct flow *f, const struct match_request *const *requests, int count)
+static const char remove_request[] = "local queue = redis.call('HGET', KEYS[1], 'queue') "
+                                     "if queue then redis.call('ZREM', queue, ARGV[1]) end "
+                                     "return redis.call('DEL', KEYS[1])";
+
+void kv_queue_remove(struct flow *f, const struct uuid *request_ids, size_t count)
 {
     struct redis_batch *b = redis_batch_new(f, &commands);
-    for (int i = 0; i < count; i++) {
-        const struct match_request *r = requests[i];
-        redis_batch_add(b, "ZREM match_queue:%s:%s:%s %s", r->target_language, level_names[r->level], r->topic_code,
-                        UUIDZ(&r->id));
-        redis_batch_add(b, "DEL match_request:%s", UUIDZ(&r->id));
+    for (size_t i = 0; i < count; i++) {
+        struct uuid_text id = uuid_text(&request_ids[i]);
+        redis_batch_add(b, "EVAL %s 1 match_request:%s %s", remove_request, id.z, id.z);
     }
     redis_batch_submit(b);
 }
@@ -92,9 +103,10 @@ void kv_session_put(struct flow *f, const struct session *s, int prompts_shown)
 {
     struct redis_batch *b = redis_batch_new(f, &commands);
     struct uuid_text id = uuid_text(&s->id);
-    redis_batch_add(b, "HSET session:%s status %s participantIds %s,%s startedAt %" PRId64 " promptIndex %d owner %s",
-                    id.z, session_status_names[s->status], UUIDZ(&s->participants[0].user_id),
-                    UUIDZ(&s->participants[1].user_id), s->started_at_ms, prompts_shown, UUIDZ(&instance_id));
+    redis_batch_add(
+        b, "HSET session:%s status %s participantIds %s,%s startedAt %" PRId64 " promptIndex %d owner %s",
+        id.z, session_status_names[s->status], UUIDZ(&s->participants[0].user_id),
+        UUIDZ(&s->participants[1].user_id), s->started_at_ms, prompts_shown, UUIDZ(&instance_id));
     redis_batch_add(b, "EXPIRE session:%s %d", id.z, SESSION_TTL_SECONDS);
     for (int i = 0; i < 2; i++)
         redis_batch_add(b, "SET user_session:%s %s EX %d", UUIDZ(&s->participants[i].user_id), id.z,
@@ -112,6 +124,7 @@ void kv_session_clear(struct flow *f, const struct session *s)
     struct uuid_text id = uuid_text(&s->id);
     redis_batch_add(b, "DEL session:%s", id.z);
     for (int i = 0; i < 2; i++)
-        redis_batch_add(b, "EVAL %s 1 user_session:%s %s", delete_if_equal, UUIDZ(&s->participants[i].user_id), id.z);
+        redis_batch_add(b, "EVAL %s 1 user_session:%s %s", delete_if_equal,
+                        UUIDZ(&s->participants[i].user_id), id.z);
     redis_batch_submit(b);
 }

@@ -1,5 +1,5 @@
-/* hiredis' hooks (addRead … cleanup) on one uv_poll handle. The handle outlives the context by a turn of the loop: libuv
- * frees handles late, hiredis its context at once, also from inside the calls made here. */
+/* hiredis' hooks (addRead … cleanup) on one uv_poll handle. The handle outlives the context by a turn of the
+ * loop: libuv frees handles late, hiredis its context at once, also from inside the calls made here. */
 #include "adapters/redis/poll.h"
 
 #include <hiredis/async.h>

@@ -20,7 +20,7 @@ static void run(struct flow *f)
     struct live *l = live_get(&c->session_id);
     enum err err = l ? live_request_prompt(l) : ERR_NOT_IN_SESSION;
     if (err)
-        FLOW_FAIL(f, err);
+        FLOW_FAIL(f, err == ERR_CONFLICT ? ERR_NO_PROMPT_LEFT : err);
     event_ack_begin(f);
     event_ack_send(f);
     FLOW_END(f);

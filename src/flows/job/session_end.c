@@ -40,8 +40,8 @@ static const struct flow_spec session_end = {
     .ctx_size = sizeof(struct session_end),
 };
 
-void job_session_end(const struct uuid *session_id, const struct uuid *by, enum session_event event)
+void job_session_end(const struct db_session_ending *ending)
 {
     struct session_end *c = flow_ctx(flow_start(&(struct flow_start){.spec = &session_end}));
-    c->ending = (struct db_session_ending){.id = *session_id, .by = *by, .event = event};
+    c->ending = *ending;
 }

@@ -47,7 +47,7 @@ static void write_entry(struct jsonw *w, const struct history_entry *e)
     jsonw_object(w);
     jsonw_m_uuid(w, "sessionId", &e->session_id);
     jsonw_m_z(w, "topicCode", e->topic_code);
-    jsonw_m_z(w, "topicNameKey", e->topic_name_key);
+    jsonw_m_z_opt(w, "topicNameKey", e->topic_name_key);
     jsonw_m_z(w, "partnerDisplayName", e->partner_display_name);
     jsonw_m_int(w, "durationSeconds", e->duration_seconds);
     jsonw_m_time(w, "completedAt", e->completed_at_ms);

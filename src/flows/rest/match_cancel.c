@@ -14,7 +14,7 @@ struct cancel {
 };
 
 static const struct field cancel_fields[] = {
-    {"id", FIELD_UUID, FIELD_FROM_PATH, true, offsetof(struct cancel, id)},
+    FIELD_ID_FROM_PATH(offsetof(struct cancel, id)),
     FIELDS_END,
 };
 

@@ -2,11 +2,9 @@
 #include "flows/handlers.h"
 
 #include "conversation/base/metrics.h"
+#include "conversation/edge/openapi.h"
 #include "conversation/ports/db.h"
 #include "conversation/ports/kv.h"
-
-extern const char openapi_json[]; /* docs/openapi.json, compiled in */
-extern const size_t openapi_json_len;
 
 /* None of these waits for anything; the one await-free run is still a flow so that there is one kind of handler. */
 

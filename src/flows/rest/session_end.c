@@ -12,7 +12,7 @@ struct finish {
 };
 
 static const struct field finish_fields[] = {
-    {"id", FIELD_UUID, FIELD_FROM_PATH, true, offsetof(struct finish, id)},
+    FIELD_ID_FROM_PATH(offsetof(struct finish, id)),
     FIELDS_END,
 };
 

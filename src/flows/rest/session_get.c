@@ -13,7 +13,7 @@ struct get {
 };
 
 static const struct field get_fields[] = {
-    {"id", FIELD_UUID, FIELD_FROM_PATH, true, offsetof(struct get, id)},
+    FIELD_ID_FROM_PATH(offsetof(struct get, id)),
     FIELDS_END,
 };
 

@@ -16,7 +16,7 @@ struct join {
 };
 
 static const struct field join_fields[] = {
-    {"id", FIELD_UUID, FIELD_FROM_PATH, true, offsetof(struct join, id)},
+    FIELD_ID_FROM_PATH(offsetof(struct join, id)),
     FIELDS_END,
 };
 

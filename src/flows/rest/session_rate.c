@@ -18,7 +18,7 @@ struct rate {
 };
 
 static const struct field rate_fields[] = {
-    {"id", FIELD_UUID, FIELD_FROM_PATH, true, offsetof(struct rate_input, id)},
+    FIELD_ID_FROM_PATH(offsetof(struct rate_input, id)),
     {"rating", FIELD_INT, .is_required = true, .offset = offsetof(struct rate_input, rating), .min = 1, .max = 5,
      .err = ERR_INVALID_RATING},
     {"feedback", FIELD_STRING, .offset = offsetof(struct rate_input, feedback), .max = 500},

@@ -19,8 +19,8 @@ static void libc_iso(int64_t at_ms, char out[64])
     time_t seconds = at_ms / 1000 - (at_ms % 1000 < 0);
     struct tm tm;
     gmtime_r(&seconds, &tm);
-    snprintf(out, 64, "%04d-%02d-%02dT%02d:%02d:%02d.%03dZ", tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday, tm.tm_hour,
-             tm.tm_min, tm.tm_sec, (int)(at_ms - seconds * 1000));
+    snprintf(out, 64, "%04d-%02d-%02dT%02d:%02d:%02d.%03dZ", tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday,
+             tm.tm_hour, tm.tm_min, tm.tm_sec, (int)(at_ms - seconds * 1000));
 }
 
 static void assert_agrees_with_libc(int64_t at_ms)

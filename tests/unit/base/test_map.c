@@ -131,10 +131,10 @@ static void list_keeps_order_and_knows_its_members(void **state)
     list_remove(&nodes[2]);
     assert_false(list_is_linked(&nodes[2]));
     int seen = 0;
-    LIST_EACH(n, &head)
+    LIST_EACH (n, &head)
         seen = seen * 10 + (int)(n - nodes);
     assert_int_equal(seen, 134); /* 0, 1, 3, 4 */
-    LIST_EACH_SAFE(n, after, &head)
+    LIST_EACH_SAFE (n, after, &head)
         list_remove(n);
     assert_true(list_is_empty(&head));
 }

@@ -78,6 +78,17 @@ static void counts_and_sets(void **state)
     assert_has("websocket_slow_consumers_total 1000000000002");
 }
 
+static void keeps_means(void **state)
+{
+    (void)state;
+    for (int rating = 1; rating <= 5; rating++)
+        metric_mean(M_RATING_AVG, rating, "IB3");
+    metric_mean(M_RATING_AVG, 4, "IB4");
+    metric_mean(M_RATING_AVG, 5, "IB4");
+    assert_has("conversation_rating_avg{topic=\"IB3\"} 3");
+    assert_has("conversation_rating_avg{topic=\"IB4\"} 4.5");
+}
+
 static void writes_values_that_are_no_numbers(void **state)
 {
     (void)state;
@@ -171,6 +182,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(plain_metrics_start_at_zero),
         TEST(counts_and_sets),
+        TEST(keeps_means),
         TEST(writes_values_that_are_no_numbers),
         TEST(escapes_label_values),
         TEST(histograms_are_cumulative),

@@ -18,7 +18,8 @@ static void compares(void **state)
     assert_true(str_eq((struct str){0}, STR("")));
     assert_true(str_eqz(STR("abc"), "abc"));
     assert_true(str_eq_nocase(STR("Content-LENGTH"), STR("content-length")));
-    assert_false(str_eq_nocase(STR("a["), STR("a{"))); /* 0x5B and 0x7B differ in the case bit, but are no letters */
+    assert_false(
+        str_eq_nocase(STR("a["), STR("a{"))); /* 0x5B and 0x7B differ in the case bit, but are no letters */
     assert_false(str_eq_nocase(STR("a"), STR("ab")));
     assert_true(str_starts_with(STR("/v1/x"), STR("/v1")));
     assert_true(str_starts_with(STR("/v1"), STR("")));
@@ -108,23 +109,23 @@ static void refuses_ill_formed_utf8(void **state)
 {
     (void)state;
     static const char *const bad[] = {
-        "\x80",             /* lone continuation */
+        "\x80", /* lone continuation */
         "\xBF",
-        "\xC0\x80",         /* overlong NUL */
-        "\xC1\xBF",         /* overlong DEL */
-        "\xC3",             /* cut */
-        "\xC3\x28",         /* no continuation */
+        "\xC0\x80", /* overlong NUL */
+        "\xC1\xBF", /* overlong DEL */
+        "\xC3",     /* cut */
+        "\xC3\x28", /* no continuation */
         "\xC3\xC3",
-        "\xE0\x80\x80",     /* overlong */
+        "\xE0\x80\x80", /* overlong */
         "\xE0\x9F\xBF",
-        "\xE2\x82",         /* cut */
+        "\xE2\x82", /* cut */
         "\xE2\x28\xA1",
         "\xE2\x82\x28",
         "\xED\xA0\x80",     /* first surrogate */
         "\xED\xBF\xBF",     /* last surrogate */
         "\xF0\x80\x80\x80", /* overlong */
         "\xF0\x8F\xBF\xBF",
-        "\xF0\x9F\x98",     /* cut */
+        "\xF0\x9F\x98", /* cut */
         "\xF0\x28\x8C\xBC",
         "\xF0\x90\x28\xBC",
         "\xF0\x90\x8C\x28",
@@ -153,7 +154,8 @@ static size_t encode(uint32_t c, char *p)
     if (c < 0x800)
         return p[0] = (char)(0xC0 | c >> 6), p[1] = (char)(0x80 | (c & 63)), 2;
     if (c < 0x10000)
-        return p[0] = (char)(0xE0 | c >> 12), p[1] = (char)(0x80 | (c >> 6 & 63)), p[2] = (char)(0x80 | (c & 63)), 3;
+        return p[0] = (char)(0xE0 | c >> 12), p[1] = (char)(0x80 | (c >> 6 & 63)),
+               p[2] = (char)(0x80 | (c & 63)), 3;
     p[0] = (char)(0xF0 | c >> 18);
     p[1] = (char)(0x80 | (c >> 12 & 63));
     p[2] = (char)(0x80 | (c >> 6 & 63));

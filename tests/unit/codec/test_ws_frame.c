@@ -347,8 +347,8 @@ static unsigned next_random(unsigned *seed)
     return *seed >> 16;
 }
 
-/* One message of up to `max` bytes, in up to four fragments with control frames between them, on the wire and in
- * the log. */
+/* One message of up to `max` bytes, in up to four fragments with control frames between them, on the wire and
+ * in the log. */
 static void add_random_message(struct buf *wire, struct buf *log, size_t max, unsigned *seed)
 {
     static char bytes[70000];

@@ -1,0 +1,139 @@
+/* How sessions end: one at a time, or by the sweep what nobody ended. Which status and reason an event leads to is not written
+ * here: domain/session.h's session_ending_of says it, and the statements get its answers as parameters. */
+#include "conversation/base/clock.h"
+#include "conversation/ports/db.h"
+#include "db_session.h"
+
+/* Two parameters: the status and the reason that `event` leads to; both null when it is not legal. */
+static void arg_ending(struct pg_args *args, enum session_status from, enum session_event event, int64_t active_ms)
+{
+    struct session_ending ending;
+    bool is_legal = session_ending_of(from, event, active_ms, &ending);
+    pg_arg_text(args, is_legal ? session_status_names[ending.status] : NULL);
+    pg_arg_text(args, is_legal ? session_end_reason_names[ending.reason] : NULL);
+}
+
+/* --- end --- */
+
+/* $1 session, $2 participant or null, $3 now, $4 correlation id, $5 the abort window in ms; then the endings of a session that is
+ * waiting, of one active for less than that, and of one active for longer.
+ *
+ * started_at is set to what it is: an UPDATE first tries the row of its snapshot, where a join that the lock waited for has not
+ * yet set it, and checks the constraints of that attempt before it turns to the row as it has become. */
+static const struct pg_statement SESSION_END = {
+    .name = "session_end",
+    .is_write = true,
+    .sql = "WITH endings (from_status, is_early, status, reason) AS ("
+           "    VALUES ('waiting', false, $6, $7), ('active', true, $8, $9), ('active', false, $10, $11)"
+           "), " SESSION_LOCKED ", moved AS ("
+           "    UPDATE sessions s"
+           "       SET status = e.status, end_reason = e.reason, started_at = l.started_at, ended_at = " PG_AT("$3") ", updated_at = " PG_AT("$3") ","
+           "           duration_seconds = coalesce(greatest(floor(extract(epoch FROM " PG_AT("$3") " - l.started_at)), 0), 0)"
+           "      FROM locked l"
+           "      JOIN endings e ON e.from_status = l.status AND e.status IS NOT NULL"
+           "       AND e.is_early = coalesce(" PG_AT("$3") " - l.started_at < $5::int * interval '1 ms', false)"
+           "     WHERE s.id = l.id"
+           "    RETURNING s.*"
+           "), " SESSION_LEFT(PG_AT("$3")) ", " SESSION_END_EVENT(PG_AT("$3"), "$4") ", all_seats AS ("
+           "    SELECT * FROM seats_after UNION ALL SELECT * FROM seats WHERE NOT EXISTS (SELECT FROM moved)"
+           "), " SESSION_AFTER " "
+           "SELECT EXISTS (SELECT FROM moved), " SESSION_COLUMNS " FROM s" SESSION_SEATS("all_seats")};
+
+static enum err read_ended(struct flow *f, const struct pg_rows *rows, void *out)
+{
+    (void)f;
+    if (pg_row_count(rows) == 0)
+        return ERR_SESSION_NOT_FOUND;
+    struct cursor c = cursor_at(rows, 0);
+    struct db_ended ended = {.changed = take_bool(&c)};
+    take_session(&c, &ended.session);
+    if (!c.ok)
+        return ERR_INTERNAL;
+    if (!session_is_over(&ended.session))
+        return ERR_CONFLICT; /* the event is not legal in this status */
+    *(struct db_ended *)out = ended;
+    return OK;
+}
+
+void db_session_end(struct flow *f, const struct db_session_ending *ending, struct db_ended *out)
+{
+    struct pg_args args = {0};
+    pg_arg_uuid(&args, &ending->id);
+    pg_arg_uuid(&args, &ending->by);
+    pg_arg_time(&args, clock_now_ms());
+    pg_arg_text(&args, flow_correlation_id(f));
+    pg_arg_int(&args, SESSION_ABORT_WINDOW_MS);
+    arg_ending(&args, SESSION_WAITING, ending->event, 0);
+    arg_ending(&args, SESSION_ACTIVE, ending->event, 0);
+    arg_ending(&args, SESSION_ACTIVE, ending->event, SESSION_ABORT_WINDOW_MS);
+    pg_run(f, &SESSION_END, &args, read_ended, out);
+}
+
+/* --- sweep --- */
+
+/* $1 now, $2 slack, $3 join window, $4 abandoned (all ms), $5 correlation id; then the endings of active sessions and of waiting ones.
+ *
+ * A row that someone holds is being changed right now: it is skipped, and the next sweep looks again. The duration is at most the
+ * session's limit: what came after it was nobody's conversation. */
+static const struct pg_statement SESSIONS_SWEEP = {
+    .name = "sessions_sweep",
+    .is_write = true,
+    .sql = "WITH endings (from_status, status, reason) AS (VALUES ('active', $6, $7), ('waiting', $8, $9)), overdue AS MATERIALIZED ("
+           "    SELECT s.* FROM sessions s"
+           "     WHERE s.status = 'active'"
+           "       AND s.started_at + s.max_duration_seconds * interval '1 s' + $2::bigint * interval '1 ms'"
+           "           <= " PG_AT("$1")
+           "        OR s.status = 'waiting'"
+           "       AND s.first_joined_at + ($2::bigint + $3::bigint) * interval '1 ms' <= " PG_AT("$1")
+           "     ORDER BY s.id FOR UPDATE SKIP LOCKED"
+           "), moved AS ("
+           "    UPDATE sessions s"
+           "       SET status = e.status, end_reason = e.reason, started_at = o.started_at, ended_at = " PG_AT("$1") ", updated_at = " PG_AT("$1") ","
+           "           duration_seconds = CASE o.status WHEN 'waiting' THEN 0 ELSE"
+           "               least(floor(extract(epoch FROM " PG_AT("$1") " - o.started_at)), o.max_duration_seconds) END"
+           "      FROM overdue o JOIN endings e ON e.from_status = o.status"
+           "     WHERE s.id = o.id"
+           "    RETURNING s.*"
+           "), " SESSION_LEFT(PG_AT("$1")) ", " SESSION_END_EVENT(PG_AT("$1"), "$5") ", abandoned AS MATERIALIZED ("
+           "    SELECT s.id FROM sessions s"
+           "     WHERE s.status = 'waiting' AND s.first_joined_at IS NULL"
+           "       AND s.created_at + $4::bigint * interval '1 ms' <= " PG_AT("$1")
+           "     ORDER BY s.id FOR UPDATE SKIP LOCKED"
+           "), deleted AS ("
+           "    DELETE FROM sessions s USING abandoned d WHERE s.id = d.id RETURNING s.id"
+           ") "
+           "SELECT (SELECT count(*) FROM deleted), s.id IS NOT NULL, " SESSION_COLUMNS
+           "  FROM (VALUES (1)) one"
+           "  LEFT JOIN (moved s" SESSION_SEATS("seats_after") ") ON true"
+           " ORDER BY s.ended_at, s.id"};
+
+static enum err read_swept(struct flow *f, const struct pg_rows *rows, void *out)
+{
+    size_t count = (size_t)pg_row_count(rows);
+    struct session *ended = ARENA_ARRAY(flow_arena(f), struct session, count);
+    struct db_swept swept = {.ended = ended};
+    for (size_t i = 0; i < count; i++) {
+        struct cursor c = cursor_at(rows, (int)i);
+        swept.deleted = (int)take_int(&c);
+        if (!take_bool(&c))
+            break; /* the one row that carries only the count */
+        take_session(&c, &ended[swept.ended_count++]);
+        if (!c.ok)
+            return ERR_INTERNAL;
+    }
+    *(struct db_swept *)out = swept;
+    return OK;
+}
+
+void db_sessions_sweep(struct flow *f, const struct db_sweep_query *q, struct db_swept *out)
+{
+    struct pg_args args = {0};
+    pg_arg_time(&args, clock_now_ms());
+    pg_arg_int(&args, q->slack_ms);
+    pg_arg_int(&args, q->join_window_ms);
+    pg_arg_int(&args, q->abandoned_ms);
+    pg_arg_text(&args, flow_correlation_id(f));
+    arg_ending(&args, SESSION_ACTIVE, SESSION_EVENT_LIMIT, SESSION_ABORT_WINDOW_MS);
+    arg_ending(&args, SESSION_WAITING, SESSION_EVENT_NO_SHOW, 0);
+    pg_run(f, &SESSIONS_SWEEP, &args, read_swept, out);
+}

@@ -1,0 +1,94 @@
+/* Participants come to a waiting session, and the second one makes it active. */
+#include "conversation/base/clock.h"
+#include "conversation/ports/db.h"
+#include "db_session.h"
+
+/* --- join --- */
+
+/* $1 session, $2 participant, $3 now, $4 correlation id.
+ *
+ * seats_after: the participants with the caller joined. It is made of the locked rows, so of two who join at the same moment the
+ * second one sees the first, and exactly one of them makes the session active. */
+static const struct pg_statement SESSION_JOIN = {
+    .name = "session_join",
+    .is_write = true,
+    .sql =
+        "WITH " SESSION_LOCKED ", seats_after AS MATERIALIZED ("
+        "    SELECT p.session_id, p.position, p.user_id, p.display_name, p.avatar_url, p.native_language_code,"
+        "           p.target_language_code, p.spoken_seconds, p.turn_count, p.left_at,"
+        "           CASE WHEN p.user_id = $2 AND l.status IN ('waiting', 'active')"
+        "                THEN coalesce(p.joined_at, " PG_AT("$3") ") ELSE p.joined_at END AS joined_at"
+        "      FROM seats p JOIN locked l ON l.id = p.session_id"
+        "), joined AS ("
+        "    UPDATE session_participants p SET joined_at = a.joined_at"
+        "      FROM seats_after a JOIN seats b ON b.position = a.position"
+        "     WHERE p.session_id = a.session_id AND p.position = a.position"
+        "       AND a.joined_at IS DISTINCT FROM b.joined_at"
+        "), everyone AS ("
+        "    SELECT bool_and(joined_at IS NOT NULL) AS is_there FROM seats_after"
+        "), moved AS ("
+        "    UPDATE sessions s"
+        "       SET first_joined_at = coalesce(s.first_joined_at, " PG_AT("$3") "), updated_at = " PG_AT("$3") ","
+        "           status = CASE WHEN e.is_there THEN 'active' ELSE 'waiting' END,"
+        "           started_at = CASE WHEN e.is_there THEN " PG_AT("$3") " END"
+        "      FROM locked l CROSS JOIN everyone e"
+        "     WHERE s.id = l.id AND l.status = 'waiting' AND (e.is_there OR l.first_joined_at IS NULL)"
+        "    RETURNING s.*"
+        "), event AS ("
+        "    " OUTBOX_INSERT
+        "    SELECT 'conversation.started', a.user_id, $4, m.started_at,"
+        "           jsonb_build_object('sessionId', m.id, 'topicCode', m.topic_code, 'participants',"
+        "               jsonb_build_array("
+        "                   jsonb_build_object('userId', a.user_id, 'targetLanguageCode', a.target_language_code),"
+        "                   jsonb_build_object('userId', b.user_id, 'targetLanguageCode', b.target_language_code)))"
+        "      FROM moved m JOIN seats_after a ON a.position = 0 JOIN seats_after b ON b.position = 1"
+        "     WHERE m.status = 'active'"
+        "), " SESSION_AFTER " "
+        "SELECT EXISTS (SELECT FROM moved WHERE status = 'active'), " SESSION_COLUMNS
+        "  FROM s" SESSION_SEATS("seats_after")};
+
+static enum err read_joined(struct flow *f, const struct pg_rows *rows, void *out)
+{
+    (void)f;
+    if (pg_row_count(rows) == 0)
+        return ERR_SESSION_NOT_FOUND;
+    struct cursor c = cursor_at(rows, 0);
+    struct db_join join = {.activated = take_bool(&c)};
+    take_session(&c, &join.session);
+    if (!c.ok)
+        return ERR_INTERNAL;
+    if (session_is_over(&join.session))
+        return ERR_SESSION_ENDED;
+    *(struct db_join *)out = join;
+    return OK;
+}
+
+void db_session_join(struct flow *f, const struct uuid *id, const struct uuid *user_id, struct db_join *out)
+{
+    struct pg_args args = {0};
+    pg_arg_uuid(&args, id);
+    pg_arg_uuid(&args, user_id);
+    pg_arg_time(&args, clock_now_ms());
+    pg_arg_text(&args, flow_correlation_id(f));
+    pg_run(f, &SESSION_JOIN, &args, read_joined, out);
+}
+
+/* --- unjoin --- */
+
+/* $1 session, $2 participant. A session that became active while the lock was awaited is looked at again and stays as it is. */
+static const struct pg_statement SESSION_UNJOIN = {
+    .name = "session_unjoin",
+    .is_write = true,
+    .sql = "WITH locked AS MATERIALIZED ("
+           "    SELECT id FROM sessions WHERE id = $1 AND status = 'waiting' FOR UPDATE"
+           ") "
+           "UPDATE session_participants p SET joined_at = NULL"
+           "  FROM locked l WHERE p.session_id = l.id AND p.user_id = $2 AND p.joined_at IS NOT NULL"};
+
+void db_session_unjoin(struct flow *f, const struct uuid *id, const struct uuid *user_id)
+{
+    struct pg_args args = {0};
+    pg_arg_uuid(&args, id);
+    pg_arg_uuid(&args, user_id);
+    pg_run(f, &SESSION_UNJOIN, &args, NULL, NULL);
+}

@@ -1,0 +1,166 @@
+/* The daemon's life. Start: loop, edge, adapters, matchmaker, jobs, listeners. Stop, on SIGTERM or SIGINT:
+ *
+ *     running --signal--> draining --told, 0.5 s--> finishing --no flow left, or time out--> stopping --> loop ends
+ *
+ * Databases may be away at start: the daemon serves, says so in /readyz, and recovers by itself. */
+#include "app.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <sys/resource.h>
+#include <uv.h>
+
+#include "conversation/base/clock.h"
+#include "conversation/base/log.h"
+#include "conversation/base/metrics.h"
+#include "conversation/config.h"
+#include "conversation/edge/edge.h"
+#include "conversation/ports/db.h"
+#include "conversation/ports/kv.h"
+#include "conversation/rt/loop.h"
+#include "conversation/rt/timer.h"
+#include "flows/live.h"
+#include "flows/matchmaker.h"
+#include "tables.h"
+
+#define TELL_MS       500 /* between server_draining and the end of the sockets */
+#define LOOK_MS       20  /* how often a stop looks whether the flows have finished */
+#define STOP_SHARE_MS 2000 /* of the shutdown timeout, kept for closing */
+
+static const char *config_path;
+static uv_signal_t signals[3];
+static struct timer stop_timer;
+static int64_t stop_by_ms;
+
+/* --- stop --- */
+
+static void stop_now(void)
+{
+    db_stop();
+    kv_stop();
+    for (size_t i = 0; i < sizeof signals / sizeof signals[0]; i++)
+        uv_close((uv_handle_t *)&signals[i], NULL);
+    loop_stop();
+}
+
+static void on_finishing(struct timer *t)
+{
+    if (flow_active_count() > 0 && clock_mono_ms() < stop_by_ms) {
+        timer_start(t, LOOK_MS, on_finishing);
+        return;
+    }
+    flow_cancel_all(ERR_DRAINING);
+    edge_close();
+    LOG(LOG_INFO, "service.stopped", LOG_INT("flowsCancelled", (int64_t)flow_active_count()));
+    stop_now();
+}
+
+/* The sessions go on elsewhere: the live ones are forgotten before their sockets are closed, so that nobody counts as dropped. */
+static void on_told(struct timer *t)
+{
+    live_done();
+    hub_close_all();
+    on_finishing(t);
+}
+
+static void drain(void)
+{
+    LOG(LOG_INFO, "service.draining", LOG_INT("sockets", (int64_t)hub_socket_count()),
+        LOG_INT("flows", (int64_t)flow_active_count()));
+    stop_by_ms = clock_mono_ms() + config.shutdown_timeout_seconds * 1000LL - STOP_SHARE_MS;
+    jobs_stop();
+    matchmaker_stop();
+    edge_drain();
+    timer_start(&stop_timer, hub_socket_count() ? TELL_MS : 0, on_told);
+}
+
+/* --- signals --- */
+
+static void on_terminate(uv_signal_t *handle, int number)
+{
+    (void)handle;
+    (void)number;
+    if (stop_by_ms)
+        stop_by_ms = 1; /* asked twice: wait for nothing */
+    else
+        drain();
+}
+
+static void on_hangup(uv_signal_t *handle, int number)
+{
+    char problem[512];
+    const char *why = problem;
+    (void)handle;
+    (void)number;
+    if (!config_reload(config_path, problem) || !edge_reload(&why)) {
+        LOG(LOG_ERROR, "config.reload_failed", LOG_Z("problem", why));
+        return;
+    }
+    enum log_level level;
+    if (log_level_parse(config.log_level, &level))
+        log_set_threshold(level);
+    routes_init();
+    LOG(LOG_INFO, "config.reloaded", LOG_Z("logLevel", config.log_level));
+}
+
+static void watch_signals(void)
+{
+    static const struct {
+        int number;
+        uv_signal_cb callback;
+    } rows[] = {{SIGTERM, on_terminate}, {SIGINT, on_terminate}, {SIGHUP, on_hangup}};
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        uv_signal_init(loop_uv(), &signals[i]);
+        uv_signal_start(&signals[i], rows[i].callback, rows[i].number);
+        uv_unref((uv_handle_t *)&signals[i]);
+    }
+}
+
+/* --- start --- */
+
+/* Each socket is a descriptor: take what the system allows. */
+static void raise_descriptor_limit(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+        limit.rlim_cur = limit.rlim_max;
+        (void)setrlimit(RLIMIT_NOFILE, &limit);
+    }
+}
+
+static bool start(void)
+{
+    static const struct hub_setup hub = {.events = event_rows, .socket_gone = live_socket_gone};
+    const char *why;
+    struct edge_problem problem;
+    loop_init();
+    if (!edge_init(&hub, &why)) {
+        fprintf(stderr, "conversationd: JWT_PUBLIC_KEY: %s\n", why);
+        return false;
+    }
+    routes_init();
+    if (!edge_listen(&problem)) {
+        fprintf(stderr, "conversationd: cannot listen on %s port %d: %s\n", config.bind_address, problem.port, problem.why);
+        return false;
+    }
+    db_start();
+    kv_start();
+    matchmaker_start();
+    jobs_start();
+    watch_signals();
+    return true;
+}
+
+int app_run(const char *config_path_)
+{
+    config_path = config_path_;
+    raise_descriptor_limit();
+    if (!start())
+        return 1; /* nothing was promised to anybody yet: the process's end cleans up */
+    LOG(LOG_INFO, "service.started", LOG_Z("version", CONVERSATION_VERSION), LOG_INT("port", edge_port()));
+    loop_run();
+    edge_done();
+    loop_done();
+    metrics_reset();
+    return 0;
+}

@@ -1,0 +1,300 @@
+/* Connections over uv_poll. Invariant: a connection with unsent bytes is in `dirty` or waits for UV_WRITABLE. */
+#include "conn.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "conversation/base/metrics.h"
+#include "conversation/config.h"
+
+#define READ_BYTES      (64 * 1024)
+#define PAUSED_IN_BYTES (64 * 1024) /* kept while paused; a peer that sends more waits in the kernel's buffers */
+#define LINGER_MS       2000        /* for the peer to read an answer before the reset that unread input would cause */
+
+static struct list all = {&all, &all}, dirty = {&dirty, &dirty};
+static size_t count;
+static char read_buffer[READ_BYTES];
+
+static void on_event(uv_poll_t *poll, int status, int events);
+
+static void set_state(struct conn *c, enum conn_state to)
+{
+    static const bool is_legal[4][4] = {
+        [CONN_OPEN] = {[CONN_FLUSHING] = true, [CONN_CLOSED] = true},
+        [CONN_FLUSHING] = {[CONN_LINGERING] = true, [CONN_CLOSED] = true},
+        [CONN_LINGERING] = {[CONN_CLOSED] = true},
+    };
+    assert(is_legal[c->state][to]);
+    c->state = to;
+}
+
+/* --- closing --- */
+
+static void on_closed(uv_handle_t *handle)
+{
+    struct conn *c = container_of(handle, struct conn, poll);
+    buf_done(&c->in);
+    buf_done(&c->out);
+    free(c);
+}
+
+static void end_protocol(struct conn *c)
+{
+    const struct conn_protocol *protocol = c->protocol;
+    timer_stop(&c->timer);
+    c->protocol = NULL;
+    if (protocol)
+        protocol->closed(c);
+}
+
+void conn_close(struct conn *c)
+{
+    if (c->state == CONN_CLOSED)
+        return;
+    set_state(c, CONN_CLOSED);
+    end_protocol(c);
+    timer_stop(&c->progress);
+    loop_undefer(&c->again);
+    list_remove(&c->dirty);
+    list_remove(&c->all);
+    metric_set(M_HTTP_CONNECTIONS, (double)--count, NULL);
+    uv_poll_stop(&c->poll);
+    close(c->fd);
+    uv_close((uv_handle_t *)&c->poll, on_closed);
+}
+
+static void on_no_progress(struct timer *t)
+{
+    struct conn *c = container_of(t, struct conn, progress);
+    if (c->state != CONN_LINGERING)
+        metric_inc(M_WS_SLOW_CLOSED, NULL);
+    conn_close(c);
+}
+
+/* --- what is watched --- */
+
+static void watch(struct conn *c)
+{
+    int events = 0;
+    if (!(c->input_paused && c->in.n >= PAUSED_IN_BYTES))
+        events |= UV_READABLE;
+    if (conn_unsent(c) > 0 && !list_is_linked(&c->dirty))
+        events |= UV_WRITABLE;
+    if (events == c->poll_events)
+        return;
+    c->poll_events = events;
+    if (events)
+        uv_poll_start(&c->poll, events, on_event);
+    else
+        uv_poll_stop(&c->poll);
+}
+
+/* --- writing --- */
+
+size_t conn_unsent(const struct conn *c)
+{
+    return c->out.n - c->out_sent;
+}
+
+bool conn_write(struct conn *c, const struct str *parts, int part_count, size_t limit)
+{
+    if (c->state != CONN_OPEN)
+        return true;
+    size_t total = 0;
+    for (int i = 0; i < part_count; i++)
+        total += parts[i].n;
+    if (conn_unsent(c) + total > limit)
+        return false;
+    buf_reserve(&c->out, total);
+    for (int i = 0; i < part_count; i++)
+        buf_add_str(&c->out, parts[i]);
+    if (!list_is_linked(&c->dirty) && !(c->poll_events & UV_WRITABLE))
+        list_add_tail(&dirty, &c->dirty);
+    return true;
+}
+
+static void all_sent(struct conn *c)
+{
+    buf_done(&c->out);
+    c->out_sent = 0;
+    timer_stop(&c->progress);
+    if (c->state == CONN_FLUSHING) {
+        set_state(c, CONN_LINGERING);
+        shutdown(c->fd, SHUT_WR);
+        timer_start(&c->progress, LINGER_MS, on_no_progress);
+    }
+}
+
+static void flush(struct conn *c)
+{
+    list_remove(&c->dirty);
+    while (conn_unsent(c) > 0) {
+        ssize_t n = send(c->fd, c->out.p + c->out_sent, conn_unsent(c), MSG_NOSIGNAL);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0 && errno != EAGAIN) {
+            conn_close(c);
+            return;
+        }
+        if (n < 0)
+            break;
+        c->out_sent += (size_t)n;
+        timer_stop(&c->progress);
+    }
+    if (conn_unsent(c) == 0)
+        all_sent(c);
+    else if (!timer_is_running(&c->progress))
+        timer_start(&c->progress, config.http_body_timeout_ms, on_no_progress);
+    watch(c);
+}
+
+static void flush_dirty(void)
+{
+    while (!list_is_empty(&dirty))
+        flush(LIST_FIRST(&dirty, struct conn, dirty));
+}
+
+void conn_finish(struct conn *c)
+{
+    if (c->state != CONN_OPEN)
+        return;
+    end_protocol(c);
+    set_state(c, CONN_FLUSHING);
+    c->input_paused = false;
+    if (!list_is_linked(&c->dirty) && !(c->poll_events & UV_WRITABLE))
+        list_add_tail(&dirty, &c->dirty); /* also when nothing is unsent: flush then starts to linger */
+}
+
+/* --- reading --- */
+
+/* Offers bytes until the protocol takes no more, closes or pauses; returns how many were taken. */
+static size_t offer(struct conn *c, char *p, size_t n)
+{
+    size_t taken = 0;
+    c->in_callback = true;
+    while (taken < n && c->state == CONN_OPEN && !c->input_paused) {
+        const struct conn_protocol *protocol = c->protocol;
+        size_t took = protocol->received(c, p + taken, n - taken);
+        taken += took;
+        if (took == 0 && c->protocol == protocol)
+            break;
+    }
+    c->in_callback = false;
+    return taken;
+}
+
+static void received(struct conn *c, size_t n)
+{
+    if (c->in.n == 0 && !c->input_paused) {
+        size_t taken = offer(c, read_buffer, n);
+        if (c->state == CONN_OPEN && taken < n)
+            buf_add(&c->in, read_buffer + taken, n - taken);
+        return;
+    }
+    buf_add(&c->in, read_buffer, n);
+    if (!c->input_paused) {
+        size_t taken = offer(c, c->in.p, c->in.n);
+        if (c->state == CONN_OPEN)
+            buf_consume(&c->in, taken);
+    }
+    if (c->in.n == 0)
+        buf_done(&c->in);
+}
+
+static void readable(struct conn *c)
+{
+    ssize_t n = recv(c->fd, read_buffer, sizeof read_buffer, 0);
+    if (n < 0 && (errno == EAGAIN || errno == EINTR))
+        return;
+    if (n <= 0) {
+        conn_close(c); /* as Node does, a peer that ends its side ends the connection */
+        return;
+    }
+    if (c->state == CONN_OPEN)
+        received(c, (size_t)n);
+    if (c->state != CONN_CLOSED)
+        watch(c);
+}
+
+static void on_event(uv_poll_t *poll, int status, int events)
+{
+    struct conn *c = container_of(poll, struct conn, poll);
+    if (status < 0) /* POLLERR arrives as UV_EBADF: recv and send will say what it is */
+        events = UV_READABLE | UV_WRITABLE;
+    if (events & UV_WRITABLE)
+        flush(c);
+    if ((events & UV_READABLE) && c->state != CONN_CLOSED)
+        readable(c);
+}
+
+static void on_again(struct loop_task *t)
+{
+    struct conn *c = container_of(t, struct conn, again);
+    if (c->state != CONN_OPEN || c->input_paused)
+        return;
+    size_t taken = c->in.n ? offer(c, c->in.p, c->in.n) : 0;
+    if (c->state != CONN_OPEN)
+        return;
+    buf_consume(&c->in, taken);
+    if (c->in.n == 0)
+        buf_done(&c->in);
+    watch(c);
+}
+
+void conn_pause(struct conn *c)
+{
+    c->input_paused = true;
+}
+
+void conn_resume(struct conn *c)
+{
+    c->input_paused = false;
+    if (c->state == CONN_OPEN && !list_is_linked(&c->again.link))
+        loop_defer(&c->again);
+}
+
+/* --- the rest --- */
+
+void conn_set_protocol(struct conn *c, const struct conn_protocol *protocol, void *data)
+{
+    timer_stop(&c->timer);
+    c->protocol = protocol;
+    c->data = data;
+}
+
+struct conn *conn_new(int fd, const struct conn_protocol *protocol, void *data)
+{
+    struct conn *c = calloc(1, sizeof *c);
+    if (!c || uv_poll_init(loop_uv(), &c->poll, fd) < 0) {
+        close(fd);
+        free(c);
+        return NULL;
+    }
+    c->fd = fd;
+    c->protocol = protocol;
+    c->data = data;
+    c->again.run = on_again;
+    list_add_tail(&all, &c->all);
+    metric_set(M_HTTP_CONNECTIONS, (double)++count, NULL);
+    watch(c);
+    return c;
+}
+
+void conn_init(void)
+{
+    loop_at_turn_end(flush_dirty);
+}
+
+size_t conn_count(void)
+{
+    return count;
+}
+
+void conn_each(void (*visit)(struct conn *c))
+{
+    LIST_EACH_SAFE(n, after, &all)
+        visit(container_of(n, struct conn, all));
+}

@@ -1,0 +1,79 @@
+/* The edge as a whole: which request goes to REST and which to Socket.IO. */
+#include "conversation/edge/edge.h"
+
+#include "conn.h"
+#include "conversation/config.h"
+#include "conversation/edge/hub.h"
+#include "gate.h"
+#include "handshake.h"
+#include "http.h"
+#include "listener.h"
+#include "rest.h"
+
+static void on_request(struct conn *c, const struct http_request *r)
+{
+    struct socket_context context;
+    if (c->on_api_port && handshake_is_for(r->path, &context))
+        handshake_request(c, r, sio_server_eio(hub_sio()), &context);
+    else
+        rest_request(c, r);
+}
+
+bool edge_init(const struct hub_setup *hub, const char **problem)
+{
+    static const struct http_user user = {.request = on_request, .gone = rest_gone, .refuse = rest_refuse};
+    if (!gate_init(problem))
+        return false;
+    conn_init();
+    http_init(&user);
+    hub_init(hub, gate_verify);
+    return true;
+}
+
+bool edge_reload(const char **problem)
+{
+    return gate_init(problem);
+}
+
+bool edge_listen(struct edge_problem *problem)
+{
+    const struct listener_setup api = {config.bind_address, config.port, true, config.ops_port == 0};
+    const struct listener_setup ws = {config.bind_address, config.ws_port, true, false};
+    const struct listener_setup ops = {config.bind_address, config.ops_port, false, true};
+    problem->port = config.port;
+    if (!listener_open(&api, &problem->why))
+        return false;
+    problem->port = config.ws_port;
+    if (config.ws_port != config.port && !listener_open(&ws, &problem->why))
+        return false;
+    problem->port = config.ops_port;
+    return config.ops_port == 0 || listener_open(&ops, &problem->why);
+}
+
+int edge_port(void)
+{
+    return listener_port();
+}
+
+void edge_drain(void)
+{
+    listener_close_all();
+    rest_drain();
+    handshake_drain();
+    http_drain();
+    hub_drain();
+}
+
+void edge_close(void)
+{
+    listener_close_all();
+    hub_close_all();
+    conn_each(conn_close);
+}
+
+void edge_done(void)
+{
+    hub_done();
+    rest_done();
+    gate_done();
+}

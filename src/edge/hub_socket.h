@@ -1,0 +1,25 @@
+/* One application socket: a Socket.IO socket, its user, and the session it takes part in. */
+#ifndef EDGE_HUB_SOCKET_H
+#define EDGE_HUB_SOCKET_H
+
+#include <stdbool.h>
+
+#include "conversation/base/list.h"
+#include "conversation/base/uuid.h"
+#include "conversation/rt/limiter.h"
+#include "conversation/rt/timer.h"
+#include "conversation/sio/sio.h"
+
+struct hub_socket {
+    struct sio_socket *sio;
+    struct list of_user;             /* linked while authenticated */
+    struct uuid user_id;
+    struct uuid session_id;          /* has_session: the one it has joined */
+    struct uuid bound_session;       /* is_bound: the only one it may join */
+    int64_t token_expires_ms;
+    struct token_bucket messages;
+    struct timer auth_timer;         /* until authenticated */
+    bool is_authenticated, has_session, is_bound;
+};
+
+#endif

@@ -1,0 +1,146 @@
+/* The WebSocket transport. Invariant: `eio.session` is set exactly while neither side has closed. */
+#include "ws.h"
+
+#include <stdlib.h>
+
+#include "conversation/base/metrics.h"
+#include "conversation/codec/ws_frame.h"
+#include "conversation/config.h"
+#include "conversation/sio/sio.h"
+#include "http.h"
+
+#define PARTS_MAX (SIO_PIECES_MAX + 8)
+
+struct ws {
+    struct eio_transport eio;
+    struct conn *conn;
+    struct ws_reader reader;
+    struct socket_context context;
+};
+
+static bool send_frame(struct ws *ws, enum ws_opcode opcode, const struct str *parts, int part_count)
+{
+    char header[WS_HEADER_MAX];
+    struct str all[PARTS_MAX + 2];
+    size_t total = 0;
+    for (int i = 0; i < part_count; i++) {
+        total += parts[i].n;
+        all[i + 1] = parts[i];
+    }
+    all[0] = (struct str){header, ws_header(header, opcode, total, false)};
+    return conn_write(ws->conn, all, part_count + 1, (size_t)config.ws_send_buffer_bytes);
+}
+
+/* --- Engine.IO above --- */
+
+static bool send_packet(struct eio_transport *t, enum eio_packet_type type, bool is_binary, const struct str *parts,
+                        int part_count)
+{
+    struct ws *ws = container_of(t, struct ws, eio);
+    if (is_binary)
+        return send_frame(ws, WS_BINARY, parts, part_count);
+    char digit = (char)('0' + type);
+    struct str all[PARTS_MAX + 1] = {{&digit, 1}};
+    memcpy(&all[1], parts, (size_t)part_count * sizeof *parts);
+    return send_frame(ws, WS_TEXT, all, part_count + 1);
+}
+
+static void close_with(struct ws *ws, enum ws_close_code code)
+{
+    const char bytes[2] = {(char)(code >> 8), (char)code};
+    const struct str payload = {bytes, sizeof bytes};
+    (void)send_frame(ws, WS_CLOSE, &payload, 1); /* a full buffer means that the peer does not read: it goes without */
+    conn_finish(ws->conn);
+}
+
+static void close_transport(struct eio_transport *t, enum eio_reason reason)
+{
+    static const enum ws_close_code codes[] = {
+        [EIO_TRANSPORT_CLOSE] = WS_CLOSE_NORMAL,      [EIO_TRANSPORT_ERROR] = WS_CLOSE_PROTOCOL_ERROR,
+        [EIO_PING_TIMEOUT] = WS_CLOSE_NORMAL,         [EIO_PARSE_ERROR] = WS_CLOSE_INVALID_DATA,
+        [EIO_FORCED_CLOSE] = WS_CLOSE_NORMAL,         [EIO_SLOW_CONSUMER] = WS_CLOSE_POLICY,
+        [EIO_SERVER_SHUTDOWN] = WS_CLOSE_GOING_AWAY,
+    };
+    struct ws *ws = container_of(t, struct ws, eio);
+    if (reason == EIO_SLOW_CONSUMER) {
+        metric_inc(M_WS_SLOW_CLOSED, NULL);
+        conn_close(ws->conn); /* what it did not read is not worth keeping */
+        return;
+    }
+    close_with(ws, codes[reason]);
+}
+
+static const struct eio_transport_ops ops = {.name = "websocket", .send = send_packet, .close = close_transport};
+
+/* --- the connection below --- */
+
+static void fail(struct ws *ws, enum ws_close_code code)
+{
+    eio_transport_closed(&ws->eio, EIO_TRANSPORT_ERROR);
+    close_with(ws, code);
+}
+
+static void handle(struct ws *ws, const struct ws_message *m)
+{
+    switch (m->opcode) {
+    case WS_TEXT: eio_transport_received(&ws->eio, false, m->payload); break;
+    case WS_BINARY: eio_transport_received(&ws->eio, true, m->payload); break;
+    case WS_PING:
+        if (!send_frame(ws, WS_PONG, &m->payload, 1))
+            fail(ws, WS_CLOSE_POLICY);
+        break;
+    case WS_CLOSE: {
+        enum ws_close_code code = ws_close_check(m->payload);
+        eio_transport_closed(&ws->eio, EIO_TRANSPORT_CLOSE);
+        close_with(ws, code);
+        break;
+    }
+    case WS_PONG:
+    case WS_CONTINUATION: break;
+    }
+}
+
+static size_t received(struct conn *c, char *p, size_t n)
+{
+    struct ws *ws = c->data;
+    const struct ws_limits limits = {.max_message_bytes = (size_t)config.ws_max_payload_bytes};
+    size_t taken = 0;
+    while (taken < n && c->state == CONN_OPEN) { /* a message may have closed the connection: then ws is gone */
+        struct ws_message message;
+        enum ws_close_code code;
+        size_t used, need;
+        enum ws_result result = ws_read(&ws->reader, &limits, p + taken, n - taken, &used, &need, &message, &code);
+        taken += used;
+        if (result == WS_NEED_MORE)
+            break;
+        if (result == WS_ERROR)
+            fail(ws, code);
+        else if (result == WS_MESSAGE)
+            handle(ws, &message);
+    }
+    return taken;
+}
+
+static void closed(struct conn *c)
+{
+    struct ws *ws = c->data;
+    if (ws->eio.session)
+        eio_transport_closed(&ws->eio, EIO_TRANSPORT_CLOSE);
+    ws_reader_done(&ws->reader);
+    free(ws);
+}
+
+static const struct conn_protocol ws_protocol = {.received = received, .closed = closed};
+
+void ws_start(struct conn *c, struct eio_server *server, const struct socket_context *context)
+{
+    struct ws *ws = calloc(1, sizeof *ws);
+    if (!ws)
+        abort();
+    ws->eio.ops = &ops;
+    ws->conn = c;
+    ws->context = *context;
+    http_leave(c, &ws_protocol, ws);
+    if (!eio_session_open(server, &ws->eio, &ws->context))
+        close_with(ws, WS_CLOSE_TRY_AGAIN);
+}

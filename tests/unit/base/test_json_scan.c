@@ -1,0 +1,534 @@
+/* The JSON scanner: tables in the manner of JSONTestSuite, and jansson as the oracle on random documents, whole and damaged.
+ *   JSON_SEED=n, JSON_DOCUMENTS=n   as for every random test: the first seed, and how many documents */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+/* Both headers name the types of JSON; jansson's names are not needed here. */
+#define JSON_OBJECT JANSSON_OBJECT
+#define JSON_ARRAY  JANSSON_ARRAY
+#define JSON_STRING JANSSON_STRING
+#define JSON_TRUE   JANSSON_TRUE
+#define JSON_FALSE  JANSSON_FALSE
+#define JSON_NULL   JANSSON_NULL
+#include <jansson.h>
+#undef JSON_OBJECT
+#undef JSON_ARRAY
+#undef JSON_STRING
+#undef JSON_TRUE
+#undef JSON_FALSE
+#undef JSON_NULL
+
+#include "conversation/base/json_scan.h"
+#include "unit/domain/requests.h" /* random_next, random_below */
+
+/* --- tables --- */
+
+static const struct str valid[] = {
+    STR("0"),
+    STR("-0"),
+    STR("-1"),
+    STR("1.5"),
+    STR("1e5"),
+    STR("1E+5"),
+    STR("1.25e-10"),
+    STR("123456789012345678901234567890"),
+    STR("1e999"),
+    STR("-0.0"),
+    STR("true"),
+    STR("false"),
+    STR("null"),
+    STR("\"\""),
+    STR("\"a\""),
+    STR("\"\\\"\\\\\\/\\b\\f\\n\\r\\t\""),
+    STR("\"\\u0000\""),
+    STR("\"\\uD83D\\uDE00\""),
+    STR("\"\\uD800\""),
+    STR("\"\\uDFAA\\uD800\""),
+    STR("\"\\u00e9\\u00E9\""),
+    STR("\"\xC3\xA9\xE2\x82\xAC\xF0\x9F\x98\x80\""),
+    STR("\"\xEF\xBF\xBF\""),
+    STR("\"\xF4\x8F\xBF\xBF\""),
+    STR("\"\x7F\""),
+    STR("\"\xE2\x80\xA8\""),
+    STR("[]"),
+    STR("[ ]"),
+    STR("[\t\r\n ]"),
+    STR("{}"),
+    STR("{ }"),
+    STR("[[]   ]"),
+    STR("[1,null,true,false,\"x\",[],{}]"),
+    STR("{\"a\":1}"),
+    STR("{\"a\":1,\"a\":2}"),
+    STR("{\"\":0}"),
+    STR("{\"a\" : [ ] , \"b\" :\t{ } }"),
+    STR(" [1] "),
+    STR("\n{\"a\":\r\n1}\n"),
+    STR("{\"a\\u0000b\":1}"),
+    STR("[1 ,2]"),
+    STR("[0e1]"),
+    STR("[0e+1]"),
+    STR("\"12345678\\n12345678\""),
+    STR("\"1234567\\\\\""),
+    STR("\"/*comment*/\""),
+};
+
+static const struct str invalid[] = {
+    STR(""),
+    STR(" "),
+    STR("\0"),
+    STR("01"),
+    STR("-01"),
+    STR("-"),
+    STR("+1"),
+    STR(".5"),
+    STR("1."),
+    STR("-.5"),
+    STR("1.e5"),
+    STR("1e"),
+    STR("1e+"),
+    STR("1eE2"),
+    STR("0x1"),
+    STR("1 2"),
+    STR("1a"),
+    STR("--1"),
+    STR("Infinity"),
+    STR("NaN"),
+    STR("-Infinity"),
+    STR("tru"),
+    STR("TRUE"),
+    STR("truee"),
+    STR("nul"),
+    STR("fals"),
+    STR("undefined"),
+    STR("\""),
+    STR("\"a"),
+    STR("'a'"),
+    STR("a"),
+    STR("\"\\\""),
+    STR("\"\\x41\""),
+    STR("\"\\a\""),
+    STR("\"\\\0\""),
+    STR("\"\\u\""),
+    STR("\"\\u00\""),
+    STR("\"\\u00G0\""),
+    STR("\"\\U0041\""),
+    STR("\"\n\""),
+    STR("\"\t\""),
+    STR("\"\0\""),
+    STR("\"1234567\x1F\""),
+    STR("\"\x80\""),
+    STR("\"\xC0\xAF\""),
+    STR("\"\xC3\""),
+    STR("\"\xE0\x80\x80\""),
+    STR("\"\xED\xA0\x80\""),
+    STR("\"\xF4\x90\x80\x80\""),
+    STR("\"\xF5\x80\x80\x80\""),
+    STR("\"\xFF\""),
+    STR("\"1234567\xFF\""),
+    STR("\xEF\xBB\xBF{}"),
+    STR("["),
+    STR("]"),
+    STR("[1"),
+    STR("[1,"),
+    STR("[1,]"),
+    STR("[,1]"),
+    STR("[,]"),
+    STR("[1,,2]"),
+    STR("[1 2]"),
+    STR("[1}"),
+    STR("[1:2]"),
+    STR("[]]"),
+    STR("[][]"),
+    STR("[\f]"),
+    STR("[\xC2\xA0]"),
+    STR("{"),
+    STR("}"),
+    STR("{]"),
+    STR("{\"a\"}"),
+    STR("{\"a\":}"),
+    STR("{\"a\" 1}"),
+    STR("{\"a\",1}"),
+    STR("{a:1}"),
+    STR("{1:1}"),
+    STR("{'a':1}"),
+    STR("{\"a\":1,}"),
+    STR("{,}"),
+    STR("{\"a\":1 \"b\":2}"),
+    STR("{\"a\":1,,\"b\":2}"),
+    STR("{\"a\"::1}"),
+    STR("{\"a\":1:2}"),
+    STR("{[]:1}"),
+    STR("{\"a\":1"),
+    STR("{\"a\":[}"),
+    STR("{\"a\":1}}"),
+    STR("{\"a\":1}/**/"),
+    STR("{\"a\":/**/1}"),
+    STR("{}#"),
+    STR("[\"a\0\"]"),
+};
+
+/* The text at the end of an allocation of its own, so that one byte too far is caught. */
+static struct str alone(struct str s)
+{
+    char *p = malloc(s.n ? s.n : 1);
+    if (s.n)
+        memcpy(p, s.p, s.n);
+    return (struct str){p, s.n};
+}
+
+static bool is_valid_alone(struct str s)
+{
+    struct str copy = alone(s);
+    bool is_valid = json_is_valid(copy);
+    free((char *)copy.p);
+    return is_valid;
+}
+
+static void the_tables(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof valid / sizeof valid[0]; i++) {
+        if (!is_valid_alone(valid[i]))
+            fail_msg("refused: " STR_FMT, STR_ARG(valid[i]));
+    }
+    for (size_t i = 0; i < sizeof invalid / sizeof invalid[0]; i++) {
+        if (is_valid_alone(invalid[i]))
+            fail_msg("accepted: " STR_FMT, STR_ARG(invalid[i]));
+    }
+    assert_false(json_is_valid((struct str){NULL, 0}));
+}
+
+static void nesting_ends_at_the_limit(void **state)
+{
+    (void)state;
+    static const char *const open[] = {"[", "{\"a\":"}, *const close[] = {"]", "}"};
+    for (int kind = 0; kind < 2; kind++) {
+        for (int depth = JSON_DEPTH_MAX - 1; depth <= JSON_DEPTH_MAX + 1; depth++) {
+            struct buf text = {0};
+            for (int i = 0; i < depth; i++)
+                buf_addz(&text, i + 1 < depth ? open[kind] : "[");
+            for (int i = 0; i < depth; i++)
+                buf_addz(&text, i ? close[kind] : "]");
+            assert_int_equal(is_valid_alone(buf_str(&text)), depth <= JSON_DEPTH_MAX);
+            buf_done(&text);
+        }
+    }
+}
+
+/* A long way down does not hurt either. */
+static void a_million_brackets_are_refused(void **state)
+{
+    (void)state;
+    size_t n = 1000000;
+    char *p = malloc(n);
+    memset(p, '[', n);
+    assert_false(json_is_valid((struct str){p, n}));
+    free(p);
+}
+
+/* --- slices --- */
+
+static void a_value_is_taken_from_the_front(void **state)
+{
+    (void)state;
+    struct str rest = STR("  {\"a\":[1,\"]\"]}  [2]x"), value;
+    enum json_type type;
+    assert_true(json_take_value(&rest, &value, &type));
+    assert_true(str_eqz(value, "{\"a\":[1,\"]\"]}") && type == JSON_OBJECT);
+    assert_true(json_take_value(&rest, &value, &type));
+    assert_true(str_eqz(value, "[2]") && type == JSON_ARRAY);
+    assert_true(str_eqz(rest, "x"));
+    assert_false(json_take_value(&rest, &value, &type));
+    assert_true(str_eqz(rest, "x") && str_eqz(value, "[2]")); /* untouched */
+}
+
+static void every_type_is_told(void **state)
+{
+    (void)state;
+    static const struct {
+        struct str text;
+        enum json_type type;
+    } rows[] = {{STR("{}"), JSON_OBJECT}, {STR("[]"), JSON_ARRAY},   {STR("\"\""), JSON_STRING}, {STR("-1.5e3"), JSON_NUMBER},
+                {STR("true"), JSON_TRUE}, {STR("false"), JSON_FALSE}, {STR("null"), JSON_NULL}};
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct str rest = rows[i].text, value;
+        enum json_type type;
+        assert_true(json_take_value(&rest, &value, &type));
+        assert_int_equal(type, rows[i].type);
+        assert_true(str_eq(value, rows[i].text) && rest.n == 0);
+    }
+}
+
+static void an_array_is_iterated(void **state)
+{
+    (void)state;
+    struct str rest = json_inside(STR("[ \"join\" , {\"a\":[1,2]},3 ,[ ],null ]")), item;
+    static const char *const items[] = {"\"join\"", "{\"a\":[1,2]}", "3", "[ ]", "null"};
+    enum json_type type;
+    size_t n = 0;
+    while (json_next_item(&rest, &item, &type))
+        assert_true(str_eqz(item, items[n++]));
+    assert_int_equal(n, 5);
+    rest = json_inside(STR("[ ]"));
+    assert_false(json_next_item(&rest, &item, &type));
+}
+
+static void an_object_is_iterated(void **state)
+{
+    (void)state;
+    struct str rest = json_inside(STR("{ \"a\" : 1 ,\"b,}\":\"x\",\"\":{\"c\":[]} }")), key, value;
+    static const char *const keys[] = {"\"a\"", "\"b,}\"", "\"\""}, *const values[] = {"1", "\"x\"", "{\"c\":[]}"};
+    enum json_type type;
+    size_t n = 0;
+    while (json_next_member(&rest, &key, &value, &type)) {
+        assert_true(str_eqz(key, keys[n]) && str_eqz(value, values[n]));
+        n++;
+    }
+    assert_int_equal(n, 3);
+    rest = json_inside(STR("{\t}"));
+    assert_false(json_next_member(&rest, &key, &value, &type));
+}
+
+static void a_member_is_found_by_its_name(void **state)
+{
+    (void)state;
+    struct str object = STR("{\"x\":{\"sdp\":0},\"sdp\":1,\"s\\u0064p\":\"2\",\"sdpx\":3,\"n\\u0000\":4}"), value;
+    enum json_type type;
+    assert_true(json_member(object, "sdp", &value, &type));
+    assert_true(str_eqz(value, "\"2\"") && type == JSON_STRING); /* the last one, escaped though it is */
+    assert_true(json_member(object, "x", &value, &type) && str_eqz(value, "{\"sdp\":0}"));
+    value = STR("kept");
+    assert_false(json_member(object, "sd", &value, &type));
+    assert_false(json_member(object, "n", &value, &type));
+    assert_false(json_member(object, "", &value, &type));
+    assert_false(json_member(STR("{}"), "a", &value, &type));
+    assert_true(str_eqz(value, "kept"));
+}
+
+static void a_long_escaped_key_is_just_another_key(void **state)
+{
+    (void)state;
+    struct buf text = {0};
+    struct str value;
+    enum json_type type;
+    buf_addz(&text, "{\"");
+    for (int i = 0; i < 1000; i++)
+        buf_addz(&text, "\\u0061");
+    buf_addz(&text, "\":1,\"a\":2}");
+    assert_true(json_member(buf_str(&text), "a", &value, &type) && str_eqz(value, "2"));
+    buf_done(&text);
+}
+
+/* --- unescaping --- */
+
+static void strings_are_unescaped(void **state)
+{
+    (void)state;
+    static const struct {
+        struct str text, plain;
+    } rows[] = {
+        {STR("\"\""), STR("")},
+        {STR("\"abc\""), STR("abc")},
+        {STR("\"\\\"\\\\\\/\\b\\f\\n\\r\\t\""), STR("\"\\/\b\f\n\r\t")},
+        {STR("\"v=0\\r\\no=-\""), STR("v=0\r\no=-")},
+        {STR("\"\\u0041\\u00e9\\u20AC\""), STR("A\xC3\xA9\xE2\x82\xAC")},
+        {STR("\"\\u0000\""), STR("\0")},
+        {STR("\"\\u007f\\u0080\\u07FF\\u0800\\uFFFF\""), STR("\x7F\xC2\x80\xDF\xBF\xE0\xA0\x80\xEF\xBF\xBF")},
+        {STR("\"\\uD83D\\uDE00\""), STR("\xF0\x9F\x98\x80")},
+        {STR("\"\\uDBFF\\uDFFF\""), STR("\xF4\x8F\xBF\xBF")},
+        {STR("\"\\uD800\""), STR("\xEF\xBF\xBD")},
+        {STR("\"\\uDE00\""), STR("\xEF\xBF\xBD")},
+        {STR("\"\\uD800x\""), STR("\xEF\xBF\xBDx")},
+        {STR("\"\\uD800\\n\""), STR("\xEF\xBF\xBD\n")},
+        {STR("\"\\uD800\\u0041\""), STR("\xEF\xBF\xBD""A")},
+        {STR("\"\\uD800\\uD83D\\uDE00\""), STR("\xEF\xBF\xBD\xF0\x9F\x98\x80")},
+        {STR("\"\\uDE00\\uD83D\""), STR("\xEF\xBF\xBD\xEF\xBF\xBD")},
+        {STR("\"\xC3\xA9\""), STR("\xC3\xA9")},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        char out[64];
+        size_t n = 99;
+        struct str text = alone(rows[i].text);
+        assert_true(json_unescape(text, out, rows[i].plain.n, &n)); /* fits exactly */
+        assert_true(str_eq((struct str){out, n}, rows[i].plain));
+        n = 99;
+        if (rows[i].plain.n > 0)
+            assert_false(json_unescape(text, out, rows[i].plain.n - 1, &n));
+        if (rows[i].plain.n > 0)
+            assert_int_equal(n, 99);
+        free((char *)text.p);
+    }
+}
+
+/* --- against jansson --- */
+
+static uint64_t from_environment(const char *name, uint64_t otherwise)
+{
+    const char *value = getenv(name);
+    return value ? strtoull(value, NULL, 10) : otherwise;
+}
+
+static void add_random_string(struct buf *b, uint64_t *random)
+{
+    static const char *const pieces[] = {"a",      "join_session", " ",        "\\n",    "\\\"", "\\\\", "\\/",
+                                         "\\u0041", "\\u0000",      "\\uD83D\\uDE00", "\\ud800", "é",    "€",    "😀",
+                                         "{",      "]",            "12345678", ":",      ",",    "\x7F"};
+    buf_addc(b, '"');
+    for (unsigned n = random_below(random, 6); n > 0; n--)
+        buf_addz(b, pieces[random_below(random, sizeof pieces / sizeof pieces[0])]);
+    buf_addc(b, '"');
+}
+
+static void add_random_space(struct buf *b, uint64_t *random)
+{
+    static const char *const spaces[] = {"", "", "", "", " ", "\n", "\t", "\r\n"};
+    buf_addz(b, spaces[random_below(random, 8)]);
+}
+
+static void add_random_value(struct buf *b, uint64_t *random, int depth)
+{
+    static const char *const scalars[] = {"0", "-1", "1.5", "2e3", "1E-2", "true", "false", "null", "12345", "-0.0"};
+    unsigned kind = random_below(random, depth < 5 ? 4 : 2);
+    add_random_space(b, random);
+    if (kind == 0) {
+        buf_addz(b, scalars[random_below(random, 10)]);
+    } else if (kind == 1) {
+        add_random_string(b, random);
+    } else {
+        buf_addc(b, kind == 2 ? '[' : '{');
+        unsigned count = random_below(random, 5);
+        for (unsigned i = 0; i < count; i++) {
+            if (kind == 3) {
+                add_random_space(b, random);
+                add_random_string(b, random);
+                add_random_space(b, random);
+                buf_addc(b, ':');
+            }
+            add_random_value(b, random, depth + 1);
+            buf_addz(b, i + 1 < count ? "," : "");
+        }
+        add_random_space(b, random);
+        buf_addc(b, kind == 2 ? ']' : '}');
+    }
+    add_random_space(b, random);
+}
+
+static void damage(struct buf *b, uint64_t *random)
+{
+    static const char bytes[] = "[]{}\":,\\u0eE+-.x \n\t\x01\x80\xC3\xED\xF4";
+    for (unsigned n = 1 + random_below(random, 2); n > 0 && b->n > 0; n--) {
+        unsigned at = random_below(random, (unsigned)b->n);
+        char byte = bytes[random_below(random, sizeof bytes - 1)]; /* no NUL: jansson skips it between values */
+        switch (random_below(random, 4)) {
+        case 0: b->p[at] = byte; break;
+        case 1: b->n = at; break; /* cut off */
+        case 2:
+            memmove(b->p + at, b->p + at + 1, b->n - at - 1);
+            b->n--;
+            break;
+        default:
+            buf_addc(b, 0);
+            memmove(b->p + at + 1, b->p + at, b->n - at - 1);
+            b->p[at] = byte;
+        }
+    }
+}
+
+/* Where jansson refuses what RFC 8259 allows: numbers out of its range, keys with NUL, lone surrogates, and the depth
+ * it does not share. */
+static bool is_jansson_only(const json_error_t *error)
+{
+    enum json_error_code code = json_error_code(error);
+    return code == json_error_numeric_overflow || code == json_error_null_byte_in_key ||
+           code == json_error_null_character || strstr(error->text, "invalid Unicode '\\u");
+}
+
+/* Walks jansson's tree along with the scanner's slices. */
+static void compare_trees(json_t *tree, struct str text, uint64_t seed)
+{
+    struct str rest, key, value;
+    enum json_type type;
+    size_t n = 0;
+    if (json_is_array(tree)) {
+        rest = json_inside(text);
+        for (; json_next_item(&rest, &value, &type); n++)
+            compare_trees(json_array_get(tree, n), value, seed);
+        assert_int_equal(n, json_array_size(tree));
+    } else if (json_is_object(tree)) {
+        rest = json_inside(text);
+        while (json_next_member(&rest, &key, &value, &type)) {
+            char name[256];
+            size_t length;
+            assert_true(json_unescape(key, name, sizeof name - 1, &length));
+            name[length] = '\0';
+            struct str last;
+            assert_true(json_member(text, name, &last, &type));
+            assert_non_null(json_object_get(tree, name));
+            compare_trees(json_object_get(tree, name), last, seed);
+        }
+    } else if (json_is_string(tree)) {
+        char plain[256];
+        assert_true(json_unescape(text, plain, sizeof plain, &n));
+        struct str expected = {json_string_value(tree), json_string_length(tree)};
+        if (!str_eq((struct str){plain, n}, expected))
+            fail_msg("a string differs: JSON_SEED=%llu", (unsigned long long)seed);
+    }
+}
+
+static void compare(struct str text, struct str scanned, uint64_t seed, unsigned counts[2])
+{
+    json_error_t error;
+    json_t *tree = json_loadb(text.p, text.n, JSON_DECODE_ANY | JSON_ALLOW_NUL, &error);
+    bool is_valid = json_is_valid(scanned);
+    if (is_valid != (tree != NULL) && !(is_valid && is_jansson_only(&error)))
+        fail_msg("JSON_SEED=%llu: scanner %d, jansson %s: " STR_FMT, (unsigned long long)seed, is_valid,
+                 tree ? "accepts" : error.text, STR_ARG(text));
+    counts[is_valid]++;
+    if (tree)
+        compare_trees(tree, str_trim(scanned, " \t\r\n"), seed);
+    json_decref(tree);
+}
+
+static void equals_jansson_on_random_documents(void **state)
+{
+    (void)state;
+    uint64_t first = from_environment("JSON_SEED", 1), documents = from_environment("JSON_DOCUMENTS", 20000);
+    unsigned counts[2] = {0};
+    for (uint64_t seed = first; seed < first + documents; seed++) {
+        uint64_t random = seed;
+        struct buf text = {0};
+        add_random_value(&text, &random, 0);
+        for (int round = 0; round < 4; round++) { /* whole, then more and more damaged */
+            struct str copy = alone(buf_str(&text));
+            compare(buf_str(&text), copy, seed, counts);
+            free((char *)copy.p);
+            damage(&text, &random);
+        }
+        buf_done(&text);
+    }
+    print_message("seeds %llu to %llu: %u valid and %u invalid texts\n", (unsigned long long)first,
+                  (unsigned long long)(first + documents - 1), counts[1], counts[0]);
+    assert_true(counts[0] > documents / 2 && counts[1] > documents / 2);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_tables),
+        cmocka_unit_test(nesting_ends_at_the_limit),
+        cmocka_unit_test(a_million_brackets_are_refused),
+        cmocka_unit_test(a_value_is_taken_from_the_front),
+        cmocka_unit_test(every_type_is_told),
+        cmocka_unit_test(an_array_is_iterated),
+        cmocka_unit_test(an_object_is_iterated),
+        cmocka_unit_test(a_member_is_found_by_its_name),
+        cmocka_unit_test(a_long_escaped_key_is_just_another_key),
+        cmocka_unit_test(strings_are_unescaped),
+        cmocka_unit_test(equals_jansson_on_random_documents),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
