@@ -157,6 +157,15 @@ CREATE TABLE session_participants (
 CREATE UNIQUE INDEX idx_participant_one_live ON session_participants (user_id) WHERE is_live;
 CREATE INDEX idx_participant_user ON session_participants (user_id, created_at DESC);
 
+-- Who has talked to whom, and when last: what matching needs to know of the sessions that were active, kept by the statements
+-- that end them, so that reading it for every waiting learner does not grow with the number of conversations ever held.
+CREATE TABLE past_partners (
+    user_id uuid NOT NULL,
+    partner_id uuid NOT NULL,
+    last_spoke_at timestamptz NOT NULL,
+    PRIMARY KEY (user_id, partner_id)
+);
+
 -- Prompts as they were shown; the same one may come again.
 CREATE TABLE session_prompts (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,

@@ -17,6 +17,7 @@ static struct job jobs[] = {
     {.flow = &job_matchmaker_load, .interval_ms = &config.match_queue_cleanup_interval_ms},
 };
 
+#define FIRST_RUN_MS 2000 /* soon after the start: what the last process left is waiting */
 #define JOB_COUNT (sizeof jobs / sizeof jobs[0])
 
 static void on_due(struct timer *t);
@@ -38,7 +39,7 @@ static void on_due(struct timer *t)
 void jobs_start(void)
 {
     for (size_t i = 0; i < JOB_COUNT; i++)
-        timer_start(&jobs[i].timer, *jobs[i].interval_ms, on_due);
+        timer_start(&jobs[i].timer, FIRST_RUN_MS, on_due);
 }
 
 void jobs_stop(void)

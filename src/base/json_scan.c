@@ -1,4 +1,5 @@
-/* One pass over JSON text without recursion: the open brackets are bits of one word, which also bounds the nesting. */
+/* One pass over JSON text without recursion: the open brackets are bits of one word, which also bounds the
+ * nesting. */
 #include "conversation/base/json_scan.h"
 
 #include <assert.h>
@@ -48,8 +49,9 @@ static int hex_value(char c)
 
 /* --- scalars --- */
 
-/* Number of leading bytes, in steps of eight, that stand for themselves in a string: no control character, quote or
- * backslash, and ASCII. A set high bit in the sum marks a byte that is none of these or only may be; both end the run. */
+/* Number of leading bytes, in steps of eight, that stand for themselves in a string: no control character,
+ * quote or backslash, and ASCII. A set high bit in the sum marks a byte that is none of these or only may be;
+ * both end the run. */
 static size_t plain_run(struct str s)
 {
     const uint64_t ones = 0x0101010101010101ULL, highs = 0x8080808080808080ULL;
@@ -323,7 +325,8 @@ static unsigned take_hex4(struct str *s)
     return value;
 }
 
-/* The code point of a \u escape whose "\u" has been read; takes the second half of a surrogate pair with it. */
+/* The code point of a \u escape whose "\u" has been read; takes the second half of a surrogate pair with it.
+ */
 static unsigned take_code_point(struct str *s)
 {
     const unsigned replacement = 0xFFFD;

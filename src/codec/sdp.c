@@ -1,5 +1,6 @@
-/* Session descriptions: line order and line grammar of RFC 8866, and for each media section what DTLS-SRTP and ICE need
- * (RFC 8829, RFC 8839, RFC 8122). A section that lacks it may be bundled with one that has it (RFC 8843). */
+/* Session descriptions: line order and line grammar of RFC 8866, and for each media section what DTLS-SRTP
+ * and ICE need (RFC 8829, RFC 8839, RFC 8122). A section that lacks it may be bundled with one that has it
+ * (RFC 8843). */
 #include "conversation/codec/sdp.h"
 
 #include "sdp_text.h"
@@ -101,7 +102,8 @@ static const char *check_media(struct sdp *d, struct str value)
         return "too many m= sections";
     struct str media = next_word(&value), count = next_word(&value), proto = next_word(&value);
     struct str port = str_cut(&count, '/');
-    bool is_valid = sdp_is_token(media) && sdp_is_port(port) && (!count.p || sdp_is_digits(count)) && proto.n && value.p;
+    bool is_valid =
+        sdp_is_token(media) && sdp_is_port(port) && (!count.p || sdp_is_digits(count)) && proto.n && value.p;
     while (is_valid && proto.p)
         is_valid = sdp_is_token(str_cut(&proto, '/'));
     while (is_valid && value.p)
@@ -195,8 +197,12 @@ static const struct {
     const char *name;
     const char *(*read)(struct sdp *d, struct str value);
 } attributes[] = {
-    {"fingerprint", read_fingerprint}, {"ice-ufrag", read_ufrag}, {"ice-pwd", read_pwd},
-    {"mid", read_mid},                 {"group", read_group},     {"candidate", read_candidate},
+    {"fingerprint", read_fingerprint},
+    {"ice-ufrag", read_ufrag},
+    {"ice-pwd", read_pwd},
+    {"mid", read_mid},
+    {"group", read_group},
+    {"candidate", read_candidate},
 };
 
 static const char *check_attribute(struct sdp *d, struct str value)
@@ -220,12 +226,15 @@ struct line_rule {
     const char *(*check)(struct sdp *d, struct str value);
 };
 
-static const struct line_rule session_lines[] = { /* after v= */
-    {'o', 1, false, check_origin},    {'s', 2, false, check_text},       {'i', 3, false, check_text},
-    {'u', 4, false, check_text},      {'e', 5, true, check_text},        {'p', 6, true, check_text},
-    {'c', 7, false, check_connection}, {'b', 8, true, check_bandwidth},  {'t', 9, true, check_time},
-    {'r', 9, true, check_repeat},     {'z', 9, true, check_repeat},      {'k', 10, false, check_text},
-    {'a', 11, true, check_attribute}, {0},
+static const struct line_rule session_lines[] = {
+    /* after v= */
+    {'o', 1, false, check_origin},     {'s', 2, false, check_text},
+    {'i', 3, false, check_text},       {'u', 4, false, check_text},
+    {'e', 5, true, check_text},        {'p', 6, true, check_text},
+    {'c', 7, false, check_connection}, {'b', 8, true, check_bandwidth},
+    {'t', 9, true, check_time},        {'r', 9, true, check_repeat},
+    {'z', 9, true, check_repeat},      {'k', 10, false, check_text},
+    {'a', 11, true, check_attribute},  {0},
 };
 
 static const struct line_rule media_lines[] = {

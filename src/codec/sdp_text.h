@@ -1,4 +1,5 @@
-/* Words that session descriptions and ICE candidates are made of (RFC 8866 section 9, RFC 8839 section 5.1). Private to codec/. */
+/* Words that session descriptions and ICE candidates are made of (RFC 8866 section 9, RFC 8839 section 5.1).
+ * Private to codec/. */
 #ifndef CONVERSATION_CODEC_SDP_TEXT_H
 #define CONVERSATION_CODEC_SDP_TEXT_H
 

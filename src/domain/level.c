@@ -35,8 +35,8 @@ enum level level_mean(enum level a, enum level b)
     return (enum level)(((int)a + (int)b + 1) / 2);
 }
 
-/* The language itself in lower case, the form BCP 47 recommends: one spelling per language, since codes are compared
- * byte by byte. */
+/* The language itself in lower case, the form BCP 47 recommends: one spelling per language, since codes are
+ * compared byte by byte. */
 bool language_code_is_valid(struct str s)
 {
     if (s.n >= LANG_MAX)

@@ -1,4 +1,5 @@
-/* The score of a pair and the phases of the wait (docs/matchmaking.md). Every part is symmetric in the two requests. */
+/* The score of a pair and the phases of the wait (docs/matchmaking.md). Every part is symmetric in the two
+ * requests. */
 #include "conversation/domain/match.h"
 
 #include <stdlib.h>
@@ -13,7 +14,13 @@ const int64_t match_phase_start_ms[PHASE_COUNT] = {0, 30000, 60000, 120000};
 
 #define RECENT_MS (7 * INT64_C(86400000))
 
-enum { POINTS_LEVEL_EXACT = 50, POINTS_LEVEL_NEAR = 30, POINTS_TANDEM = 100, POINTS_ACCENT = 20, POINTS_PREMIUM = 50 };
+enum {
+    POINTS_LEVEL_EXACT = 50,
+    POINTS_LEVEL_NEAR = 30,
+    POINTS_TANDEM = 100,
+    POINTS_ACCENT = 20,
+    POINTS_PREMIUM = 50
+};
 
 struct match_traits match_traits_of(const struct match_request *r)
 {
@@ -104,7 +111,8 @@ static int64_t last_spoke(const struct match_request *r, const struct uuid *user
     return last;
 }
 
-enum match_history match_history_of(const struct match_request *a, const struct match_request *b, int64_t now_ms)
+enum match_history match_history_of(const struct match_request *a, const struct match_request *b,
+                                    int64_t now_ms)
 {
     if (!a->history_is_known && !b->history_is_known)
         return HISTORY_UNKNOWN;

@@ -24,8 +24,8 @@ struct match_traits match_traits_of(const struct match_request *r); /* borrows t
 /* Both ask for tandem and each one's native language is the other's target. */
 bool match_traits_cross(const struct match_traits *a, const struct match_traits *b);
 
-/* How far the partner's level is from the wish of either side, the larger of both. With `any_is_free`, a side that
- * takes any level counts as satisfied; without, it is judged like `same`. */
+/* How far the partner's level is from the wish of either side, the larger of both. With `any_is_free`, a side
+ * that takes any level counts as satisfied; without, it is judged like `same`. */
 int match_traits_distance(const struct match_traits *a, const struct match_traits *b, bool any_is_free);
 
 /* The score without the history's points. */

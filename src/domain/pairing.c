@@ -1,6 +1,6 @@
-/* Who is tried when. Every ticket stands in a heap by the time its phase next rises; what has risen by now is first moved to its
- * new phase, all of it, and put on the ready list in due order; then the ready ones are tried. So every try sees every
- * ticket in the phase it has at that moment. */
+/* Who is tried when. Every ticket stands in a heap by the time its phase next rises; what has risen by now is
+ * first moved to its new phase, all of it, and put on the ready list in due order; then the ready ones are
+ * tried. So every try sees every ticket in the phase it has at that moment. */
 #include "conversation/domain/pairing.h"
 
 #include <stdlib.h>
@@ -206,11 +206,10 @@ size_t pairing_count(const struct pairing *p)
     return p->by_id.count;
 }
 
-void pairing_count_by_language(const struct pairing *p, void (*each)(const char *language, size_t n, void *arg),
-                               void *arg)
+void pairing_count_by_language(const struct pairing *p,
+                               void (*each)(const char *language, size_t n, void *arg), void *arg)
 {
-    LIST_EACH(l, &p->index.all_spaces)
-    {
+    LIST_EACH (l, &p->index.all_spaces) {
         const struct space *space = container_of(l, struct space, in_index);
         if (!space->is_tandem)
             each(space->target, space->ticket_count, arg);

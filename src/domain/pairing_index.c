@@ -65,8 +65,8 @@ static void hash_remove(struct hash *h, struct hash_node *n)
     h->count--;
 }
 
-#define HASH_EACH(n, h, wanted)                                                                              \
-    for (struct hash_node *n = (h)->count ? (h)->buckets[bucket_of((h), (wanted))] : NULL; n; n = n->next)    \
+#define HASH_EACH(n, h, wanted)                                                                            \
+    for (struct hash_node *n = (h)->count ? (h)->buckets[bucket_of((h), (wanted))] : NULL; n; n = n->next) \
         if (n->hash == (wanted))
 
 /* --- spaces --- */
@@ -124,8 +124,7 @@ static void space_drop_if_empty(struct index *x, struct space *space)
 {
     if (space->kind_count)
         return;
-    LIST_EACH_SAFE(l, after, &space->topics)
-    {
+    LIST_EACH_SAFE (l, after, &space->topics) {
         struct topic_node *topic = container_of(l, struct topic_node, in_space);
         hash_remove(&x->topics, &topic->node);
         free(topic->related);
@@ -167,8 +166,7 @@ struct topic_node *index_topic(struct index *x, struct space *space, const char 
     topic->space = space;
     memcpy(topic->code, code, strlen(code));
     list_init(&topic->kinds);
-    LIST_EACH(l, &space->topics)
-    {
+    LIST_EACH (l, &space->topics) {
         struct topic_node *other = container_of(l, struct topic_node, in_space);
         if (pairing_topics_are_related(&x->rules, topic->code, other->code)) {
             relate(topic, other);
@@ -184,8 +182,7 @@ struct topic_node *index_topic(struct index *x, struct space *space, const char 
 static void topic_relate_anew(const struct index *x, struct topic_node *topic)
 {
     topic->related_count = 0;
-    LIST_EACH(l, &topic->space->topics)
-    {
+    LIST_EACH (l, &topic->space->topics) {
         struct topic_node *other = container_of(l, struct topic_node, in_space);
         if (pairing_topics_are_related(&x->rules, topic->code, other->code))
             relate(topic, other);
@@ -196,9 +193,8 @@ void index_set_compatible(struct index *x, const struct topic_pair *pairs, size_
 {
     x->rules.compatible = pairs;
     x->rules.compatible_count = count;
-    LIST_EACH(s, &x->all_spaces)
-    {
-        LIST_EACH(l, &container_of(s, struct space, in_index)->topics)
+    LIST_EACH (s, &x->all_spaces) {
+        LIST_EACH (l, &container_of(s, struct space, in_index)->topics)
             topic_relate_anew(x, container_of(l, struct topic_node, in_space));
     }
 }
@@ -313,7 +309,8 @@ static int compare_past(const void *a, const void *b)
 struct ticket *ticket_new(struct index *x, const struct match_request *r)
 {
     size_t past_count = r->history_is_known ? r->history_count : 0;
-    struct ticket *t = allocate(sizeof *t + past_count * sizeof *t->past + r->excluded_count * sizeof *t->excluded);
+    struct ticket *t =
+        allocate(sizeof *t + past_count * sizeof *t->past + r->excluded_count * sizeof *t->excluded);
     t->user_id = r->user_id;
     t->wait_start_ms = match_wait_start_ms(r);
     t->expires_at_ms = r->expires_at_ms;
@@ -340,7 +337,8 @@ static bool is_wide(enum match_phase phase)
     return phase == PHASE_CATEGORY || phase == PHASE_ANY_LEVEL;
 }
 
-/* In the list by wait start and id. Tickets come to a phase in about that order, so the place is near the end. */
+/* In the list by wait start and id. Tickets come to a phase in about that order, so the place is near the
+ * end. */
 static void insert_by_wait(struct list *head, struct ticket *t)
 {
     struct list *after = head->prev;

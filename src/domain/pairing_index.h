@@ -5,8 +5,8 @@
  *   kind    the requests that are alike in everything the score looks at but the history
  *   ticket  one request, in its kind's list of its phase, the longest waiting first
  *
- * A plain request's kind stands in the space of its target language, a tandem seeker's also in that of its language
- * pair. Spaces and kinds exist while they have tickets; topics as long as their space. */
+ * A plain request's kind stands in the space of its target language, a tandem seeker's also in that of its
+ * language pair. Spaces and kinds exist while they have tickets; topics as long as their space. */
 #ifndef CONVERSATION_DOMAIN_PAIRING_INDEX_H
 #define CONVERSATION_DOMAIN_PAIRING_INDEX_H
 
@@ -54,8 +54,8 @@ struct topic_node {
 
 /* Compared byte by byte: the padding is zero. */
 struct kind_key {
-    struct topic_node *topic;  /* in the space of the target language */
-    char native[LANG_MAX];     /* a tandem seeker's, without region; "" otherwise */
+    struct topic_node *topic; /* in the space of the target language */
+    char native[LANG_MAX];    /* a tandem seeker's, without region; "" otherwise */
     char accent[ACCENT_MAX];
     uint8_t category, level, preferred_partner_level, tier, is_tandem_seeker, history_is_known;
 };
@@ -87,8 +87,8 @@ struct ticket {
     uint32_t heap_slot[HEAP_KINDS];
     uint32_t past_count, excluded_count;
     enum match_phase phase;
-    struct uuid *excluded;             /* sorted; behind `past` in the same allocation */
-    struct match_past_partner past[];  /* sorted by user, the latest talk first */
+    struct uuid *excluded;            /* sorted; behind `past` in the same allocation */
+    struct match_past_partner past[]; /* sorted by user, the latest talk first */
 };
 
 static inline bool ticket_is_before(const struct ticket *a, const struct ticket *b)

@@ -65,7 +65,8 @@ int64_t pairing_last_pass_at_ms(const struct pairing_rules *rules, int64_t expir
     return expires_at_ms ? expires_at_ms - rules->last_pass_ms : INT64_MAX;
 }
 
-static enum match_phase phase_at(const struct pairing_rules *rules, const struct match_request *r, int64_t now_ms)
+static enum match_phase phase_at(const struct pairing_rules *rules, const struct match_request *r,
+                                 int64_t now_ms)
 {
     if (now_ms >= pairing_last_pass_at_ms(rules, r->expires_at_ms))
         return PHASE_ANY_LEVEL;
@@ -98,8 +99,8 @@ static bool waits_longer(const struct match_request *a, const struct match_reque
     return start_a != start_b ? start_a < start_b : uuid_cmp(&a->id, &b->id) < 0;
 }
 
-bool pairing_admits(const struct pairing_rules *rules, const struct match_request *a, const struct match_request *b,
-                    int64_t now_ms, struct pairing_pair *out)
+bool pairing_admits(const struct pairing_rules *rules, const struct match_request *a,
+                    const struct match_request *b, int64_t now_ms, struct pairing_pair *out)
 {
     if (now_ms < match_wait_start_ms(a) || now_ms < match_wait_start_ms(b))
         return false;
@@ -107,7 +108,8 @@ bool pairing_admits(const struct pairing_rules *rules, const struct match_reques
         return false;
     struct match_traits of_a = match_traits_of(a), of_b = match_traits_of(b);
     enum match_phase phase = later(phase_at(rules, a, now_ms), phase_at(rules, b, now_ms));
-    if (phase < pairing_first_phase(&of_a, &of_b, pairing_topics_are_related(rules, a->topic_code, b->topic_code)))
+    if (phase <
+        pairing_first_phase(&of_a, &of_b, pairing_topics_are_related(rules, a->topic_code, b->topic_code)))
         return false;
     int score = match_score(a, b, match_history_of(a, b, now_ms));
     if (score < pairing_min_score(rules, phase))

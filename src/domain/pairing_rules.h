@@ -15,7 +15,8 @@ enum match_phase pairing_first_phase(const struct match_traits *a, const struct 
 
 int pairing_min_score(const struct pairing_rules *rules, enum match_phase phase);
 
-/* When a request is in the any-level phase whatever its wait, because it is about to expire; INT64_MAX: never. */
+/* When a request is in the any-level phase whatever its wait, because it is about to expire; INT64_MAX:
+ * never. */
 int64_t pairing_last_pass_at_ms(const struct pairing_rules *rules, int64_t expires_at_ms);
 
 #endif

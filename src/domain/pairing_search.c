@@ -1,6 +1,7 @@
-/* The best partner for a ticket. The tickets of a kind differ only in who they are and whom they have talked to, so of
- * each kind and phase only the longest waiting one that may be had matters, unless the two have a past: then the
- * search goes on to the next. That bounds the work by the number of kinds plus the ticket's acquaintances. */
+/* The best partner for a ticket. The tickets of a kind differ only in who they are and whom they have talked
+ * to, so of each kind and phase only the longest waiting one that may be had matters, unless the two have a
+ * past: then the search goes on to the next. That bounds the work by the number of kinds plus the ticket's
+ * acquaintances. */
 #include <string.h>
 
 #include "pairing_index.h"
@@ -72,8 +73,7 @@ static void visit_tickets(struct search *s, const struct list *tickets, int base
     int highest = base + match_history_points(is_known ? HISTORY_NEVER : HISTORY_UNKNOWN);
     if (highest < min_score)
         return;
-    LIST_EACH(l, tickets)
-    {
+    LIST_EACH (l, tickets) {
         struct ticket *candidate = container_of(l, struct ticket, in_kind);
         if (!beats_best(s, highest, candidate))
             return; /* nor do those behind it, which began to wait later */
@@ -110,15 +110,15 @@ static void visit_space(struct search *s, struct space *space, int place)
     const struct kind_key *key = &s->t->kind->key;
     const struct topic_node *topic = index_topic(s->index, space, key->topic->code);
     for (size_t i = 0; i < topic->related_count; i++) {
-        LIST_EACH(l, &topic->related[i]->kinds)
+        LIST_EACH (l, &topic->related[i]->kinds)
             visit_kind(s, container_of(l, struct kind, places[place].in_topic), true);
     }
     const struct space_category *category = &space->categories[key->category];
     if (s->t->phase >= PHASE_CATEGORY) {
-        LIST_EACH(l, &category->kinds)
+        LIST_EACH (l, &category->kinds)
             visit_kind(s, container_of(l, struct kind, places[place].in_category), false);
     } else {
-        LIST_EACH(l, &category->wide)
+        LIST_EACH (l, &category->wide)
             visit_kind(s, container_of(l, struct kind, places[place].in_wide), false);
     }
 }

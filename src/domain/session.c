@@ -1,11 +1,12 @@
-/* How a session ends, and the timers of a running one. A run holds no timer of its own: every time is computed from
- * its fields by `pick`, which session_run_due and session_run_next_ms share, so the two cannot disagree. */
+/* How a session ends, and the timers of a running one. A run holds no timer of its own: every time is
+ * computed from its fields by `pick`, which session_run_due and session_run_next_ms share, so the two cannot
+ * disagree. */
 #include "conversation/domain/session.h"
 
 #include <assert.h>
 #include <string.h>
 
-const char *const session_status_names[] = {"waiting", "active",  "completed", "aborted",
+const char *const session_status_names[] = {"waiting", "active",    "completed", "aborted",
                                             "expired", "cancelled", NULL};
 const char *const session_end_reason_names[] = {"",         "completed", "dropped", "timeout",
                                                 "reported", "left",      "no_show", NULL};
@@ -13,8 +14,8 @@ const char *const session_type_names[] = {"practice", "tandem", NULL};
 
 /* --- endings --- */
 
-/* One row an event: how it ends a waiting session, an active one in its first minute, and one active for longer.
- * Status SESSION_STATUS_COUNT: it cannot. */
+/* One row an event: how it ends a waiting session, an active one in its first minute, and one active for
+ * longer. Status SESSION_STATUS_COUNT: it cannot. */
 static const struct {
     enum session_end_reason reason;
     enum session_status waiting, active_early, active;
@@ -40,7 +41,8 @@ bool session_ending_of(enum session_status status, enum session_event event, int
         return false;
     /* Nothing was completed in a session that had not begun: whoever ended it there has left it. */
     bool is_called_off = status == SESSION_WAITING && event == SESSION_EVENT_END;
-    *out = (struct session_ending){.status = ended, .reason = is_called_off ? END_LEFT : endings[event].reason};
+    *out =
+        (struct session_ending){.status = ended, .reason = is_called_off ? END_LEFT : endings[event].reason};
     return true;
 }
 
@@ -98,7 +100,8 @@ static const struct topic_prompt *first_unused(const struct topic_prompt *prompt
 
 /* The least recently shown one of `type`; of any type when that is PROMPT_TYPE_COUNT. */
 static const struct topic_prompt *longest_ago(const struct topic_prompt *prompts, size_t count,
-                                              const char *const *shown, int shown_count, enum prompt_type type)
+                                              const char *const *shown, int shown_count,
+                                              enum prompt_type type)
 {
     const struct topic_prompt *best = NULL;
     int best_at = 0;
@@ -192,7 +195,8 @@ void session_run_present(struct session_run *run, int who, int64_t now_ms)
     run->dropped_at_ms[who] = 0;
     if (run->first_joined_at_ms == 0)
         run->first_joined_at_ms = now_ms;
-    /* The first to come back to a session taken over after a crash: the other one has the grace from now on. */
+    /* The first to come back to a session taken over after a crash: the other one has the grace from now on.
+     */
     if (!run->is_present[1 - who])
         session_run_absent(run, 1 - who, now_ms);
 }
@@ -219,7 +223,8 @@ static bool has_prompts_left(const struct session_run *run, const struct session
     return run->prompt_count > 0 && run->prompts_shown < max;
 }
 
-enum err session_run_request_prompt(struct session_run *run, const struct session_limits *limits, int64_t now_ms)
+enum err session_run_request_prompt(struct session_run *run, const struct session_limits *limits,
+                                    int64_t now_ms)
 {
     if (run->status != SESSION_ACTIVE || !has_prompts_left(run, limits))
         return ERR_CONFLICT;
@@ -258,7 +263,9 @@ static void pick_active(const struct session_run *run, const struct session_limi
     for (int who = 0; who < 2; who++) {
         if (run->dropped_at_ms[who])
             offer(best, run->dropped_at_ms[who] + limits->grace_ms,
-                  (struct session_action){.kind = ACTION_END, .event = SESSION_EVENT_DROP, .who = who,
+                  (struct session_action){.kind = ACTION_END,
+                                          .event = SESSION_EVENT_DROP,
+                                          .who = who,
                                           .at_ms = run->dropped_at_ms[who]});
     }
     offer(best, run->limit_at_ms,
@@ -289,14 +296,15 @@ static struct due pick(const struct session_run *run, const struct session_limit
 
 static void end_run(struct session_run *run, const struct session_action *action, int64_t now_ms)
 {
-    int64_t until_ms = action->event == SESSION_EVENT_DROP ? run->dropped_at_ms[action->who] : now_ms;
+    int64_t until_ms = action->at_ms ? action->at_ms : now_ms;
     struct session_ending ending;
     bool is_legal = session_ending_of(run->status, action->event, until_ms - run->started_at_ms, &ending);
     assert(is_legal); /* pick offers only what the table allows */
     run->status = ending.status;
 }
 
-struct session_action session_run_due(struct session_run *run, const struct session_limits *limits, int64_t now_ms)
+struct session_action session_run_due(struct session_run *run, const struct session_limits *limits,
+                                      int64_t now_ms)
 {
     struct due due = pick(run, limits);
     if (due.at_ms > now_ms)
@@ -304,7 +312,8 @@ struct session_action session_run_due(struct session_run *run, const struct sess
     switch (due.action.kind) {
     case ACTION_END: end_run(run, &due.action, now_ms); break;
     case ACTION_SHOW_PROMPT:
-        due.action.prompt = session_choose_prompt(run->prompts, run->prompt_count, run->shown_keys, run->prompts_shown);
+        due.action.prompt =
+            session_choose_prompt(run->prompts, run->prompt_count, run->shown_keys, run->prompts_shown);
         note_shown(run, due.action.prompt->key, now_ms);
         break;
     case ACTION_WARN_LIMIT: run->is_warned = true; break;

@@ -1,7 +1,8 @@
 /* Topics: names, who may talk about one, and the prompt a conversation starts with. */
 #include "conversation/domain/topic.h"
 
-const char *const topic_category_names[] = {"daily_life", "travel", "work", "hobbies", "culture", "news", "other", NULL};
+const char *const topic_category_names[] = {"daily_life", "travel", "work",  "hobbies",
+                                            "culture",    "news",   "other", NULL};
 const char *const prompt_type_names[] = {"icebreaker", "main", "follow_up", NULL};
 const char *const prompt_category_names[] = {"icebreaker", "main_topic", "follow_up", NULL};
 
@@ -9,7 +10,8 @@ const char *const prompt_category_names[] = {"icebreaker", "main_topic", "follow
 
 enum err topic_access(const struct topic *topic, enum tier tier, const char **reason)
 {
-    /* The tier first: skills can be earned, so "get these skills" must not be said to someone they would not help. */
+    /* The tier first: skills can be earned, so "get these skills" must not be said to someone they would not
+     * help. */
     if (tier == TIER_FREE && topic->level > FREE_LEVEL_MAX) {
         *reason = "TIER";
         return ERR_TOPIC_LOCKED;

@@ -5,8 +5,11 @@
 
 #define ROUTES_MAX 64
 
+#define PARAM_NAME_MAX 16
+
 static const struct route *routes;
 static size_t route_count;
+static char param_names[ROUTES_MAX][ROUTE_PARAMS_MAX][PARAM_NAME_MAX]; /* of each row, by position */
 
 static const char *const method_names[HTTP_METHOD_COUNT] = {
     [GET] = "GET", [POST] = "POST", [PUT] = "PUT", [PATCH] = "PATCH",
@@ -18,12 +21,27 @@ const char *router_method_name(enum http_method method)
     return method < HTTP_METHOD_COUNT ? method_names[method] : "OTHER";
 }
 
+static void take_param_names(const struct route *route, char names[ROUTE_PARAMS_MAX][PARAM_NAME_MAX])
+{
+    struct str rest = str_of(route->path);
+    int n = 0;
+    while (rest.p) {
+        struct str segment = str_cut(&rest, '/');
+        if (segment.n == 0 || segment.p[0] != ':')
+            continue;
+        bool fits = n < ROUTE_PARAMS_MAX && str_copy((struct str){segment.p + 1, segment.n - 1}, names[n], PARAM_NAME_MAX);
+        assert(fits);
+        n++;
+    }
+}
+
 void router_init(const struct route *table, size_t count)
 {
     assert(count <= ROUTES_MAX);
     for (size_t i = 0; i < count; i++) {
         assert(table[i].path[0] == '/' && table[i].handler);
         assert(!table[i].limit || table[i].auth == AUTH_USER); /* limits are per user */
+        take_param_names(&table[i], param_names[i]);
         for (size_t k = 0; k < i; k++)
             assert(table[i].method != table[k].method || !str_eqz(str_of(table[i].path), table[k].path));
     }
@@ -32,17 +50,17 @@ void router_init(const struct route *table, size_t count)
 }
 
 /* Walks pattern and path together; parameters are collected, and match any non-empty segment. */
-static bool path_matches(const char *pattern, struct str path, struct route_match *m)
+static bool path_matches(size_t row, struct str path, struct route_match *m)
 {
-    struct str want = str_of(pattern), have = path;
+    struct str want = str_of(routes[row].path), have = path;
     m->param_count = 0;
     while (want.p && have.p) {
         struct str w = str_cut(&want, '/'), h = str_cut(&have, '/');
         if (w.n && w.p[0] == ':') {
             if (!h.n)
                 return false;
-            assert(m->param_count < ROUTE_PARAMS_MAX);
-            m->params[m->param_count++] = (struct field_param){.name = w.p + 1, .value = h};
+            m->params[m->param_count] = (struct field_param){.name = param_names[row][m->param_count], .value = h};
+            m->param_count++;
         } else if (!str_eq(w, h)) {
             return false;
         }
@@ -68,7 +86,7 @@ void router_match(enum http_method method, struct str path, bool on_ops_port, bo
         struct route_match m;
         const struct route *r = &routes[i];
         struct str candidate = r->flags & ROUTE_OPS ? path : below;
-        if (!is_served(r, on_ops_port, on_api_port) || !candidate.p || !path_matches(r->path, candidate, &m))
+        if (!is_served(r, on_ops_port, on_api_port) || !candidate.p || !path_matches(i, candidate, &m))
             continue;
         out->allowed_methods |= 1u << r->method;
         /* an exact path wins over one with parameters: /match-request/status over /match-request/:id */

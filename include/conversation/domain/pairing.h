@@ -1,15 +1,16 @@
 /* The pairing index: the waiting requests, and who is paired with whom (docs/matchmaking.md, "The index").
  * No I/O, no clock of its own; the same calls with the same times give the same pairs.
  *
- * What it decides, exactly. A request sleeps until its wait starts. Its phase then follows its wait, and is the any-level one from
- * `last_pass_ms` before its expiry. It is due when its wait starts and whenever its phase rises. pairing_next takes the requests
- * due at `now_ms` in the order of due time (the earliest untried one), wait start, id, and tries each once: of the
- * requests that pairing_admits lets it have at `now_ms`, it gets the one with the highest score, then the earliest
- * wait start, then the smallest id; both leave the index. A pair's phase is the higher of the two, so a fresh arrival
- * finds an old waiter on the old one's terms.
+ * What it decides, exactly. A request sleeps until its wait starts. Its phase then follows its wait, and is
+ * the any-level one from `last_pass_ms` before its expiry. It is due when its wait starts and whenever its
+ * phase rises. pairing_next takes the requests due at `now_ms` in the order of due time (the earliest untried
+ * one), wait start, id, and tries each once: of the requests that pairing_admits lets it have at `now_ms`, it
+ * gets the one with the highest score, then the earliest wait start, then the smallest id; both leave the
+ * index. A pair's phase is the higher of the two, so a fresh arrival finds an old waiter on the old one's
+ * terms.
  *
- * Work per try grows with the distinct kinds of request (level, wishes, tier, accent) in the reachable topics, not
- * with the requests of a kind and not with the queue. */
+ * Work per try grows with the distinct kinds of request (level, wishes, tier, accent) in the reachable
+ * topics, not with the requests of a kind and not with the queue. */
 #ifndef CONVERSATION_DOMAIN_PAIRING_H
 #define CONVERSATION_DOMAIN_PAIRING_H
 
@@ -21,9 +22,9 @@
 struct pairing;
 
 struct pairing_rules {
-    int min_score;                          /* from 30 s on: MIN_COMPATIBILITY_SCORE */
-    int64_t last_pass_ms;                   /* how long before its expiry a request gets its one any-level pass */
-    const struct topic_pair *compatible;    /* borrowed for the index's life */
+    int min_score;        /* from 30 s on: MIN_COMPATIBILITY_SCORE */
+    int64_t last_pass_ms; /* how long before its expiry a request gets its one any-level pass */
+    const struct topic_pair *compatible; /* borrowed for the index's life */
     size_t compatible_count;
 };
 
@@ -41,9 +42,9 @@ struct pairing_ticket {
 
 struct pairing_pair {
     struct pairing_ticket first, second; /* first waited longer; its topic is the session's */
-    int score, level_difference;        /* difference in levels, 0 = same */
+    int score, level_difference;         /* difference in levels, 0 = same */
     bool is_tandem;
-    bool is_any_level;                  /* came from the any-level phase: both get the notice */
+    bool is_any_level; /* came from the any-level phase: both get the notice */
     enum match_phase phase;
 };
 
@@ -58,25 +59,27 @@ bool pairing_add(struct pairing *p, const struct match_request *r);
 bool pairing_remove(struct pairing *p, const struct uuid *request_id); /* false: not in it */
 bool pairing_contains(const struct pairing *p, const struct uuid *request_id);
 
-/* The next pair at `now_ms` in the order above; false when there is none left to find now. Call until false. Time that steps
- * back is taken as standing still. */
+/* The next pair at `now_ms` in the order above; false when there is none left to find now. Call until false.
+ * Time that steps back is taken as standing still. */
 bool pairing_next(struct pairing *p, int64_t now_ms, struct pairing_pair *out);
 
-/* Takes out a request whose expiry has come, the earliest first; false when none. Call until false, after pairing_next
- * said false, so that the last any-level pass has been made. An expires_at_ms of 0 never comes. */
+/* Takes out a request whose expiry has come, the earliest first; false when none. Call until false, after
+ * pairing_next said false, so that the last any-level pass has been made. An expires_at_ms of 0 never comes.
+ */
 bool pairing_expire(struct pairing *p, int64_t now_ms, struct pairing_ticket *out);
 
-/* When pairing_next or pairing_expire can next have something to do without a new arrival; INT64_MAX: never. */
+/* When pairing_next or pairing_expire can next have something to do without a new arrival; INT64_MAX: never.
+ */
 int64_t pairing_next_due_ms(const struct pairing *p);
 
 size_t pairing_count(const struct pairing *p);
 /* Calls back once per target language with the number of its waiting requests. */
-void pairing_count_by_language(const struct pairing *p, void (*each)(const char *language, size_t n, void *arg),
-                               void *arg);
+void pairing_count_by_language(const struct pairing *p,
+                               void (*each)(const char *language, size_t n, void *arg), void *arg);
 
-/* The rule itself: whether two requests may be paired at `now_ms`, and how. The index decides by the same terms
- * without looking at every request. */
-bool pairing_admits(const struct pairing_rules *rules, const struct match_request *a, const struct match_request *b,
-                    int64_t now_ms, struct pairing_pair *out);
+/* The rule itself: whether two requests may be paired at `now_ms`, and how. The index decides by the same
+ * terms without looking at every request. */
+bool pairing_admits(const struct pairing_rules *rules, const struct match_request *a,
+                    const struct match_request *b, int64_t now_ms, struct pairing_pair *out);
 
 #endif

@@ -1,5 +1,6 @@
 /* Port: Redis — what may be lost or can be rebuilt from the database (docs/ARCHITECTURE.md, "Redis keys").
- * Every operation reports OK or ERR_KV_UNAVAILABLE, at once while Redis is known to be away. */
+ * Every operation reports OK, or ERR_KV_UNAVAILABLE (at once while Redis is known to be away), or ERR_INTERNAL when a key holds what
+ * this service did not write (logged). */
 #ifndef CONVERSATION_PORTS_KV_H
 #define CONVERSATION_PORTS_KV_H
 
@@ -24,7 +25,7 @@ struct rate_limit {
 void kv_rate_take(struct flow *f, const struct rate_limit *limit, const struct uuid *user_id, int64_t *retry_after_ms);
 
 /* The shared queue: match_queue:{lang}:{level}:{topic} and match_request:{id}. */
-void kv_queue_add(struct flow *f, const struct match_request *r);
+void kv_queue_add(struct flow *f, const struct match_request *requests, size_t count); /* again: changes nothing */
 void kv_queue_remove(struct flow *f, const struct uuid *request_ids, size_t count);
 
 /* session:{id} and user_session:{userId}; refreshed while the session lives. */

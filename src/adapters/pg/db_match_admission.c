@@ -6,20 +6,12 @@
 
 /* $1 user, $2 language, $3 topic, $4 level, $5 week's start, $6 now.
  *
- * talks: the user's sessions that were active, of which come the week's usage and the history.
+ * The week's usage looks at sessions created up to eight days earlier: a scheduled one is paired up to seven days ahead.
  * waits: of the latest 200 matches in the language within the last hour; the bound keeps the read short on a busy day,
  * when the latest 200 say more than the hour. */
 static const struct pg_statement ADMISSION = {
     .name = "match_admission",
-    .sql = "WITH talks AS ("
-           "    SELECT s.status, s.started_at, s.ended_at, q.user_id AS partner_id"
-           "      FROM session_participants p"
-           "      JOIN sessions s ON s.id = p.session_id AND s.started_at IS NOT NULL"
-           "      JOIN session_participants q ON q.session_id = p.session_id AND q.position = 1 - p.position"
-           "     WHERE p.user_id = $1"
-           "), past AS ("
-           "    SELECT partner_id, max(coalesce(ended_at, started_at)) AS spoke_at FROM talks GROUP BY partner_id"
-           "), waits AS ("
+    .sql = "WITH waits AS ("
            "    SELECT r.current_level = $4 AS is_level, r.current_level = $4 AND r.topic_code = $3 AS is_topic,"
            "           extract(epoch FROM r.matched_at - coalesce(r.scheduled_for, r.created_at)) AS seconds"
            "      FROM match_requests r"
@@ -36,15 +28,15 @@ static const struct pg_statement ADMISSION = {
            "           END AS seconds"
            "      FROM waits"
            ") "
-           "SELECT (SELECT count(*) FROM talks WHERE status <> 'aborted' AND started_at >= " PG_AT("$5") "),"
+           "SELECT (SELECT count(*) FROM session_participants p JOIN sessions s ON s.id = p.session_id"
+           "         WHERE p.user_id = $1 AND p.created_at >= " PG_AT("$5") " - interval '8 days'"
+           "           AND s.started_at >= " PG_AT("$5") " AND s.status <> 'aborted'),"
            "       EXISTS (SELECT FROM session_participants p WHERE p.user_id = $1 AND p.is_live),"
            "       EXISTS (SELECT FROM match_requests r WHERE r.user_id = $1 AND r.status = 'pending'),"
            "       coalesce((SELECT greatest(round(seconds), 0)::bigint FROM median WHERE seconds IS NOT NULL), -1),"
-           "       ARRAY(SELECT partner_id FROM past ORDER BY partner_id),"
-           "       ARRAY(SELECT " PG_MS("spoke_at") " FROM past ORDER BY partner_id),"
-           "       ARRAY(" MATCH_EXCLUDED("$1::uuid") "),"
+           "       past.partners, past.times, " MATCH_EXCLUDED("$1") ","
            "       t.id IS NOT NULL, " TOPIC_COLUMNS("$1::uuid")
-           "  FROM (VALUES (1)) one"
+           "  FROM (VALUES (1)) one" MATCH_PAST("$1")
            "  LEFT JOIN topics t ON t.code = $3 AND t.target_language_code = $2 AND t.is_active"};
 
 static enum err read_admission(struct flow *f, const struct pg_rows *rows, void *out)

@@ -24,12 +24,21 @@
 /* The session as it is after the statement: `moved` where it was updated, else `locked`. */
 #define SESSION_AFTER "s AS (SELECT * FROM moved UNION ALL SELECT * FROM locked WHERE NOT EXISTS (SELECT FROM moved))"
 
-/* The participants `seats_after` of the ended sessions `moved`, and the events of the latter, at time `at` for correlation id
- * `correlation`. A session that never began leaves no event. averageRating and recordingUrl are not known yet. */
+/* What every ending does besides: of the ended sessions `moved`, the participants `seats_after`, who has talked to whom, and the
+ * event, at time `at` for correlation id `correlation`. A session that never began leaves no event. Of the event's payload,
+ * averageRating is not known yet, recordingUrl seldom. */
 #define SESSION_LEFT(at)                                                                                     \
     "seats_after AS ("                                                                                       \
     "    UPDATE session_participants p SET left_at = coalesce(p.left_at, " at "), is_live = false"           \
     "      FROM moved WHERE p.session_id = moved.id RETURNING p.*"                                           \
+    "), talked AS ("                                                                                         \
+    "    INSERT INTO past_partners (user_id, partner_id, last_spoke_at)"                                     \
+    "    SELECT a.user_id, b.user_id, m.ended_at"                                                            \
+    "      FROM moved m"                                                                                     \
+    "      JOIN seats_after a ON a.session_id = m.id"                                                        \
+    "      JOIN seats_after b ON b.session_id = m.id AND b.position <> a.position"                           \
+    "     WHERE m.started_at IS NOT NULL"                                                                    \
+    "    ON CONFLICT (user_id, partner_id) DO UPDATE SET last_spoke_at = excluded.last_spoke_at"             \
     ")"
 #define SESSION_END_EVENT(at, correlation)                                                                   \
     "event AS ("                                                                                             \

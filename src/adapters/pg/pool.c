@@ -15,10 +15,9 @@
 #include "schema.h"
 #include "sqlstate.h"
 
-#define WAITING_MAX 10000 /* a pool's queue; beyond it the service is overloaded */
-#define SHARED_MAX  64 /* statements a sync: more gain nothing (tests/bench/pg_writes.c) and roll more back \
-                        */
-#define PIPELINE_DEPTH 32 /* batches of one in flight on a connection */
+#define WAITING_MAX    10000 /* a pool's queue; beyond it the service is overloaded */
+#define SHARED_MAX     64    /* statements a sync: what fails rolls so many neighbours back */
+#define PIPELINE_DEPTH 32    /* batches of one in flight on a connection */
 
 static struct pg_pool readers = {.name = "reader", .batch_max = 1, .may_retry_lost = true};
 static struct pg_pool writers = {.name = "writer", .batch_max = SHARED_MAX};

@@ -69,17 +69,23 @@ static void add_request_hash(struct redis_batch *b, const struct match_request *
 /* The hash comes first: whoever finds the member finds the hash. The set is kept for the longest lifetime
  * there is past the last add, for a request with little time left must not shorten that of the others;
  * members older than that were left by somebody who died. */
-void kv_queue_add(struct flow *f, const struct match_request *r)
+static void add_request(struct redis_batch *b, const struct match_request *r)
 {
     char queue[sizeof "match_queue:::" + LANG_MAX + 2 + TOPIC_MAX];
     snprintf(queue, sizeof queue, "match_queue:%s:%s:%s", r->target_language, level_names[r->level],
              r->topic_code);
-    struct redis_batch *b = redis_batch_new(f, &commands);
     add_request_hash(b, r, queue);
     redis_batch_add(b, "ZREMRANGEBYSCORE %s -inf %" PRId64, queue,
                     clock_now_ms() - QUEUE_TTL_MAX_SECONDS * 1000);
     redis_batch_add(b, "ZADD %s %" PRId64 " %s", queue, match_wait_start_ms(r), UUIDZ(&r->id));
     redis_batch_add(b, "EXPIRE %s %d", queue, QUEUE_TTL_MAX_SECONDS);
+}
+
+void kv_queue_add(struct flow *f, const struct match_request *requests, size_t count)
+{
+    struct redis_batch *b = redis_batch_new(f, &commands);
+    for (size_t i = 0; i < count; i++)
+        add_request(b, &requests[i]);
     redis_batch_submit(b);
 }
 

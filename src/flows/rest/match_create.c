@@ -181,7 +181,7 @@ static void run(struct flow *f)
     AWAIT(f, db_match_request_insert(f, &c->request));
     metric_add(M_MATCH_REQUESTS, 1, c->request.target_language, c->request.topic_code, NULL);
     if (c->request.mode == MATCH_NOW) {
-        AWAIT_TRY(f, &c->queue_err, kv_queue_add(f, &c->request));
+        AWAIT_TRY(f, &c->queue_err, kv_queue_add(f, &c->request, 1));
         if (c->queue_err) { /* the shared queue is away: take the request back, so that a retry finds a clean slate */
             AWAIT_TRY(f, &c->undo_err, db_match_request_cancel(f, &c->request.id, &c->request.user_id, &c->undo));
             FLOW_FAIL(f, c->queue_err);

@@ -164,7 +164,7 @@ int64_t direct_int(struct flow *f, const char *sql_format, ...)
 
 void direct_truncate(struct flow *f)
 {
-    EXEC(f, "TRUNCATE user_skills, match_requests, sessions, session_participants, session_prompts, ratings, reports,"
+    EXEC(f, "TRUNCATE user_skills, match_requests, sessions, session_participants, past_partners, session_prompts, ratings, reports,"
             " recordings, user_flags, user_blocks, event_outbox RESTART IDENTITY");
 }
 

@@ -122,8 +122,10 @@ static void an_error_of_the_commit_finds_its_statement(void **state)
         call_start(&calls[i]);
     }
     TURN_UNTIL(all_flows_ended, NULL);
+    /* Sent again alone, over two writers: either of the two equal ones may come first. */
+    assert_true(calls[3].err != calls[4].err);
     for (int i = 0; i < 10; i++)
-        assert_int_equal(calls[i].err, i == 4 ? ERR_CONFLICT : OK);
+        assert_true(calls[i].err == OK || ((i == 3 || i == 4) && calls[i].err == ERR_CONFLICT));
     assert_int_equal(call_now(&lone), ERR_CONFLICT);
     assert_int_equal(admin_int("SELECT count(*) FROM late"), 9);
 }

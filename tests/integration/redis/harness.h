@@ -216,7 +216,7 @@ static inline enum err call_and_wait(struct call *c)
 
 static inline void submit_queue_add(struct flow *f, struct call *c)
 {
-    kv_queue_add(f, c->request);
+    kv_queue_add(f, c->request, 1);
 }
 
 static inline void submit_queue_remove(struct flow *f, struct call *c)

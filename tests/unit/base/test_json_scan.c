@@ -1,5 +1,6 @@
-/* The JSON scanner: tables in the manner of JSONTestSuite, and jansson as the oracle on random documents, whole and damaged.
- *   JSON_SEED=n, JSON_DOCUMENTS=n   as for every random test: the first seed, and how many documents */
+/* The JSON scanner: tables in the manner of JSONTestSuite, and jansson as the oracle on random documents,
+ * whole and damaged. JSON_SEED=n, JSON_DOCUMENTS=n   as for every random test: the first seed, and how many
+ * documents */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -252,8 +253,9 @@ static void every_type_is_told(void **state)
     static const struct {
         struct str text;
         enum json_type type;
-    } rows[] = {{STR("{}"), JSON_OBJECT}, {STR("[]"), JSON_ARRAY},   {STR("\"\""), JSON_STRING}, {STR("-1.5e3"), JSON_NUMBER},
-                {STR("true"), JSON_TRUE}, {STR("false"), JSON_FALSE}, {STR("null"), JSON_NULL}};
+    } rows[] = {{STR("{}"), JSON_OBJECT},     {STR("[]"), JSON_ARRAY},  {STR("\"\""), JSON_STRING},
+                {STR("-1.5e3"), JSON_NUMBER}, {STR("true"), JSON_TRUE}, {STR("false"), JSON_FALSE},
+                {STR("null"), JSON_NULL}};
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         struct str rest = rows[i].text, value;
         enum json_type type;
@@ -281,7 +283,8 @@ static void an_object_is_iterated(void **state)
 {
     (void)state;
     struct str rest = json_inside(STR("{ \"a\" : 1 ,\"b,}\":\"x\",\"\":{\"c\":[]} }")), key, value;
-    static const char *const keys[] = {"\"a\"", "\"b,}\"", "\"\""}, *const values[] = {"1", "\"x\"", "{\"c\":[]}"};
+    static const char *const keys[] = {"\"a\"", "\"b,}\"", "\"\""}, *const values[] = {"1", "\"x\"",
+                                                                                       "{\"c\":[]}"};
     enum json_type type;
     size_t n = 0;
     while (json_next_member(&rest, &key, &value, &type)) {
@@ -296,7 +299,8 @@ static void an_object_is_iterated(void **state)
 static void a_member_is_found_by_its_name(void **state)
 {
     (void)state;
-    struct str object = STR("{\"x\":{\"sdp\":0},\"sdp\":1,\"s\\u0064p\":\"2\",\"sdpx\":3,\"n\\u0000\":4}"), value;
+    struct str object = STR("{\"x\":{\"sdp\":0},\"sdp\":1,\"s\\u0064p\":\"2\",\"sdpx\":3,\"n\\u0000\":4}"),
+               value;
     enum json_type type;
     assert_true(json_member(object, "sdp", &value, &type));
     assert_true(str_eqz(value, "\"2\"") && type == JSON_STRING); /* the last one, escaped though it is */
@@ -344,7 +348,8 @@ static void strings_are_unescaped(void **state)
         {STR("\"\\uDE00\""), STR("\xEF\xBF\xBD")},
         {STR("\"\\uD800x\""), STR("\xEF\xBF\xBDx")},
         {STR("\"\\uD800\\n\""), STR("\xEF\xBF\xBD\n")},
-        {STR("\"\\uD800\\u0041\""), STR("\xEF\xBF\xBD""A")},
+        {STR("\"\\uD800\\u0041\""), STR("\xEF\xBF\xBD"
+                                        "A")},
         {STR("\"\\uD800\\uD83D\\uDE00\""), STR("\xEF\xBF\xBD\xF0\x9F\x98\x80")},
         {STR("\"\\uDE00\\uD83D\""), STR("\xEF\xBF\xBD\xEF\xBF\xBD")},
         {STR("\"\xC3\xA9\""), STR("\xC3\xA9")},
@@ -374,9 +379,16 @@ static uint64_t from_environment(const char *name, uint64_t otherwise)
 
 static void add_random_string(struct buf *b, uint64_t *random)
 {
-    static const char *const pieces[] = {"a",      "join_session", " ",        "\\n",    "\\\"", "\\\\", "\\/",
-                                         "\\u0041", "\\u0000",      "\\uD83D\\uDE00", "\\ud800", "é",    "€",    "😀",
-                                         "{",      "]",            "12345678", ":",      ",",    "\x7F"};
+    static const char *const pieces[] = {"a",        "join_session",
+                                         " ",        "\\n",
+                                         "\\\"",     "\\\\",
+                                         "\\/",      "\\u0041",
+                                         "\\u0000",  "\\uD83D\\uDE00",
+                                         "\\ud800",  "é",
+                                         "€",        "😀",
+                                         "{",        "]",
+                                         "12345678", ":",
+                                         ",",        "\x7F"};
     buf_addc(b, '"');
     for (unsigned n = random_below(random, 6); n > 0; n--)
         buf_addz(b, pieces[random_below(random, sizeof pieces / sizeof pieces[0])]);
@@ -391,7 +403,8 @@ static void add_random_space(struct buf *b, uint64_t *random)
 
 static void add_random_value(struct buf *b, uint64_t *random, int depth)
 {
-    static const char *const scalars[] = {"0", "-1", "1.5", "2e3", "1E-2", "true", "false", "null", "12345", "-0.0"};
+    static const char *const scalars[] = {"0",    "-1",    "1.5",  "2e3",   "1E-2",
+                                          "true", "false", "null", "12345", "-0.0"};
     unsigned kind = random_below(random, depth < 5 ? 4 : 2);
     add_random_space(b, random);
     if (kind == 0) {
@@ -422,7 +435,8 @@ static void damage(struct buf *b, uint64_t *random)
     static const char bytes[] = "[]{}\":,\\u0eE+-.x \n\t\x01\x80\xC3\xED\xF4";
     for (unsigned n = 1 + random_below(random, 2); n > 0 && b->n > 0; n--) {
         unsigned at = random_below(random, (unsigned)b->n);
-        char byte = bytes[random_below(random, sizeof bytes - 1)]; /* no NUL: jansson skips it between values */
+        char byte =
+            bytes[random_below(random, sizeof bytes - 1)]; /* no NUL: jansson skips it between values */
         switch (random_below(random, 4)) {
         case 0: b->p[at] = byte; break;
         case 1: b->n = at; break; /* cut off */
@@ -438,8 +452,8 @@ static void damage(struct buf *b, uint64_t *random)
     }
 }
 
-/* Where jansson refuses what RFC 8259 allows: numbers out of its range, keys with NUL, lone surrogates, and the depth
- * it does not share. */
+/* Where jansson refuses what RFC 8259 allows: numbers out of its range, keys with NUL, lone surrogates, and
+ * the depth it does not share. */
 static bool is_jansson_only(const json_error_t *error)
 {
     enum json_error_code code = json_error_code(error);

@@ -12,15 +12,20 @@ static const char *const accepted[] = {
     /* Chrome */
     "candidate:1467250027 1 udp 2122260223 192.168.0.196 46243 typ host generation 0 ufrag Xk4j network-id 1 "
     "network-cost 10",
-    "candidate:1853887674 1 udp 1518280447 47.61.61.61 36768 typ srflx raddr 192.168.0.196 rport 36768 generation 0 "
+    "candidate:1853887674 1 udp 1518280447 47.61.61.61 36768 typ srflx raddr 192.168.0.196 rport 36768 "
+    "generation 0 "
     "ufrag Xk4j network-id 1 network-cost 999",
-    "candidate:842163049 1 udp 1677729535 198.51.100.7 61000 typ srflx raddr 0.0.0.0 rport 0 generation 0 ufrag EsAw "
+    "candidate:842163049 1 udp 1677729535 198.51.100.7 61000 typ srflx raddr 0.0.0.0 rport 0 generation 0 "
+    "ufrag EsAw "
     "network-cost 999",
-    "candidate:3498147984 1 udp 41885439 203.0.113.9 50000 typ relay raddr 198.51.100.7 rport 61000 generation 0",
+    "candidate:3498147984 1 udp 41885439 203.0.113.9 50000 typ relay raddr 198.51.100.7 rport 61000 "
+    "generation 0",
     "candidate:435653019 1 tcp 1845501695 192.168.0.196 9 typ host tcptype active generation 0 network-id 1",
     "candidate:1052353102 1 tcp 1518214911 2001:db8::2:1 9 typ host tcptype active generation 0",
-    "candidate:2025372183 1 udp 2122262783 2001:db8:85a3::8a2e:370:7334 58033 typ host generation 0 network-id 2",
-    "candidate:0 1 UDP 2113937151 7f1c2b3a-4d5e-6f70-8192-a3b4c5d6e7f8.local 51337 typ host generation 0 ufrag abcd",
+    "candidate:2025372183 1 udp 2122262783 2001:db8:85a3::8a2e:370:7334 58033 typ host generation 0 "
+    "network-id 2",
+    "candidate:0 1 UDP 2113937151 7f1c2b3a-4d5e-6f70-8192-a3b4c5d6e7f8.local 51337 typ host generation 0 "
+    "ufrag abcd",
     "a=candidate:1 2 udp 2113929470 192.0.2.1 50001 typ host",
     /* Firefox */
     "candidate:0 1 UDP 2122252543 192.168.1.2 51337 typ host",
@@ -29,7 +34,8 @@ static const char *const accepted[] = {
     "candidate:3 1 UDP 92217087 203.0.113.77 61234 typ relay raddr 203.0.113.77 rport 61234",
     "candidate:0 2 UDP 2122252542 0d8ab7ff-5c4e-4fb3-8bde-b6c66a1c1a77.local 51338 typ host",
     /* Safari */
-    "candidate:842163049 1 udp 1677722111 203.0.113.3 60312 typ srflx raddr 0.0.0.0 rport 0 generation 0 ufrag /aZ+ "
+    "candidate:842163049 1 udp 1677722111 203.0.113.3 60312 typ srflx raddr 0.0.0.0 rport 0 generation 0 "
+    "ufrag /aZ+ "
     "network-cost 50",
     "candidate:3885250869 1 udp 2122260223 fe80::1c2d:3e4f:5a6b:7c8d 60312 typ host generation 0",
     /* the grammar's corners */
@@ -112,7 +118,8 @@ static const struct {
     {"candidate:1 1 udp 1 under_score.local 1 typ host", ADDRESS},
     {"candidate:1 1 udp 1 <script>.local 1 typ host", ADDRESS},
     {"candidate:1 1 udp 1 "
-     "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa.local 1 typ host", ADDRESS},
+     "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa.local 1 typ host",
+     ADDRESS},
     {"candidate:1 1 udp 1 192.0.2.1", PORT},
     {"candidate:1 1 udp 1 192.0.2.1 65536 typ host", PORT},
     {"candidate:1 1 udp 1 192.0.2.1 -1 typ host", PORT},

@@ -8,8 +8,8 @@
 
 #include "conversation/codec/sdp.h"
 
-#define FINGERPRINT                                                                                          \
-    "a=fingerprint:sha-256 D2:FA:0E:C3:22:59:5E:14:95:69:92:3D:13:B4:84:24:"                                 \
+#define FINGERPRINT                                                          \
+    "a=fingerprint:sha-256 D2:FA:0E:C3:22:59:5E:14:95:69:92:3D:13:B4:84:24:" \
     "2C:C2:A2:C0:3E:FD:34:8E:5E:EA:6F:AF:52:CE:E6:0F\r\n"
 #define SESSION     "v=0\r\no=- 4611731400430051336 2 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\n"
 #define AUDIO       "m=audio 9 UDP/TLS/RTP/SAVPF 111 0\r\nc=IN IP4 0.0.0.0\r\n"
@@ -31,8 +31,7 @@ static const char chrome_offer[] =
     "a=rtcp:9 IN IP4 0.0.0.0\r\n"
     "a=ice-ufrag:Xk4j\r\n"
     "a=ice-pwd:W2uYro5tbBCZbDgSSLQfPyDn\r\n"
-    "a=ice-options:trickle\r\n" FINGERPRINT
-    "a=setup:actpass\r\n"
+    "a=ice-options:trickle\r\n" FINGERPRINT "a=setup:actpass\r\n"
     "a=mid:0\r\n"
     "a=extmap:1 urn:ietf:params:rtp-hdrext:ssrc-audio-level\r\n"
     "a=extmap:2 http://www.webrtc.org/experiments/rtp-hdrext/abs-send-time\r\n"
@@ -53,8 +52,7 @@ static const char chrome_offer[] =
     "c=IN IP4 0.0.0.0\r\n"
     "a=ice-ufrag:Xk4j\r\n"
     "a=ice-pwd:W2uYro5tbBCZbDgSSLQfPyDn\r\n"
-    "a=ice-options:trickle\r\n" FINGERPRINT
-    "a=setup:actpass\r\n"
+    "a=ice-options:trickle\r\n" FINGERPRINT "a=setup:actpass\r\n"
     "a=mid:1\r\n"
     "a=sctp-port:5000\r\n"
     "a=max-message-size:262144\r\n";
@@ -71,12 +69,13 @@ static const char chrome_answer_gathered[] =
     "c=IN IP4 192.168.1.4\r\n"
     "b=AS:64\r\n"
     "a=rtcp:9 IN IP4 0.0.0.0\r\n"
-    "a=candidate:1467250027 1 udp 2122260223 192.168.1.4 54609 typ host generation 0 network-id 1 network-cost 10\r\n"
+    "a=candidate:1467250027 1 udp 2122260223 192.168.1.4 54609 typ host generation 0 network-id 1 "
+    "network-cost 10\r\n"
     "a=candidate:435653019 1 tcp 1845501695 192.168.1.4 9 typ host tcptype active generation 0\r\n"
-    "a=candidate:1853887674 1 udp 1518280447 203.0.113.141 36768 typ srflx raddr 192.168.1.4 rport 54609 generation 0\r\n"
+    "a=candidate:1853887674 1 udp 1518280447 203.0.113.141 36768 typ srflx raddr 192.168.1.4 rport 54609 "
+    "generation 0\r\n"
     "a=ice-ufrag:0+/z\r\n"
-    "a=ice-pwd:MJRGtbZmdqMn5aM3YiJrhUvL\r\n" FINGERPRINT
-    "a=setup:active\r\n"
+    "a=ice-pwd:MJRGtbZmdqMn5aM3YiJrhUvL\r\n" FINGERPRINT "a=setup:active\r\n"
     "a=mid:0\r\n"
     "a=sendrecv\r\n"
     "a=rtcp-mux\r\n"
@@ -87,8 +86,7 @@ static const char firefox_offer[] =
     "v=0\r\n"
     "o=mozilla...THIS_IS_SDPARTA-99.0 6904012493217424462 0 IN IP4 0.0.0.0\r\n"
     "s=-\r\n"
-    "t=0 0\r\n" FINGERPRINT
-    "a=group:BUNDLE 0 1\r\n"
+    "t=0 0\r\n" FINGERPRINT "a=group:BUNDLE 0 1\r\n"
     "a=ice-options:trickle\r\n"
     "a=msid-semantic:WMS *\r\n"
     "m=audio 9 UDP/TLS/RTP/SAVPF 109 9 0 8 101\r\n"
@@ -119,8 +117,7 @@ static const char firefox_answer_bundled[] =
     "v=0\r\n"
     "o=mozilla...THIS_IS_SDPARTA-99.0 8423150043917283011 0 IN IP4 0.0.0.0\r\n"
     "s=-\r\n"
-    "t=0 0\r\n" FINGERPRINT
-    "a=group:BUNDLE 0 1\r\n"
+    "t=0 0\r\n" FINGERPRINT "a=group:BUNDLE 0 1\r\n"
     "a=ice-options:trickle\r\n"
     "a=msid-semantic:WMS *\r\n"
     "m=audio 9 UDP/TLS/RTP/SAVPF 109\r\n"
@@ -136,48 +133,45 @@ static const char firefox_answer_bundled[] =
     "a=mid:1\r\n"
     "a=sctp-port:5000\r\n";
 
-static const char safari_offer[] =
-    "v=0\r\n"
-    "o=- 2890844526 2 IN IP6 ::1\r\n"
-    "s=-\r\n"
-    "t=0 0\r\n"
-    "a=group:BUNDLE audio\r\n"
-    "m=audio 9 UDP/TLS/RTP/SAVPF 111\r\n"
-    "c=IN IP6 ::\r\n"
-    "a=mid:audio\r\n" CREDENTIALS
-    "a=rtcp-mux\r\n";
+static const char safari_offer[] = "v=0\r\n"
+                                   "o=- 2890844526 2 IN IP6 ::1\r\n"
+                                   "s=-\r\n"
+                                   "t=0 0\r\n"
+                                   "a=group:BUNDLE audio\r\n"
+                                   "m=audio 9 UDP/TLS/RTP/SAVPF 111\r\n"
+                                   "c=IN IP6 ::\r\n"
+                                   "a=mid:audio\r\n" CREDENTIALS "a=rtcp-mux\r\n";
 
-static const char everything_of_rfc_8866[] =
-    "v=0\n"
-    "o=jdoe 3724394400 3724394405 IN IP4 198.51.100.1\n"
-    "s=Call to John Smith\n"
-    "i=SDP Offer #1 \xC3\xA9\n"
-    "u=http://www.jdoe.example.com/home.html\n"
-    "e=Jane Doe <jane@jdoe.example.com>\n"
-    "e=second@example.com\n"
-    "p=+1 617 555-6011\n"
-    "c=IN IP4 233.252.0.1/127/3\n"
-    "b=CT:128\n"
-    "b=X-YZ:64\n"
-    "t=3724394400 3724398000\n"
-    "r=604800 3600 0 90000\n"
-    "z=3730928400 -1h 3749680800 0\n"
-    "t=3724484400 3724488000\n"
-    "k=prompt\n"
-    "a=recvonly\n"
-    "m=audio 49170/2 RTP/AVP 0\n"
-    "i=sound\n"
-    "c=IN IP4 198.51.100.1\n"
-    "c=IN IP4 198.51.100.2\n"
-    "b=AS:64\n"
-    "k=prompt\n" CREDENTIALS "m=audio 0 RTP/AVP 0\n";
+static const char everything_of_rfc_8866[] = "v=0\n"
+                                             "o=jdoe 3724394400 3724394405 IN IP4 198.51.100.1\n"
+                                             "s=Call to John Smith\n"
+                                             "i=SDP Offer #1 \xC3\xA9\n"
+                                             "u=http://www.jdoe.example.com/home.html\n"
+                                             "e=Jane Doe <jane@jdoe.example.com>\n"
+                                             "e=second@example.com\n"
+                                             "p=+1 617 555-6011\n"
+                                             "c=IN IP4 233.252.0.1/127/3\n"
+                                             "b=CT:128\n"
+                                             "b=X-YZ:64\n"
+                                             "t=3724394400 3724398000\n"
+                                             "r=604800 3600 0 90000\n"
+                                             "z=3730928400 -1h 3749680800 0\n"
+                                             "t=3724484400 3724488000\n"
+                                             "k=prompt\n"
+                                             "a=recvonly\n"
+                                             "m=audio 49170/2 RTP/AVP 0\n"
+                                             "i=sound\n"
+                                             "c=IN IP4 198.51.100.1\n"
+                                             "c=IN IP4 198.51.100.2\n"
+                                             "b=AS:64\n"
+                                             "k=prompt\n" CREDENTIALS "m=audio 0 RTP/AVP 0\n";
 
 static void browsers_are_accepted(void **state)
 {
     (void)state;
-    static const char *const texts[] = {chrome_offer,           chrome_answer_gathered, firefox_offer,
-                                        firefox_answer_bundled, safari_offer,           everything_of_rfc_8866,
-                                        SESSION AUDIO CREDENTIALS};
+    static const char *const texts[] = {
+        chrome_offer,           chrome_answer_gathered,   firefox_offer, firefox_answer_bundled, safari_offer,
+        everything_of_rfc_8866, SESSION AUDIO CREDENTIALS};
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
         const char *reason = "untouched";
         enum err err = sdp_check(str_of(texts[i]), &reason);
@@ -197,12 +191,12 @@ static void the_last_line_end_may_be_missing(void **state)
 
 /* --- refused --- */
 
-#define LINE   "a line is not <type>=<value>"
-#define PLACE  "a line type that does not belong here"
-#define ORDER  "a line out of order or twice"
-#define EMPTY  "a line has no value"
-#define ORIGIN "o= is not <username> <sess-id> <sess-version> IN IP4|IP6 <address>"
-#define MEDIA  "m= is not <media> <port> <proto> <fmt> …"
+#define LINE       "a line is not <type>=<value>"
+#define PLACE      "a line type that does not belong here"
+#define ORDER      "a line out of order or twice"
+#define EMPTY      "a line has no value"
+#define ORIGIN     "o= is not <username> <sess-id> <sess-version> IN IP4|IP6 <address>"
+#define MEDIA      "m= is not <media> <port> <proto> <fmt> …"
 #define CONNECTION "c= is not IN IP4|IP6 <address>"
 #define BANDWIDTH  "b= is not <type>:<number>"
 #define TIMES      "t= is not two numbers"
@@ -336,14 +330,19 @@ static const struct {
     {SESSION AUDIO ICE, "a media section has no a=fingerprint"},
     {SESSION AUDIO FINGERPRINT, "a media section has no a=ice-ufrag"},
     {SESSION AUDIO FINGERPRINT "a=ice-ufrag:F7gI\r\n", "a media section has no a=ice-pwd"},
-    {SESSION AUDIO FINGERPRINT "a=ice-pwd:x9cml/YzichV2+XlhiMu8gTw\r\n", "a media section has no a=ice-ufrag"},
+    {SESSION AUDIO FINGERPRINT "a=ice-pwd:x9cml/YzichV2+XlhiMu8gTw\r\n",
+     "a media section has no a=ice-ufrag"},
     {SESSION FINGERPRINT AUDIO ICE AUDIO, "a media section has no a=ice-ufrag"},
     {SESSION M AUDIO, "a media section has no a=fingerprint"},
-    {SESSION "a=group:LS 0 1\r\n" M "a=mid:0\r\n" AUDIO "a=mid:1\r\n", "a media section has no a=fingerprint"},
-    {SESSION "a=group:BUNDLE 0\r\n" M "a=mid:0\r\n" AUDIO "a=mid:1\r\n", "a media section has no a=fingerprint"},
+    {SESSION "a=group:LS 0 1\r\n" M "a=mid:0\r\n" AUDIO "a=mid:1\r\n",
+     "a media section has no a=fingerprint"},
+    {SESSION "a=group:BUNDLE 0\r\n" M "a=mid:0\r\n" AUDIO "a=mid:1\r\n",
+     "a media section has no a=fingerprint"},
     {SESSION "a=group:BUNDLE 0 1\r\n" M "a=mid:0\r\n" AUDIO, "a media section has no a=fingerprint"},
-    {SESSION "a=group:BUNDLE 1 0\r\n" M "a=mid:0\r\n" AUDIO "a=mid:1\r\n", "a media section has no a=fingerprint"},
-    {SESSION "a=group:BUNDLE 9 1\r\n" M "a=mid:0\r\n" AUDIO "a=mid:1\r\n", "a media section has no a=fingerprint"},
+    {SESSION "a=group:BUNDLE 1 0\r\n" M "a=mid:0\r\n" AUDIO "a=mid:1\r\n",
+     "a media section has no a=fingerprint"},
+    {SESSION "a=group:BUNDLE 9 1\r\n" M "a=mid:0\r\n" AUDIO "a=mid:1\r\n",
+     "a media section has no a=fingerprint"},
 };
 
 static void each_mistake_is_named(void **state)
@@ -355,7 +354,8 @@ static void each_mistake_is_named(void **state)
         const char *reason = NULL;
         enum err err = sdp_check(str_of(refused[i].text), &reason);
         if (err != ERR_INVALID_SDP || strcmp(reason, refused[i].reason) != 0)
-            fail_msg("text %zu: err %d, \"%s\" instead of \"%s\"", i, err, reason ? reason : "-", refused[i].reason);
+            fail_msg("text %zu: err %d, \"%s\" instead of \"%s\"", i, err, reason ? reason : "-",
+                     refused[i].reason);
     }
 }
 
@@ -398,7 +398,8 @@ static void sixty_four_sections_are_the_limit(void **state)
     buf_done(&text);
 }
 
-/* Every prefix and every one-byte change of a good text gets an answer, within the text's bounds (the sanitizers watch). */
+/* Every prefix and every one-byte change of a good text gets an answer, within the text's bounds (the
+ * sanitizers watch). */
 static void damaged_texts_get_an_answer(void **state)
 {
     (void)state;
@@ -435,14 +436,10 @@ static void the_first_ufrag_is_found(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(browsers_are_accepted),
-        cmocka_unit_test(the_last_line_end_may_be_missing),
-        cmocka_unit_test(each_mistake_is_named),
-        cmocka_unit_test(a_nul_byte_is_a_control_character),
-        cmocka_unit_test(ten_kib_is_the_limit),
-        cmocka_unit_test(sixty_four_sections_are_the_limit),
-        cmocka_unit_test(damaged_texts_get_an_answer),
-        cmocka_unit_test(the_first_ufrag_is_found),
+        cmocka_unit_test(browsers_are_accepted),       cmocka_unit_test(the_last_line_end_may_be_missing),
+        cmocka_unit_test(each_mistake_is_named),       cmocka_unit_test(a_nul_byte_is_a_control_character),
+        cmocka_unit_test(ten_kib_is_the_limit),        cmocka_unit_test(sixty_four_sections_are_the_limit),
+        cmocka_unit_test(damaged_texts_get_an_answer), cmocka_unit_test(the_first_ufrag_is_found),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -33,15 +33,18 @@ static void the_mean_is_rounded_half_up(void **state)
     assert_int_equal(level_mean(LEVEL_C2, LEVEL_C1), LEVEL_C2);
     for (int a = 0; a < LEVEL_COUNT; a++)
         for (int b = 0; b < LEVEL_COUNT; b++)
-            assert_int_equal(level_mean((enum level)a, (enum level)b), level_mean((enum level)b, (enum level)a));
+            assert_int_equal(level_mean((enum level)a, (enum level)b),
+                             level_mean((enum level)b, (enum level)a));
 }
 
 static void language_codes(void **state)
 {
     (void)state;
-    static const char *const good[] = {"es", "fil", "pt-BR", "es-419", "zh-Hant", "zh-Hant-TW", "de-CH-1996", "en-GB"};
-    static const char *const bad[] = {"",     "e",    "engl",  "ES",     "Es",     "es-",       "-es",          "es_MX",
-                                      "es-M", "es--MX", "es MX", "e1",   "es-MX-", "zh-Hant-TW-x", "es-abcdefghi", "\xC3\xA9s"};
+    static const char *const good[] = {"es",      "fil",        "pt-BR",      "es-419",
+                                       "zh-Hant", "zh-Hant-TW", "de-CH-1996", "en-GB"};
+    static const char *const bad[] = {
+        "",     "e",      "engl",  "ES", "Es",     "es-",          "-es",          "es_MX",
+        "es-M", "es--MX", "es MX", "e1", "es-MX-", "zh-Hant-TW-x", "es-abcdefghi", "\xC3\xA9s"};
     for (size_t i = 0; i < sizeof good / sizeof good[0]; i++)
         if (!language_code_is_valid(str_of(good[i])))
             fail_msg("refused: %s", good[i]);
@@ -55,10 +58,23 @@ static void language_codes(void **state)
 static void topic_codes(void **state)
 {
     (void)state;
-    static const char *const good[] = {"travel", "restaurant.ordering", "a.b.c", "free_talk", "b2b.a1", "_",
+    static const char *const good[] = {"travel",
+                                       "restaurant.ordering",
+                                       "a.b.c",
+                                       "free_talk",
+                                       "b2b.a1",
+                                       "_",
                                        "abcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyz12345678901"};
-    static const char *const bad[] = {"",        ".",      "travel.", ".travel", "travel..airport", "Travel", "travel airport",
-                                      "travel-a", "tr/avel", "é",
+    static const char *const bad[] = {"",
+                                      ".",
+                                      "travel.",
+                                      ".travel",
+                                      "travel..airport",
+                                      "Travel",
+                                      "travel airport",
+                                      "travel-a",
+                                      "tr/avel",
+                                      "é",
                                       "abcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyz123456789012"};
     for (size_t i = 0; i < sizeof good / sizeof good[0]; i++)
         if (!topic_code_is_valid(str_of(good[i])))
@@ -84,8 +100,10 @@ static void regions_do_not_make_another_language(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(levels_are_parsed_exactly), cmocka_unit_test(the_mean_is_rounded_half_up),
-        cmocka_unit_test(language_codes),            cmocka_unit_test(topic_codes),
+        cmocka_unit_test(levels_are_parsed_exactly),
+        cmocka_unit_test(the_mean_is_rounded_half_up),
+        cmocka_unit_test(language_codes),
+        cmocka_unit_test(topic_codes),
         cmocka_unit_test(regions_do_not_make_another_language),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

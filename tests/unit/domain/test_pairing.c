@@ -1,5 +1,5 @@
-/* The pairing index by example: each rule of "Who may be paired", the order, the timers. The random comparison
- * with the oracle is test_pairing_oracle.c. */
+/* The pairing index by example: each rule of "Who may be paired", the order, the timers. The random
+ * comparison with the oracle is test_pairing_oracle.c. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -61,7 +61,8 @@ static struct pairing_pair expect_pair(int64_t at_ms, unsigned first, unsigned s
 }
 
 /* Two requests added at T0: paired at `seconds` and not a millisecond earlier. */
-static struct pairing_pair expect_pair_from(const struct match_request *a, const struct match_request *b, int seconds)
+static struct pairing_pair expect_pair_from(const struct match_request *a, const struct match_request *b,
+                                            int seconds)
 {
     add(a);
     add(b);

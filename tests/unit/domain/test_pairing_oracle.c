@@ -1,6 +1,6 @@
-/* The pairing index against a brute-force oracle that knows nothing of it: a plain array of requests, the rules
- * written down once more, everyone compared with everyone. The same random adds, removes, clock moves and expiries go
- * to both, and every answer must be equal.
+/* The pairing index against a brute-force oracle that knows nothing of it: a plain array of requests, the
+ * rules written down once more, everyone compared with everyone. The same random adds, removes, clock moves
+ * and expiries go to both, and every answer must be equal.
  *
  *   PAIRING_SEED=n     the first seed (default 1); a failure prints the one to repeat
  *   PAIRING_QUEUES=n   how many random queues (default 10000) */
@@ -141,7 +141,8 @@ static int oracle_score(const struct oracle *o, const struct match_request *a, c
 /* The earliest due time at or before now that has not been tried; INT64_MAX: none. */
 static int64_t oracle_due(const struct oracle *o, const struct entry *e)
 {
-    int64_t start = start_of(&e->r), last = e->r.expires_at_ms ? e->r.expires_at_ms - o->rules.last_pass_ms : INT64_MAX;
+    int64_t start = start_of(&e->r),
+            last = e->r.expires_at_ms ? e->r.expires_at_ms - o->rules.last_pass_ms : INT64_MAX;
     int64_t rises[] = {start, start + 30000, start + 60000, start + 120000, last};
     int64_t best = INT64_MAX;
     for (int i = 0; i < 5; i++) {
@@ -286,10 +287,10 @@ static void fail_seed(const struct world *w, const char *what)
     fail_msg("%s differs: repeat with PAIRING_SEED=%llu PAIRING_QUEUES=1", what, (unsigned long long)w->seed);
 }
 
-#define CHECK(w, condition, what)                                                                            \
-    do {                                                                                                     \
-        if (!(condition))                                                                                    \
-            fail_seed((w), (what));                                                                          \
+#define CHECK(w, condition, what)   \
+    do {                            \
+        if (!(condition))           \
+            fail_seed((w), (what)); \
     } while (0)
 
 static void add_one(struct world *w, bool is_crowded)
@@ -336,9 +337,9 @@ static bool is_same_ticket(const struct pairing_ticket *a, const struct pairing_
 
 static bool is_same_pair(const struct pairing_pair *a, const struct pairing_pair *b)
 {
-    return is_same_ticket(&a->first, &b->first) && is_same_ticket(&a->second, &b->second) && a->score == b->score &&
-           a->level_difference == b->level_difference && a->is_tandem == b->is_tandem &&
-           a->is_any_level == b->is_any_level && a->phase == b->phase;
+    return is_same_ticket(&a->first, &b->first) && is_same_ticket(&a->second, &b->second) &&
+           a->score == b->score && a->level_difference == b->level_difference &&
+           a->is_tandem == b->is_tandem && a->is_any_level == b->is_any_level && a->phase == b->phase;
 }
 
 static bool next_pair(struct world *w)
@@ -406,7 +407,8 @@ static void check_admits(struct world *w)
 {
     if (w->o.count < 2)
         return;
-    const struct match_request *a = &w->o.entries[below(w, w->o.count)].r, *b = &w->o.entries[below(w, w->o.count)].r;
+    const struct match_request *a = &w->o.entries[below(w, w->o.count)].r,
+                               *b = &w->o.entries[below(w, w->o.count)].r;
     struct pairing_pair pair;
     int score = oracle_score(&w->o, a, b);
     CHECK(w, pairing_admits(&w->o.rules, a, b, w->o.now, &pair) == (score >= 0), "admission");
@@ -473,12 +475,14 @@ static void equals_the_oracle_on_random_queues(void **state)
     struct world *w = calloc(1, sizeof *w);
     for (uint64_t i = 0; i < queues; i++)
         run_world(w, first + i);
-    print_message("seeds %llu to %llu: %u pairs (%u tandem, %u tandem seekers in practice; by phase %u %u %u %u), "
-                  "%u expired\n",
-                  (unsigned long long)first, (unsigned long long)(first + queues - 1), w->pairs_found, w->tandems,
-                  w->practice_fallbacks, w->by_phase[0], w->by_phase[1], w->by_phase[2], w->by_phase[3], w->expired);
+    print_message(
+        "seeds %llu to %llu: %u pairs (%u tandem, %u tandem seekers in practice; by phase %u %u %u %u), "
+        "%u expired\n",
+        (unsigned long long)first, (unsigned long long)(first + queues - 1), w->pairs_found, w->tandems,
+        w->practice_fallbacks, w->by_phase[0], w->by_phase[1], w->by_phase[2], w->by_phase[3], w->expired);
     if (queues >= 1000) { /* the worlds must be rich enough to mean something */
-        assert_true(w->tandems > queues / 10 && w->expired > queues / 10 && w->practice_fallbacks > queues / 100);
+        assert_true(w->tandems > queues / 10 && w->expired > queues / 10 &&
+                    w->practice_fallbacks > queues / 100);
         for (int i = 0; i < PHASE_COUNT; i++)
             assert_true(w->by_phase[i] > queues / 10);
     }

@@ -29,7 +29,8 @@ static void every_ending(void **state)
         {SESSION_EVENT_DROP, NOT, SESSION_ABORTED, SESSION_COMPLETED, END_NONE, END_DROPPED},
         {SESSION_EVENT_LIMIT, NOT, SESSION_COMPLETED, SESSION_COMPLETED, END_NONE, END_TIMEOUT},
         {SESSION_EVENT_NO_SHOW, SESSION_EXPIRED, NOT, NOT, END_NO_SHOW, END_NONE},
-        {SESSION_EVENT_REPORT, SESSION_CANCELLED, SESSION_COMPLETED, SESSION_COMPLETED, END_REPORTED, END_REPORTED},
+        {SESSION_EVENT_REPORT, SESSION_CANCELLED, SESSION_COMPLETED, SESSION_COMPLETED, END_REPORTED,
+         END_REPORTED},
     };
     assert_int_equal(sizeof rows / sizeof rows[0], SESSION_EVENT_COUNT);
     for (size_t i = 0; i < SESSION_EVENT_COUNT; i++) {
@@ -62,7 +63,7 @@ static void every_ending(void **state)
 static void what_the_clients_are_told(void **state)
 {
     (void)state;
-    static const char *const wire[END_REASON_COUNT] = {"error", "completed", "partner_left", "timeout",
+    static const char *const wire[END_REASON_COUNT] = {"error", "completed",    "partner_left", "timeout",
                                                        "error", "partner_left", "partner_left"};
     for (int i = 0; i < END_REASON_COUNT; i++)
         assert_string_equal(session_end_wire_reason((enum session_end_reason)i), wire[i]);
@@ -92,8 +93,8 @@ static void participants_are_found(void **state)
 /* --- choice of prompts --- */
 
 static const struct topic_prompt prompts[] = {
-    {"main.2", PROMPT_MAIN, 2},     {"ice.2", PROMPT_ICEBREAKER, 2}, {"follow.1", PROMPT_FOLLOW_UP, 1},
-    {"main.1", PROMPT_MAIN, 1},     {"ice.1", PROMPT_ICEBREAKER, 1}, {"follow.2", PROMPT_FOLLOW_UP, 2},
+    {"main.2", PROMPT_MAIN, 2}, {"ice.2", PROMPT_ICEBREAKER, 2}, {"follow.1", PROMPT_FOLLOW_UP, 1},
+    {"main.1", PROMPT_MAIN, 1}, {"ice.1", PROMPT_ICEBREAKER, 1}, {"follow.2", PROMPT_FOLLOW_UP, 2},
 };
 #define PROMPTS (sizeof prompts / sizeof prompts[0])
 
@@ -115,13 +116,14 @@ static void expect_choices(const struct topic_prompt *from, size_t count, int n,
 static void prompts_in_their_order(void **state)
 {
     (void)state;
-    expect_choices(prompts, PROMPTS, 10, "ice.1 follow.1 follow.2 main.1 main.2 ice.2 main.1 main.2 main.1 main.2");
+    expect_choices(prompts, PROMPTS, 10,
+                   "ice.1 follow.1 follow.2 main.1 main.2 ice.2 main.1 main.2 main.1 main.2");
 }
 
 static void poor_topics_still_have_prompts(void **state)
 {
     (void)state;
-    expect_choices(prompts, 1, 3, "main.2 main.2 main.2");              /* no icebreaker */
+    expect_choices(prompts, 1, 3, "main.2 main.2 main.2");                    /* no icebreaker */
     expect_choices(prompts + 1, 2, 5, "ice.2 follow.1 ice.2 follow.1 ice.2"); /* no main to recycle */
     expect_choices(prompts + 2, 1, 2, "follow.1 follow.1");
     assert_null(session_choose_prompt(NULL, 0, NULL, 0));
@@ -167,7 +169,8 @@ static void expect_nothing(struct session_run *run, int64_t at_ms)
     assert_int_equal(session_run_due(run, &limits, at_ms).kind, ACTION_NONE);
 }
 
-static struct session_action expect_action(struct session_run *run, int64_t at_ms, enum session_action_kind kind)
+static struct session_action expect_action(struct session_run *run, int64_t at_ms,
+                                           enum session_action_kind kind)
 {
     struct session_action a = session_run_due(run, &limits, at_ms);
     assert_int_equal(a.kind, kind);
@@ -181,6 +184,7 @@ static void expect_end(struct session_run *run, int64_t at_ms, enum session_even
     struct session_action a = expect_action(run, at_ms, ACTION_END);
     assert_int_equal(a.event, event);
     assert_int_equal(a.who, who);
+    assert_int_equal(a.at_ms, event == SESSION_EVENT_DROP ? at_ms - limits.grace_ms : 0);
     expect_nothing(run, INT64_MAX - 1);
     assert_int_equal(session_run_next_ms(run, &limits), INT64_MAX);
 }
@@ -290,7 +294,8 @@ static void a_request_brings_the_next_prompt_and_restarts_the_interval(void **st
     (void)state;
     struct session_run run = active_run(SESSION_PRACTICE, 7, 60);
     expect_action(&run, T0, ACTION_SHOW_PROMPT);
-    assert_int_equal(session_run_request_prompt(&run, &limits, T0 + 2 * SECOND), OK); /* the icebreaker was not asked for */
+    assert_int_equal(session_run_request_prompt(&run, &limits, T0 + 2 * SECOND),
+                     OK); /* the icebreaker was not asked for */
     assert_int_equal(session_run_next_ms(&run, &limits), T0 + 2 * SECOND);
     assert_string_equal(expect_action(&run, T0 + 2 * SECOND, ACTION_SHOW_PROMPT).prompt->key, "follow.1");
     int64_t next = session_run_next_ms(&run, &limits);
@@ -385,7 +390,8 @@ static void play(struct session_run *run, struct buf *log)
         expect_nothing(run, now - 1);
         struct session_action a = session_run_due(run, &limits, now);
         static const char *const names[] = {"none", "end", "", "warn", "switch"};
-        buf_addf(log, "%lld:%s%s ", (long long)((now - T0) / MINUTE), names[a.kind], a.prompt ? a.prompt->key : "");
+        buf_addf(log, "%lld:%s%s ", (long long)((now - T0) / MINUTE), names[a.kind],
+                 a.prompt ? a.prompt->key : "");
     }
     buf_addc(log, '\0');
 }
@@ -457,7 +463,8 @@ static void late_is_in_order(void **state)
     (void)state;
     struct session_run run = active_run(SESSION_TANDEM, 1, 15);
     session_run_absent(&run, 0, T0 + 13 * MINUTE);
-    static const enum session_action_kind expected[] = {ACTION_SHOW_PROMPT, ACTION_SWITCH_LANGUAGE, ACTION_END};
+    static const enum session_action_kind expected[] = {ACTION_SHOW_PROMPT, ACTION_SWITCH_LANGUAGE,
+                                                        ACTION_END};
     int n = 0;
     int64_t now = T0 + 20 * MINUTE;
     struct session_action a;

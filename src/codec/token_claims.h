@@ -1,0 +1,19 @@
+/* The claims of a token whose signature is right. Private to the token codec. */
+#ifndef CODEC_TOKEN_CLAIMS_H
+#define CODEC_TOKEN_CLAIMS_H
+
+#include <jansson.h>
+
+#include "conversation/codec/token.h"
+
+/* A string member's text; {NULL,0} when it is absent or no string. */
+static inline struct str json_text(const json_t *json)
+{
+    return (struct str){json_string_value(json), json_string_length(json)};
+}
+
+/* NULL and *out filled, or why the claims are refused, a static text. */
+const char *token_read_claims(const json_t *claims, const struct token_policy *policy, int64_t now_ms,
+                              struct identity *out);
+
+#endif
