@@ -15,7 +15,7 @@ static void arg_ending(struct pg_args *args, enum session_status from, enum sess
 
 /* --- end --- */
 
-/* $1 session, $2 participant or null, $3 now, $4 correlation id, $5 the abort window in ms; then the endings of a session that is
+/* $1 session, $2 participant or null, $3 when it happened, $4 correlation id, $5 the abort window in ms; then the endings of a session that is
  * waiting, of one active for less than that, and of one active for longer.
  *
  * started_at is set to what it is: an UPDATE first tries the row of its snapshot, where a join that the lock waited for has not
@@ -60,7 +60,7 @@ void db_session_end(struct flow *f, const struct db_session_ending *ending, stru
     struct pg_args args = {0};
     pg_arg_uuid(&args, &ending->id);
     pg_arg_uuid(&args, &ending->by);
-    pg_arg_time(&args, clock_now_ms());
+    pg_arg_time(&args, ending->at_ms ? ending->at_ms : clock_now_ms());
     pg_arg_text(&args, flow_correlation_id(f));
     pg_arg_int(&args, SESSION_ABORT_WINDOW_MS);
     arg_ending(&args, SESSION_WAITING, ending->event, 0);

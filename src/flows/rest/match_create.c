@@ -186,8 +186,8 @@ static void run(struct flow *f)
             AWAIT_TRY(f, &c->undo_err, db_match_request_cancel(f, &c->request.id, &c->request.user_id, &c->undo));
             FLOW_FAIL(f, c->queue_err);
         }
-        matchmaker_add(&c->request);
     }
+    matchmaker_add(&c->request); /* a scheduled one sleeps in the index until its time */
     answer(f, c);
     FLOW_END(f);
 fail:
