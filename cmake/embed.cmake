@@ -41,7 +41,7 @@ function(openapi_source out)
     if(FILES)
         c_string(${FILES} text)
     endif()
-    set(${out} "#include \"conversation/edge/openapi.h\"\n
+    set(${out} "#include \"conversation/ports/openapi.h\"\n
 const char openapi_json[] =
     ${text};
 const size_t openapi_json_len = sizeof openapi_json - 1;

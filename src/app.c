@@ -1,6 +1,7 @@
 /* The daemon's life. Start: loop, edge, adapters, matchmaker, jobs, listeners. Stop, on SIGTERM or SIGINT:
  *
- *     running --signal--> draining --told, 0.5 s--> finishing --no flow left, or time out--> stopping --> loop ends
+ *     running --signal--> draining --told, 0.5 s--> finishing --no flow left, or time out--> stopping -->
+ * loop ends
  *
  * Databases may be away at start: the daemon serves, says so in /readyz, and recovers by itself. */
 #include "app.h"
@@ -23,8 +24,8 @@
 #include "flows/matchmaker.h"
 #include "tables.h"
 
-#define TELL_MS       500 /* between server_draining and the end of the sockets */
-#define LOOK_MS       20  /* how often a stop looks whether the flows have finished */
+#define TELL_MS       500  /* between server_draining and the end of the sockets */
+#define LOOK_MS       20   /* how often a stop looks whether the flows have finished */
 #define STOP_SHARE_MS 2000 /* of the shutdown timeout, kept for closing */
 
 static const char *config_path;
@@ -55,7 +56,8 @@ static void on_finishing(struct timer *t)
     stop_now();
 }
 
-/* The sessions go on elsewhere: the live ones are forgotten before their sockets are closed, so that nobody counts as dropped. */
+/* The sessions go on elsewhere: the live ones are forgotten before their sockets are closed, so that nobody
+ * counts as dropped. */
 static void on_told(struct timer *t)
 {
     live_done();
@@ -140,7 +142,8 @@ static bool start(void)
     }
     routes_init();
     if (!edge_listen(&problem)) {
-        fprintf(stderr, "conversationd: cannot listen on %s port %d: %s\n", config.bind_address, problem.port, problem.why);
+        fprintf(stderr, "conversationd: cannot listen on %s port %d: %s\n", config.bind_address, problem.port,
+                problem.why);
         return false;
     }
     db_start();

@@ -1,5 +1,5 @@
-/* The socket events: one row is one event a client may send (docs/ARCHITECTURE.md, "Adding a socket event"). `authenticate` is the
- * hub's own: before it no row is looked at. */
+/* The socket events: one row is one event a client may send (docs/ARCHITECTURE.md, "Adding a socket event").
+ * `authenticate` is the hub's own: before it no row is looked at. */
 #include "tables.h"
 
 #include "flows/event/relay.h"

@@ -1,4 +1,5 @@
-/* The periodic jobs: one row is one job. A job that is still running when its time comes again is not started twice. */
+/* The periodic jobs: one row is one job. A job that is still running when its time comes again is not started
+ * twice. */
 #include "tables.h"
 
 #include "conversation/config.h"
@@ -18,7 +19,7 @@ static struct job jobs[] = {
 };
 
 #define FIRST_RUN_MS 2000 /* soon after the start: what the last process left is waiting */
-#define JOB_COUNT (sizeof jobs / sizeof jobs[0])
+#define JOB_COUNT    (sizeof jobs / sizeof jobs[0])
 
 static void on_due(struct timer *t);
 

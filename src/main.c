@@ -68,7 +68,8 @@ static void load_config(const struct arguments *a)
         return;
     struct token_keys *keys = token_keys_new(str_of(config.jwt_public_key), &why);
     if (!keys) {
-        fprintf(stderr, "conversationd: JWT_PUBLIC_KEY: %s\n", config.jwt_public_key[0] ? why : "not set; a PEM public key is required");
+        fprintf(stderr, "conversationd: JWT_PUBLIC_KEY: %s\n",
+                config.jwt_public_key[0] ? why : "not set; a PEM public key is required");
         exit(EXIT_CONFIG);
     }
     token_keys_free(keys);

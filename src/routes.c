@@ -1,4 +1,5 @@
-/* The REST routes: one row is one endpoint (docs/ARCHITECTURE.md, "Adding an endpoint"). The dispatcher enforces the columns. */
+/* The REST routes: one row is one endpoint (docs/ARCHITECTURE.md, "Adding an endpoint"). The dispatcher
+ * enforces the columns. */
 #include "tables.h"
 
 #include "conversation/config.h"

@@ -1,6 +1,7 @@
 /* The configuration: one table in src/config.c names every variable, its type, range and default
- * (docs/configuration.md says the same for people, and a check compares the two). Read once at start; the rows marked
- * reloadable again on SIGHUP. Strings are owned by the configuration and never NULL; "" is "not set". */
+ * (docs/configuration.md says the same for people, and a check compares the two). Read once at start; the
+ * rows marked reloadable again on SIGHUP. Strings are owned by the configuration and never NULL; "" is "not
+ * set". */
 #ifndef CONVERSATION_CONFIG_H
 #define CONVERSATION_CONFIG_H
 
@@ -56,7 +57,8 @@ struct config {
     int prompt_interval_min_seconds, prompt_interval_max_seconds, prompt_request_gap_seconds, prompts_max;
     /* quotas and limits */
     int free_tier_weekly_limit;
-    int rate_limit_match_requests, rate_limit_session_joins, rate_limit_ws_messages, rate_limit_ice_candidates;
+    int rate_limit_match_requests, rate_limit_session_joins, rate_limit_ws_messages,
+        rate_limit_ice_candidates;
     /* recording */
     bool enable_recording;
     int recording_retention_days;
@@ -65,8 +67,9 @@ struct config {
 /* The process's configuration; read-only for everyone but config.c. */
 extern struct config config;
 
-/* Reads defaults, then `path` (may be NULL), then the environment (NAME, or NAME_FILE naming a file with the value; giving both is an
- * error). False: one line that names the variable, the value and what is allowed is in `problem`. A secret's value is not. */
+/* Reads defaults, then `path` (may be NULL), then the environment (NAME, or NAME_FILE naming a file with the
+ * value; giving both is an error). False: one line that names the variable, the value and what is allowed is
+ * in `problem`. A secret's value is not. */
 bool config_load(const char *path, char problem[512]);
 /* Again, changing only the reloadable rows; false and nothing changed when any value is bad. */
 bool config_reload(const char *path, char problem[512]);

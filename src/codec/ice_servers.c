@@ -20,14 +20,17 @@ static void write_urls(struct jsonw *w, const char *urls)
     jsonw_end_array(w);
 }
 
-static void write_timed_credential(struct jsonw *w, const struct ice_servers *s, const struct uuid *user, int64_t now_ms)
+static void write_timed_credential(struct jsonw *w, const struct ice_servers *s, const struct uuid *user,
+                                   int64_t now_ms)
 {
     char username[64];
     unsigned char mac[EVP_MAX_MD_SIZE];
     unsigned mac_length = sizeof mac;
     char credential[4 * ((HMAC_SHA1_BYTES + 2) / 3) + 1];
-    int n = snprintf(username, sizeof username, "%lld:%s", (long long)(now_ms / 1000 + s->ttl_seconds), UUIDZ(user));
-    HMAC(EVP_sha1(), s->secret, (int)strlen(s->secret), (const unsigned char *)username, (size_t)n, mac, &mac_length);
+    int n = snprintf(username, sizeof username, "%lld:%s", (long long)(now_ms / 1000 + s->ttl_seconds),
+                     UUIDZ(user));
+    HMAC(EVP_sha1(), s->secret, (int)strlen(s->secret), (const unsigned char *)username, (size_t)n, mac,
+         &mac_length);
     EVP_EncodeBlock((unsigned char *)credential, mac, HMAC_SHA1_BYTES);
     jsonw_m_z(w, "username", username);
     jsonw_m_z(w, "credential", credential);

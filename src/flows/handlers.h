@@ -1,4 +1,5 @@
-/* Every endpoint's and event's behaviour, for the tables in src/routes.c and src/events.c. One file each under rest/ and event/. */
+/* Every endpoint's and event's behaviour, for the tables in src/routes.c and src/events.c. One file each
+ * under rest/ and event/. */
 #ifndef FLOWS_HANDLERS_H
 #define FLOWS_HANDLERS_H
 

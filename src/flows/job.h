@@ -1,4 +1,5 @@
-/* Jobs: flows that the daemon starts itself. Each function starts one and returns; it ends by itself, or at shutdown. */
+/* Jobs: flows that the daemon starts itself. Each function starts one and returns; it ends by itself, or at
+ * shutdown. */
 #ifndef FLOWS_JOB_H
 #define FLOWS_JOB_H
 

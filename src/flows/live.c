@@ -1,5 +1,5 @@
-/* Live sessions: presence, timers and what the clients are told. Invariant: a socket id in `peers` is of a socket that has
- * entered this session (sockets_enter_session) and belongs to that participant. */
+/* Live sessions: presence, timers and what the clients are told. Invariant: a socket id in `peers` is of a
+ * socket that has entered this session (sockets_enter_session) and belongs to that participant. */
 #include "flows/live.h"
 
 #include <assert.h>
@@ -294,7 +294,8 @@ void live_join(struct live *l, int who, uint64_t socket_id)
         tell_session_state(l, who);
     if (other->socket_id) {
         tell_partner_joined(socket_id, &l->session.participants[1 - who]);
-        tell_partner_joined(other->socket_id, &l->session.participants[who]); /* a take-over, too: it must renegotiate */
+        tell_partner_joined(other->socket_id,
+                            &l->session.participants[who]); /* a take-over, too: it must renegotiate */
     }
     run_due(l);
 }

@@ -1,5 +1,6 @@
-/* Live sessions: the ones whose sockets and timers this instance holds (docs/sessions.md). A live session is a cache of the
- * database row plus presence; it never decides a transition: the guarded UPDATE of a flow does, and then tells it here.
+/* Live sessions: the ones whose sockets and timers this instance holds (docs/sessions.md). A live session is
+ * a cache of the database row plus presence; it never decides a transition: the guarded UPDATE of a flow
+ * does, and then tells it here.
  *
  *     (none) --live_open--> waiting --live_activate--> active
  *                               \------- live_close -------/--> freed
@@ -20,7 +21,8 @@ struct live *live_get(const struct uuid *session_id); /* NULL when this instance
 struct live *live_open(const struct session *s, const struct db_session_prompts *prompts);
 const struct session *live_session(const struct live *l);
 
-/* The user's socket is in: takes over from an older one, tells both sides partner_joined; on a return also session_state. */
+/* The user's socket is in: takes over from an older one, tells both sides partner_joined; on a return also
+ * session_state. */
 /* A socket that is gone already counts as dropped. */
 void live_join(struct live *l, int who, uint64_t socket_id);
 /* The database made it active: timers start, the icebreaker is shown. */
@@ -29,8 +31,8 @@ void live_activate(struct live *l, const struct session *s);
 void live_socket_gone(uint64_t socket_id, const struct uuid *session_id, const struct uuid *user_id);
 /* The next prompt now: see session_run_request_prompt. */
 enum err live_request_prompt(struct live *l) MUST_CHECK;
-/* The session is over in the database: tells every participant, lets the sockets go, frees the live session if there is one.
- * `by` is the participant who left or ended it, -1 for none. */
+/* The session is over in the database: tells every participant, lets the sockets go, frees the live session
+ * if there is one. `by` is the participant who left or ended it, -1 for none. */
 void live_close(const struct session *ended, int by);
 
 /* The database does not know the session any more: frees the live one, if any, and lets its sockets go. */

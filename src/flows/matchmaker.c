@@ -1,5 +1,5 @@
-/* The matchmaker: pairing index + one timer. Invariant: whenever the loop sleeps, either nothing can be paired or expire before
- * the timer, or the database is away and the timer polls for its return. */
+/* The matchmaker: pairing index + one timer. Invariant: whenever the loop sleeps, either nothing can be
+ * paired or expire before the timer, or the database is away and the timer polls for its return. */
 #include "flows/matchmaker.h"
 
 #include <assert.h>
@@ -12,10 +12,10 @@
 #include "conversation/rt/timer.h"
 #include "flows/job.h"
 
-#define LAST_PASS_MS        1000 /* the any-level pass comes this long before the expiry */
-#define DATABASE_POLL_MS    250
-#define RELOAD_MS           200  /* coalesces the reloads that several lost claims ask for */
-#define EXPIRE_BATCH        256
+#define LAST_PASS_MS     1000 /* the any-level pass comes this long before the expiry */
+#define DATABASE_POLL_MS 250
+#define RELOAD_MS        200 /* coalesces the reloads that several lost claims ask for */
+#define EXPIRE_BATCH     256
 
 static struct pairing *waiting;
 static struct topic_pair *compatible;

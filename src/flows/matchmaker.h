@@ -1,13 +1,13 @@
-/* The matchmaker: drives the pairing index from arrivals and the clock (docs/matchmaking.md, "How it runs"). The index only
- * proposes; the claim in the database decides. What the database still calls pending and the index does not hold comes
- * back by matchmaker.load. */
+/* The matchmaker: drives the pairing index from arrivals and the clock (docs/matchmaking.md, "How it runs").
+ * The index only proposes; the claim in the database decides. What the database still calls pending and the
+ * index does not hold comes back by matchmaker.load. */
 #ifndef FLOWS_MATCHMAKER_H
 #define FLOWS_MATCHMAKER_H
 
 #include "conversation/domain/pairing.h"
 #include "conversation/ports/db.h"
 
-void matchmaker_start(void);  /* empty index; loads the queue as soon as the database is there */
+void matchmaker_start(void); /* empty index; loads the queue as soon as the database is there */
 void matchmaker_stop(void);
 void matchmaker_add(const struct match_request *r); /* copies; known ones are left alone */
 void matchmaker_remove(const struct uuid *request_id);

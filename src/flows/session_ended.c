@@ -21,7 +21,8 @@ static const char *duration_range(int seconds)
 static void count(const struct session *s)
 {
     if (s->status == SESSION_COMPLETED)
-        metric_add(M_CONVERSATIONS_COMPLETED, 1, s->target_language, duration_range(s->duration_seconds), NULL);
+        metric_add(M_CONVERSATIONS_COMPLETED, 1, s->target_language, duration_range(s->duration_seconds),
+                   NULL);
     else if (s->status == SESSION_ABORTED)
         metric_inc(M_CONVERSATIONS_ABORTED, s->target_language);
 }

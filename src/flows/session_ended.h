@@ -4,8 +4,8 @@
 
 #include "conversation/ports/db.h"
 
-/* Tells the participants, stops the live session, logs and counts; `by` is nil for the daemon. Does nothing more when the session had
- * been ended before and is not live here. */
+/* Tells the participants, stops the live session, logs and counts; `by` is nil for the daemon. Does nothing
+ * more when the session had been ended before and is not live here. */
 void session_ended(struct flow *f, const struct db_ended *ended, const struct uuid *by);
 
 #endif

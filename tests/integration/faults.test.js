@@ -22,6 +22,8 @@ async function setUp() {
 }
 
 async function tearDown() {
+  pg?.thaw();
+  redis?.thaw();
   await world?.stop();
   await Promise.all([pg?.destroy(), redis?.destroy()]);
   world = pg = redis = undefined;

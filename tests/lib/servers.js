@@ -42,15 +42,6 @@ function childrenOf(pid) {
     .map(Number);
 }
 
-function isAlive(pid) {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch {
-    return false;
-  }
-}
-
 export class PostgresServer {
   static async create() {
     const server = new PostgresServer();
@@ -124,12 +115,11 @@ export class PostgresServer {
   // Connections stay open and the port still accepts, but nothing answers.
   freeze() {
     this.#signalAll('SIGSTOP');
-    this.frozen = true;
   }
 
+  // No effect on a server that runs.
   thaw() {
-    this.#signalAll('SIGCONT');
-    this.frozen = false;
+    if (this.pid) this.#signalAll('SIGCONT');
   }
 
   async ready() {
@@ -139,7 +129,7 @@ export class PostgresServer {
   }
 
   async destroy() {
-    if (this.frozen) this.thaw();
+    this.thaw();
     if (this.pid) await this.kill();
     fs.rmSync(this.dir, { recursive: true, force: true });
   }
@@ -188,7 +178,7 @@ export class RedisServer {
   }
 
   thaw() {
-    this.process.kill('SIGCONT');
+    this.process?.kill('SIGCONT');
   }
 
   async destroy() {
@@ -196,5 +186,3 @@ export class RedisServer {
     fs.rmSync(this.dir, { recursive: true, force: true });
   }
 }
-
-export { isAlive };

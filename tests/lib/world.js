@@ -16,6 +16,7 @@ export class World {
   static async create({ env = {}, own, start = true } = {}) {
     const world = new World();
     world.overrides = env;
+    world.ownsServers = own !== undefined; // they go with the test, database and all
     world.keys = rsaKeys();
     world.dir = fs.mkdtempSync(path.join(os.tmpdir(), 'conversationd-test-'));
     fs.writeFileSync(path.join(world.dir, 'jwt.pub.pem'), publicPem(world.keys));
@@ -108,7 +109,7 @@ export class World {
     try {
       if (this.daemon && !this.daemon.status) await this.daemon.stop();
     } finally {
-      await this.db.drop().catch(() => {}); // the test's own server may be gone already
+      await (this.ownsServers ? this.db.close() : this.db.drop());
       fs.rmSync(this.dir, { recursive: true, force: true });
     }
   }

@@ -15,15 +15,16 @@ struct arena {
     char *next;
 };
 
-/* Zeroed memory, aligned for any type, valid until arena_done. Aborts the process when memory is exhausted. */
+/* Zeroed memory, aligned for any type, valid until arena_done. Aborts the process when memory is exhausted.
+ */
 void *arena_alloc(struct arena *a, size_t n);
 #define ARENA_NEW(a, type)          ((type *)arena_alloc((a), sizeof(type)))
 #define ARENA_ARRAY(a, type, count) ((type *)arena_alloc((a), sizeof(type) * (count)))
 
-char *arena_strz(struct arena *a, struct str s);      /* NUL-terminated copy */
-struct str arena_str(struct arena *a, struct str s);  /* copy; also NUL-terminated */
+char *arena_strz(struct arena *a, struct str s);     /* NUL-terminated copy */
+struct str arena_str(struct arena *a, struct str s); /* copy; also NUL-terminated */
 struct str arena_fmt(struct arena *a, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
-void arena_done(struct arena *a);                     /* frees all; usable again after */
+void arena_done(struct arena *a); /* frees all; usable again after */
 
 #endif

@@ -1,6 +1,6 @@
 /* Time. `clock_now_ms` is wall time in ms since 1970 UTC; `clock_mono_ms` never steps back.
- * Both are read from the kernel once per loop turn, at the first call after clock_update, and are constant between.
- * Tests set them. Loop thread only. */
+ * Both are read from the kernel once per loop turn, at the first call after clock_update, and are constant
+ * between. Tests set them. Loop thread only. */
 #ifndef CONVERSATION_BASE_CLOCK_H
 #define CONVERSATION_BASE_CLOCK_H
 
@@ -13,7 +13,7 @@
 
 int64_t clock_now_ms(void);
 int64_t clock_mono_ms(void);
-void clock_update(void);                              /* no effect while a test clock is set */
+void clock_update(void); /* no effect while a test clock is set */
 void clock_set_for_test(int64_t now_ms, int64_t mono_ms);
 
 void clock_format_iso(int64_t at_ms, char out[CLOCK_ISO_LENGTH + 1]);

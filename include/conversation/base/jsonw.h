@@ -35,19 +35,19 @@ void jsonw_double(struct jsonw *w, double d); /* shortest form that reads back t
 void jsonw_bool(struct jsonw *w, bool b);
 void jsonw_null(struct jsonw *w);
 void jsonw_uuid(struct jsonw *w, const struct uuid *u);
-void jsonw_time(struct jsonw *w, int64_t at_ms); /* ISO 8601 UTC with milliseconds */
+void jsonw_time(struct jsonw *w, int64_t at_ms);  /* ISO 8601 UTC with milliseconds */
 void jsonw_raw(struct jsonw *w, struct str json); /* an already encoded value */
 
 /* Members: key and value in one call. The _opt forms leave the member out when the value is absent. */
 void jsonw_m_str(struct jsonw *w, const char *key, struct str s);
 void jsonw_m_z(struct jsonw *w, const char *key, const char *z);
-void jsonw_m_z_opt(struct jsonw *w, const char *key, const char *z);      /* NULL or "": left out */
+void jsonw_m_z_opt(struct jsonw *w, const char *key, const char *z); /* NULL or "": left out */
 void jsonw_m_int(struct jsonw *w, const char *key, int64_t i);
 void jsonw_m_double(struct jsonw *w, const char *key, double d);
 void jsonw_m_bool(struct jsonw *w, const char *key, bool b);
 void jsonw_m_uuid(struct jsonw *w, const char *key, const struct uuid *u);
 void jsonw_m_uuid_opt(struct jsonw *w, const char *key, const struct uuid *u); /* NULL or nil: left out */
 void jsonw_m_time(struct jsonw *w, const char *key, int64_t at_ms);
-void jsonw_m_time_opt(struct jsonw *w, const char *key, int64_t at_ms);   /* 0: left out */
+void jsonw_m_time_opt(struct jsonw *w, const char *key, int64_t at_ms); /* 0: left out */
 
 #endif

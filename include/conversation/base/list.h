@@ -1,4 +1,5 @@
-/* Intrusive doubly linked list. A node belongs to at most one list; a zeroed or initialised node is in none. */
+/* Intrusive doubly linked list. A node belongs to at most one list; a zeroed or initialised node is in none.
+ */
 #ifndef CONVERSATION_BASE_LIST_H
 #define CONVERSATION_BASE_LIST_H
 
@@ -44,8 +45,8 @@ static inline void list_remove(struct list *n)
     list_init(n);
 }
 
-#define LIST_EACH(n, head)            for (struct list *n = (head)->next; n != (head); n = n->next)
-#define LIST_EACH_SAFE(n, after, head)                                                                       \
+#define LIST_EACH(n, head) for (struct list *n = (head)->next; n != (head); n = n->next)
+#define LIST_EACH_SAFE(n, after, head) \
     for (struct list *n = (head)->next, *after = n->next; n != (head); n = after, after = n->next)
 #define LIST_FIRST(head, type, member) container_of((head)->next, type, member)
 

@@ -29,11 +29,11 @@ struct log_field {
 #define LOG_BOOL(name_, b_) ((struct log_field){.name = (name_), .kind = LOG_KIND_BOOL, .i = (b_)})
 
 /* LOG(LOG_INFO, "conversation.matched", LOG_UUID("sessionId", &id), LOG_INT("compatibilityScore", 100)); */
-#define LOG(level, event, ...)                                                                               \
-    do {                                                                                                     \
-        if ((level) >= log_threshold())                                                                      \
-            log_write((level), (event), (const struct log_field[]){__VA_ARGS__},                             \
-                      sizeof((const struct log_field[]){__VA_ARGS__}) / sizeof(struct log_field));           \
+#define LOG(level, event, ...)                                                                     \
+    do {                                                                                           \
+        if ((level) >= log_threshold())                                                            \
+            log_write((level), (event), (const struct log_field[]){__VA_ARGS__},                   \
+                      sizeof((const struct log_field[]){__VA_ARGS__}) / sizeof(struct log_field)); \
     } while (0)
 
 /* Borrows `service` for the process's life. SIGPIPE is ignored from here on. Loop thread only. */
@@ -41,7 +41,7 @@ void log_init(const char *service, enum log_level threshold);
 void log_done(void); /* frees the line buffer; logging still works */
 enum log_level log_threshold(void);
 void log_set_threshold(enum log_level threshold);
-bool log_level_parse(const char *name, enum log_level *out);  /* debug, info, warn, error; any case */
+bool log_level_parse(const char *name, enum log_level *out); /* debug, info, warn, error; any case */
 void log_write(enum log_level level, const char *event, const struct log_field *fields, size_t count);
 
 #endif

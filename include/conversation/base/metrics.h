@@ -1,4 +1,5 @@
-/* Metrics: one table, Prometheus text out (docs/operations.md, "Metrics"). In-process, no locks: loop thread only. */
+/* Metrics: one table, Prometheus text out (docs/operations.md, "Metrics"). In-process, no locks: loop thread
+ * only. */
 #ifndef CONVERSATION_BASE_METRICS_H
 #define CONVERSATION_BASE_METRICS_H
 
@@ -7,35 +8,46 @@
 enum metric_kind { METRIC_COUNTER, METRIC_GAUGE, METRIC_HISTOGRAM };
 
 /*  id                          kind              name                                label names      help */
-#define METRIC_TABLE(X)                                                                                       \
-    X(M_MATCH_REQUESTS,         METRIC_COUNTER,   "match_requests_total",             "language,topic", "Match requests accepted") \
-    X(M_MATCH_SUCCESS_RATE,     METRIC_GAUGE,     "match_success_rate",               "",   "Matched requests among the finished ones since start, percent") \
-    X(M_MATCH_WAIT,             METRIC_HISTOGRAM, "match_wait_time_seconds",          "",   "Wait from request to match") \
-    X(M_MATCH_EXPIRED,          METRIC_COUNTER,   "match_requests_expired_total",     "language", "Match requests that found nobody in time") \
-    X(M_QUEUE_SIZE,             METRIC_GAUGE,     "redis_queue_size",                 "language", "Waiting match requests") \
-    X(M_CONVERSATIONS_ACTIVE,   METRIC_GAUGE,     "conversations_active",             "",   "Active sessions this instance runs") \
-    X(M_CONVERSATIONS_COMPLETED, METRIC_COUNTER,  "conversations_completed_total",    "language,duration_range", "Completed sessions") \
-    X(M_CONVERSATIONS_ABORTED,  METRIC_COUNTER,   "conversations_aborted_total",      "language", "Sessions aborted in the first minute") \
-    X(M_RATING_AVG,             METRIC_GAUGE,     "conversation_rating_avg",          "topic", "Mean rating since start") \
-    X(M_PROMPTS,                METRIC_COUNTER,   "prompts_displayed_total",          "type", "Prompts shown") \
-    X(M_WS_ACTIVE,              METRIC_GAUGE,     "websocket_connections_active",     "",   "Engine.IO sessions open") \
-    X(M_WS_MESSAGES,            METRIC_COUNTER,   "websocket_messages_total",         "type", "Socket.IO events received, by event") \
-    X(M_WS_SLOW_CLOSED,         METRIC_COUNTER,   "websocket_slow_consumers_total",   "",   "Connections cut because they did not read") \
-    X(M_HTTP_REQUESTS,          METRIC_COUNTER,   "http_requests_total",              "method,route,status", "REST requests answered") \
-    X(M_HTTP_DURATION,          METRIC_HISTOGRAM, "http_request_duration_seconds",    "route", "Time from request read to answer queued") \
-    X(M_HTTP_CONNECTIONS,       METRIC_GAUGE,     "http_connections_active",          "",   "Open TCP connections") \
-    X(M_DEPENDENCY_UP,          METRIC_GAUGE,     "dependency_up",                    "dependency", "1 when connected") \
-    X(M_DEPENDENCY_LATENCY,     METRIC_HISTOGRAM, "dependency_request_duration_seconds", "dependency", "Time of a statement or command") \
-    X(M_DEPENDENCY_ERRORS,      METRIC_COUNTER,   "dependency_errors_total",          "dependency", "Failed statements, commands and connects") \
-    X(M_FLOWS_ACTIVE,           METRIC_GAUGE,     "flows_active",                     "",   "Flows in progress") \
-    X(M_FLOW_FAILURES,          METRIC_COUNTER,   "flow_failures_total",              "flow,error", "Flows that ended in an error") \
-    X(M_LOOP_LAG,               METRIC_HISTOGRAM, "event_loop_lag_seconds",           "",   "Lateness of the timer tick")
+#define METRIC_TABLE(X)                                                                                      \
+    X(M_MATCH_REQUESTS, METRIC_COUNTER, "match_requests_total", "language,topic", "Match requests accepted") \
+    X(M_MATCH_SUCCESS_RATE, METRIC_GAUGE, "match_success_rate", "",                                          \
+      "Matched requests among the finished ones since start, percent")                                       \
+    X(M_MATCH_WAIT, METRIC_HISTOGRAM, "match_wait_time_seconds", "", "Wait from request to match")           \
+    X(M_MATCH_EXPIRED, METRIC_COUNTER, "match_requests_expired_total", "language",                           \
+      "Match requests that found nobody in time")                                                            \
+    X(M_QUEUE_SIZE, METRIC_GAUGE, "redis_queue_size", "language", "Waiting match requests")                  \
+    X(M_CONVERSATIONS_ACTIVE, METRIC_GAUGE, "conversations_active", "",                                      \
+      "Active sessions this instance runs")                                                                  \
+    X(M_CONVERSATIONS_COMPLETED, METRIC_COUNTER, "conversations_completed_total", "language,duration_range", \
+      "Completed sessions")                                                                                  \
+    X(M_CONVERSATIONS_ABORTED, METRIC_COUNTER, "conversations_aborted_total", "language",                    \
+      "Sessions aborted in the first minute")                                                                \
+    X(M_RATING_AVG, METRIC_GAUGE, "conversation_rating_avg", "topic", "Mean rating since start")             \
+    X(M_PROMPTS, METRIC_COUNTER, "prompts_displayed_total", "type", "Prompts shown")                         \
+    X(M_WS_ACTIVE, METRIC_GAUGE, "websocket_connections_active", "", "Engine.IO sessions open")              \
+    X(M_WS_MESSAGES, METRIC_COUNTER, "websocket_messages_total", "type",                                     \
+      "Socket.IO events received, by event")                                                                 \
+    X(M_WS_SLOW_CLOSED, METRIC_COUNTER, "websocket_slow_consumers_total", "",                                \
+      "Connections cut because they did not read")                                                           \
+    X(M_HTTP_REQUESTS, METRIC_COUNTER, "http_requests_total", "method,route,status",                         \
+      "REST requests answered")                                                                              \
+    X(M_HTTP_DURATION, METRIC_HISTOGRAM, "http_request_duration_seconds", "route",                           \
+      "Time from request read to answer queued")                                                             \
+    X(M_HTTP_CONNECTIONS, METRIC_GAUGE, "http_connections_active", "", "Open TCP connections")               \
+    X(M_DEPENDENCY_UP, METRIC_GAUGE, "dependency_up", "dependency", "1 when connected")                      \
+    X(M_DEPENDENCY_LATENCY, METRIC_HISTOGRAM, "dependency_request_duration_seconds", "dependency",           \
+      "Time of a statement or command")                                                                      \
+    X(M_DEPENDENCY_ERRORS, METRIC_COUNTER, "dependency_errors_total", "dependency",                          \
+      "Failed statements, commands and connects")                                                            \
+    X(M_FLOWS_ACTIVE, METRIC_GAUGE, "flows_active", "", "Flows in progress")                                 \
+    X(M_FLOW_FAILURES, METRIC_COUNTER, "flow_failures_total", "flow,error", "Flows that ended in an error")  \
+    X(M_LOOP_LAG, METRIC_HISTOGRAM, "event_loop_lag_seconds", "", "Lateness of the timer tick")
 
 enum metric {
 #define METRIC_ENUM(id, kind, name, labels, help) id,
     METRIC_TABLE(METRIC_ENUM)
 #undef METRIC_ENUM
-    METRIC_COUNT
+        METRIC_COUNT
 };
 
 /* Label values are given in the table's order, NULL for none. Series are created on first use; at most
@@ -44,7 +56,8 @@ enum metric {
 
 void metric_add(enum metric id, double delta, const char *label1, const char *label2, const char *label3);
 void metric_set(enum metric id, double value, const char *label1);
-void metric_mean(enum metric id, double value, const char *label1);    /* gauges; the mean of the values since start */
+void metric_mean(enum metric id, double value,
+                 const char *label1); /* gauges; the mean of the values since start */
 void metric_observe(enum metric id, double value, const char *label1); /* histograms; seconds */
 static inline void metric_inc(enum metric id, const char *label1)
 {

@@ -13,9 +13,9 @@ struct str {
     size_t n;
 };
 
-#define STR(literal)     ((struct str){(literal), sizeof(literal) - 1})
-#define STR_FMT          "%.*s"
-#define STR_ARG(s)       (int)(s).n, (s).p
+#define STR(literal) ((struct str){(literal), sizeof(literal) - 1})
+#define STR_FMT      "%.*s"
+#define STR_ARG(s)   (int)(s).n, (s).p
 
 static inline struct str str_of(const char *z)
 {
@@ -36,7 +36,8 @@ bool str_eq_nocase(struct str a, struct str b); /* ASCII case-insensitive */
 bool str_starts_with(struct str s, struct str prefix);
 struct str str_trim(struct str s, const char *set);
 
-/* Cuts `*rest` at the first `sep`: returns what stands before it, leaves what follows; {NULL,0} rest at the end. */
+/* Cuts `*rest` at the first `sep`: returns what stands before it, leaves what follows; {NULL,0} rest at the
+ * end. */
 struct str str_cut(struct str *rest, char sep);
 
 /* Decimal digits only, no sign unless negative is allowed by min < 0; false leaves *out unchanged. */
@@ -45,26 +46,28 @@ bool str_to_int(struct str s, int64_t min, int64_t max, int64_t *out);
 /* Copies into a fixed array and terminates; false (and "" written) when it does not fit. */
 bool str_copy(struct str s, char *dst, size_t cap);
 
-/* Bytes of the well-formed UTF-8 sequence (RFC 3629) at the front of `s`: 1 to 4; 0 when ill-formed, cut or empty. */
+/* Bytes of the well-formed UTF-8 sequence (RFC 3629) at the front of `s`: 1 to 4; 0 when ill-formed, cut or
+ * empty. */
 size_t str_utf8_sequence(struct str s);
 /* Number of Unicode code points, or -1 when the bytes are not valid UTF-8 (RFC 3629). */
 long str_utf8_length(struct str s);
 
-/* Growable heap buffer. All zero is a valid empty buffer. Growth aborts the process when memory is exhausted. */
+/* Growable heap buffer. All zero is a valid empty buffer. Growth aborts the process when memory is exhausted.
+ */
 struct buf {
     char *p;
     size_t n;
     size_t cap;
 };
 
-void buf_done(struct buf *b);                        /* frees; usable again after */
-void buf_reserve(struct buf *b, size_t more);        /* room for `more` bytes after n */
+void buf_done(struct buf *b);                 /* frees; usable again after */
+void buf_reserve(struct buf *b, size_t more); /* room for `more` bytes after n */
 void buf_add(struct buf *b, const void *p, size_t n);
 void buf_add_str(struct buf *b, struct str s);
 void buf_addz(struct buf *b, const char *z);
 void buf_addc(struct buf *b, char c);
 void buf_addf(struct buf *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-void buf_consume(struct buf *b, size_t n);           /* drops the first n bytes */
+void buf_consume(struct buf *b, size_t n); /* drops the first n bytes */
 static inline struct str buf_str(const struct buf *b)
 {
     return (struct str){b->p, b->n};

@@ -14,8 +14,8 @@ struct uuid {
     uint8_t b[16];
 };
 
-struct uuid uuid_random(void);                       /* version 4, from the kernel's generator, buffered */
-bool uuid_parse(struct str text, struct uuid *out);  /* 8-4-4-4-12 hex digits of either case, any version */
+struct uuid uuid_random(void);                      /* version 4, from the kernel's generator, buffered */
+bool uuid_parse(struct str text, struct uuid *out); /* 8-4-4-4-12 hex digits of either case, any version */
 void uuid_format(const struct uuid *u, char out[UUID_TEXT_LENGTH + 1]);
 
 static inline bool uuid_eq(const struct uuid *a, const struct uuid *b)
@@ -34,7 +34,8 @@ static inline bool uuid_is_nil(const struct uuid *u)
     return uuid_eq(u, &nil);
 }
 
-/* Text in a temporary that lives to the end of the full expression: for log and printf arguments, not to be kept. */
+/* Text in a temporary that lives to the end of the full expression: for log and printf arguments, not to be
+ * kept. */
 struct uuid_text {
     char z[UUID_TEXT_LENGTH + 1];
 };

@@ -16,9 +16,9 @@ bool level_parse(struct str text, enum level *out); /* exact, upper case */
 enum level level_mean(enum level a, enum level b);  /* rounded half up */
 
 /* A language code fits "es", "pt-BR", "zh-Hant"; a topic code "restaurant.ordering". */
-#define LANG_MAX   12
-#define TOPIC_MAX  64
-#define ACCENT_MAX 16
+#define LANG_MAX       12
+#define TOPIC_MAX      64
+#define ACCENT_MAX     16
 #define NAME_MAX_BYTES 200
 
 bool language_code_is_valid(struct str s); /* BCP 47 subset: 2-3 letters, then -subtags; fits LANG_MAX */

@@ -25,14 +25,14 @@ struct match_past_partner {
     int64_t last_spoke_at_ms;
 };
 
-/* A request as stored: everything the score needs, so that a decision needs no I/O. Plain data, copied freely;
- * the two arrays are borrowed from whoever made it. */
+/* A request as stored: everything the score needs, so that a decision needs no I/O. Plain data, copied
+ * freely; the two arrays are borrowed from whoever made it. */
 struct match_request {
     struct uuid id, user_id, learning_profile_id; /* profile: nil when absent */
     char target_language[LANG_MAX], native_language[LANG_MAX];
     char wanted_native_language[LANG_MAX]; /* "" unless tandem is asked for */
     char topic_code[TOPIC_MAX];
-    char preferred_accent[ACCENT_MAX]; /* "" when none */
+    char preferred_accent[ACCENT_MAX];                  /* "" when none */
     char display_name[NAME_MAX_BYTES], avatar_url[512]; /* of the profile; "" when none */
     enum topic_category topic_category;
     enum level level;
@@ -45,7 +45,7 @@ struct match_request {
     int max_wait_seconds;
     int64_t created_at_ms, expires_at_ms, scheduled_for_ms, matched_at_ms; /* 0: not set */
     struct uuid session_id, partner_id;                                    /* nil until matched */
-    int compatibility_score, level_difference;                            /* when matched */
+    int compatibility_score, level_difference;                             /* when matched */
 
     bool history_is_known;
     const struct match_past_partner *history;
@@ -65,10 +65,18 @@ static inline int64_t match_wait_start_ms(const struct match_request *r)
     return r->scheduled_for_ms ? r->scheduled_for_ms : r->created_at_ms;
 }
 
-enum match_history { HISTORY_UNKNOWN, HISTORY_WITHIN_7_DAYS, HISTORY_NOT_RECENT, HISTORY_OLDER, HISTORY_NEVER };
+enum match_history {
+    HISTORY_UNKNOWN,
+    HISTORY_WITHIN_7_DAYS,
+    HISTORY_NOT_RECENT,
+    HISTORY_OLDER,
+    HISTORY_NEVER
+};
 
-/* What is known of a and b at `now_ms`: the more recent talk of either side's list. Unknown when neither list is known. */
-enum match_history match_history_of(const struct match_request *a, const struct match_request *b, int64_t now_ms);
+/* What is known of a and b at `now_ms`: the more recent talk of either side's list. Unknown when neither list
+ * is known. */
+enum match_history match_history_of(const struct match_request *a, const struct match_request *b,
+                                    int64_t now_ms);
 
 /* 0, 1, 2…: how far the partner's level is from the wish of either side (the larger of both). */
 int match_wish_distance(const struct match_request *a, const struct match_request *b);

@@ -35,7 +35,8 @@ struct topic_prompt {
 
 /* Strings are the arena's of the call that read the topic. */
 struct topic {
-    const char *code, *language, *name_key, *description_key, *title, *description, *image_url; /* last two may be NULL */
+    const char *code, *language, *name_key, *description_key, *title, *description,
+        *image_url; /* last two may be NULL */
     enum level level;
     enum topic_category category;
     int estimated_duration_minutes;

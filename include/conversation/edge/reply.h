@@ -1,5 +1,5 @@
-/* What a flow sees of its caller, and how it answers: REST calls and socket events (docs/ARCHITECTURE.md, "Edge").
- * A caller that has left is no error: its flow is cancelled, and answers go nowhere. */
+/* What a flow sees of its caller, and how it answers: REST calls and socket events (docs/ARCHITECTURE.md,
+ * "Edge"). A caller that has left is no error: its flow is cancelled, and answers go nowhere. */
 #ifndef CONVERSATION_EDGE_REPLY_H
 #define CONVERSATION_EDGE_REPLY_H
 
@@ -11,8 +11,8 @@
 #include "conversation/domain/identity.h"
 #include "conversation/rt/flow.h"
 
-/* One endpoint's or event's behaviour: the flow, and what its input must look like. The input struct is the first
- * member of the flow's context; it is decoded, and a bad one answered, before the function runs. */
+/* One endpoint's or event's behaviour: the flow, and what its input must look like. The input struct is the
+ * first member of the flow's context; it is decoded, and a bad one answered, before the function runs. */
 struct handler {
     struct flow_spec flow;
     const struct field *input; /* NULL: none */
@@ -24,7 +24,8 @@ bool edge_is_draining(void);
 /* --- both kinds of caller --- */
 
 const struct uuid *caller_user_id(struct flow *f);
-/* Sends the error that the flow failed with (flow_error, flow_error_details): error body, or ack/exception event. */
+/* Sends the error that the flow failed with (flow_error, flow_error_details): error body, or ack/exception
+ * event. */
 void reply_error(struct flow *f);
 
 /* --- REST --- */
@@ -41,9 +42,10 @@ void reply_retry_after_ms(struct flow *f, int64_t ms);
 
 /* --- socket events --- */
 
-uint64_t event_socket(struct flow *f);           /* the socket that sent it, for ports/sockets.h */
-int64_t event_token_expires_ms(struct flow *f);  /* of the token the socket authenticated with */
-/* {"status":"ok", …}: members may be added between the two calls. Nothing is sent when no ack was asked for. */
+uint64_t event_socket(struct flow *f);          /* the socket that sent it, for ports/sockets.h */
+int64_t event_token_expires_ms(struct flow *f); /* of the token the socket authenticated with */
+/* {"status":"ok", …}: members may be added between the two calls. Nothing is sent when no ack was asked for.
+ */
 struct jsonw *event_ack_begin(struct flow *f);
 void event_ack_send(struct flow *f);
 

@@ -1,8 +1,9 @@
-/* Port: PostgreSQL, the system of record, in the product's words. Every call is one operation of a flow: arguments are copied
- * before it returns, outputs are written before the flow resumes and only on success, pointers in them are the flow arena's.
- * Any call may report ERR_DB_UNAVAILABLE (at once while the database is known to be away) or ERR_INTERNAL (a statement
- * failed: logged with its SQLSTATE). Other errors are named at the call. Every write is one statement: it happens wholly or
- * not, with its outbox rows (docs/events.md). */
+/* Port: PostgreSQL, the system of record, in the product's words. Every call is one operation of a flow:
+ * arguments are copied before it returns, outputs are written before the flow resumes and only on success,
+ * pointers in them are the flow arena's. Any call may report ERR_DB_UNAVAILABLE (at once while the database
+ * is known to be away) or ERR_INTERNAL (a statement failed: logged with its SQLSTATE). Other errors are named
+ * at the call. Every write is one statement: it happens wholly or not, with its outbox rows (docs/events.md).
+ */
 #ifndef CONVERSATION_PORTS_DB_H
 #define CONVERSATION_PORTS_DB_H
 
@@ -16,9 +17,9 @@
 #include "conversation/domain/topic.h"
 #include "conversation/rt/flow.h"
 
-void db_start(void);             /* connects, and reconnects until db_stop */
+void db_start(void); /* connects, and reconnects until db_stop */
 void db_stop(void);
-bool db_is_up(void);             /* at least one connection is usable */
+bool db_is_up(void); /* at least one connection is usable */
 enum db_schema { DB_SCHEMA_UNKNOWN, DB_SCHEMA_OK, DB_SCHEMA_OLDER, DB_SCHEMA_NEWER };
 enum db_schema db_schema_state(void); /* migrations of the database against this binary's */
 /* Blocking, for --migrate: 0, or an exit status after one line on stderr. */
@@ -26,17 +27,19 @@ int db_migrate_now(void);
 
 /* --- topics --- */
 struct db_topics_query {
-    struct uuid user_id;             /* for has_required_skills */
-    const char *language;            /* NULL: any (db_topic_get only) */
-    const char *code;                /* db_topic_get only */
-    int level, category;             /* -1: any */
+    struct uuid user_id;  /* for has_required_skills */
+    const char *language; /* NULL: any (db_topic_get only) */
+    const char *code;     /* db_topic_get only */
+    int level, category;  /* -1: any */
 };
 struct db_topics {
     const struct topic *items;
     size_t count;
 };
-void db_topics_list(struct flow *f, const struct db_topics_query *q, struct db_topics *out);  /* by level, then code */
-void db_topic_get(struct flow *f, const struct db_topics_query *q, struct db_topics *out);    /* with prompts; 0..n */
+void db_topics_list(struct flow *f, const struct db_topics_query *q,
+                    struct db_topics *out); /* by level, then code */
+void db_topic_get(struct flow *f, const struct db_topics_query *q,
+                  struct db_topics *out); /* with prompts; 0..n */
 struct db_topic_pairs {
     const struct topic_pair *items;
     size_t count;
@@ -49,10 +52,11 @@ void db_topic_pairs(struct flow *f, struct db_topic_pairs *out); /* the table of
 struct db_admission {
     bool topic_found;
     struct topic topic;
-    int used_this_week;              /* sessions that were active and not aborted since `week_start_ms` */
+    int used_this_week; /* sessions that were active and not aborted since `week_start_ms` */
     bool has_live_session;
     bool has_live_request;
-    int recent_wait_seconds;         /* typical wait of recent matches, in the narrowest group with enough data; -1: none */
+    int recent_wait_seconds; /* typical wait of recent matches, in the narrowest group with enough data; -1:
+                                none */
     const struct match_past_partner *history;
     size_t history_count;
     const struct uuid *excluded;
@@ -66,24 +70,25 @@ struct db_admission_query {
 };
 void db_match_admission(struct flow *f, const struct db_admission_query *q, struct db_admission *out);
 
-/* Stores a pending request and match.requested. ERR_ALREADY_MATCHED: a live request exists; ERR_ALREADY_IN_SESSION: a live
- * session exists. */
+/* Stores a pending request and match.requested. ERR_ALREADY_MATCHED: a live request exists;
+ * ERR_ALREADY_IN_SESSION: a live session exists. */
 void db_match_request_insert(struct flow *f, const struct match_request *r);
 
-/* pending -> cancelled and match.cancelled. *out is the request as it is afterwards, *changed whether this call moved it.
- * ERR_MATCH_REQUEST_NOT_FOUND: none of that id of this user. */
+/* pending -> cancelled and match.cancelled. *out is the request as it is afterwards, *changed whether this
+ * call moved it. ERR_MATCH_REQUEST_NOT_FOUND: none of that id of this user. */
 struct db_cancel {
     struct match_request request;
     bool changed;
 };
-void db_match_request_cancel(struct flow *f, const struct uuid *id, const struct uuid *user_id, struct db_cancel *out);
+void db_match_request_cancel(struct flow *f, const struct uuid *id, const struct uuid *user_id,
+                             struct db_cancel *out);
 
 /* The user's live request or else the latest. ERR_MATCH_REQUEST_NOT_FOUND. */
 void db_match_request_latest(struct flow *f, const struct uuid *user_id, struct match_request *out);
 
 /* Claims a pair: both pending -> matched, session + participants (names and languages from the requests) and
- * conversation.matched. ERR_CONFLICT: one of them is no longer pending, or one of the users is in a live session already;
- * nothing has changed. */
+ * conversation.matched. ERR_CONFLICT: one of them is no longer pending, or one of the users is in a live
+ * session already; nothing has changed. */
 struct db_claim {
     struct uuid first_id, second_id; /* requests; the first waited longer */
     int score, level_difference;
@@ -98,7 +103,8 @@ struct db_match_requests {
     const struct match_request *items;
     size_t count;
 };
-void db_match_requests_expire(struct flow *f, const struct uuid *ids, size_t count, struct db_match_requests *out);
+void db_match_requests_expire(struct flow *f, const struct uuid *ids, size_t count,
+                              struct db_match_requests *out);
 
 /* Every pending request whose wait has begun, with history and exclusions: what the index must hold. */
 void db_match_requests_pending(struct flow *f, struct db_match_requests *out);
@@ -121,26 +127,27 @@ struct db_session_prompts {
 };
 void db_session_prompts(struct flow *f, const struct session *s, struct db_session_prompts *out);
 
-/* A participant's socket is there: joined_at set if null, first_joined_at likewise; when both are joined and the session was
- * waiting: active, started_at, conversation.started. ERR_SESSION_NOT_FOUND (also: not a participant), ERR_SESSION_ENDED. */
+/* A participant's socket is there: joined_at set if null, first_joined_at likewise; when both are joined and
+ * the session was waiting: active, started_at, conversation.started. ERR_SESSION_NOT_FOUND (also: not a
+ * participant), ERR_SESSION_ENDED. */
 struct db_join {
-    struct session session;          /* as it is afterwards */
-    bool activated;                  /* by this call */
+    struct session session; /* as it is afterwards */
+    bool activated;         /* by this call */
 };
 void db_session_join(struct flow *f, const struct uuid *id, const struct uuid *user_id, struct db_join *out);
 /* The socket is gone while the session is still waiting: joined_at null again. No effect otherwise. */
 void db_session_unjoin(struct flow *f, const struct uuid *id, const struct uuid *user_id);
 
-/* Ends a session as domain/session.h's table says, with its event in the outbox; idempotent: on a session that is over nothing
- * changes and `changed` is false. `by` is the participant, nil for the daemon itself. ERR_SESSION_NOT_FOUND (also: `by` is
- * not in it). ERR_CONFLICT: the event is not legal in its status. */
+/* Ends a session as domain/session.h's table says, with its event in the outbox; idempotent: on a session
+ * that is over nothing changes and `changed` is false. `by` is the participant, nil for the daemon itself.
+ * ERR_SESSION_NOT_FOUND (also: `by` is not in it). ERR_CONFLICT: the event is not legal in its status. */
 struct db_session_ending {
     struct uuid id, by;
     enum session_event event;
-    int64_t at_ms;                   /* when it happened (a drop: when the socket went); 0: now */
+    int64_t at_ms; /* when it happened (a drop: when the socket went); 0: now */
 };
 struct db_ended {
-    struct session session;          /* as it is afterwards */
+    struct session session; /* as it is afterwards */
     bool changed;
 };
 void db_session_end(struct flow *f, const struct db_session_ending *ending, struct db_ended *out);
@@ -153,17 +160,17 @@ void db_session_prompt_shown(struct flow *f, const struct uuid *id, const struct
 struct db_rating {
     struct uuid session_id, user_id;
     int rating;
-    struct str feedback;             /* {NULL,0}: none */
+    struct str feedback; /* {NULL,0}: none */
 };
 struct db_rated {
-    double average;                  /* of the session's ratings */
+    double average; /* of the session's ratings */
     const char *topic_code;
 };
 void db_session_rate(struct flow *f, const struct db_rating *rating, struct db_rated *out);
 
 struct db_history_query {
     struct uuid user_id;
-    const char *language;            /* "" : any */
+    const char *language; /* "" : any */
     int limit, offset;
 };
 struct history_entry {
@@ -171,7 +178,7 @@ struct history_entry {
     const char *topic_code, *topic_name_key, *partner_display_name; /* name key NULL when the topic is gone */
     int duration_seconds;
     int64_t completed_at_ms;
-    int my_rating;                   /* 0: not rated */
+    int my_rating; /* 0: not rated */
     bool transcript_available;
 };
 struct db_history {
@@ -181,13 +188,14 @@ struct db_history {
 };
 void db_history(struct flow *f, const struct db_history_query *q, struct db_history *out); /* newest first */
 
-/* What a crashed instance left: active sessions past their limit by `slack_ms` -> completed (timeout); waiting ones past the join
- * window by `slack_ms` -> expired; waiting ones nobody joined for `abandoned_ms` deleted. Counts are of this call. */
+/* What a crashed instance left: active sessions past their limit by `slack_ms` -> completed (timeout);
+ * waiting ones past the join window by `slack_ms` -> expired; waiting ones nobody joined for `abandoned_ms`
+ * deleted. Counts are of this call. */
 struct db_sweep_query {
     int64_t slack_ms, join_window_ms, abandoned_ms;
 };
 struct db_swept {
-    const struct session *ended;     /* completed or expired by this call */
+    const struct session *ended; /* completed or expired by this call */
     size_t ended_count;
     int deleted;
 };

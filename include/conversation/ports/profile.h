@@ -5,8 +5,8 @@
 #include "conversation/domain/identity.h"
 #include "conversation/rt/flow.h"
 
-/* The caller's profile for practising `language`. ERR_INVALID_REQUEST with details naming the claim when the level or the native
- * language is not known. `out` is the flow's. */
+/* The caller's profile for practising `language`. ERR_INVALID_REQUEST with details naming the claim when the
+ * level or the native language is not known. `out` is the flow's. */
 void profile_get(struct flow *f, const struct identity *who, const char *language, struct profile *out);
 
 #endif

@@ -1,5 +1,5 @@
-/* Port: connected clients (docs/signaling.md). A socket is named by its id; one that is gone is not an error, and nothing
- * happens then. Payloads are JSON text and are copied. */
+/* Port: connected clients (docs/signaling.md). A socket is named by its id; one that is gone is not an error,
+ * and nothing happens then. Payloads are JSON text and are copied. */
 #ifndef CONVERSATION_PORTS_SOCKETS_H
 #define CONVERSATION_PORTS_SOCKETS_H
 
@@ -12,10 +12,12 @@
 
 /* `parts`, concatenated, are the event's one argument: a relay passes slices of what it received. */
 void sockets_emit(uint64_t socket_id, const char *event, const struct str *parts, int part_count);
-void sockets_emit_user(const struct uuid *user_id, const char *event, struct str json); /* every socket of the user */
+void sockets_emit_user(const struct uuid *user_id, const char *event,
+                       struct str json); /* every socket of the user */
 
-/* The socket takes part in this session from now on: its events may name it, and its end is told to live_socket_gone.
- * False: the socket is gone. A socket is in at most one session; entering another leaves the first. */
+/* The socket takes part in this session from now on: its events may name it, and its end is told to
+ * live_socket_gone. False: the socket is gone. A socket is in at most one session; entering another leaves
+ * the first. */
 bool sockets_enter_session(uint64_t socket_id, const struct uuid *session_id);
 void sockets_leave_session(uint64_t socket_id);
 void sockets_disconnect(uint64_t socket_id);

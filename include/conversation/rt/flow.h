@@ -14,10 +14,11 @@
  *         reply_error(f);
  *     }
  *
- * Rules. Nothing lives across an AWAIT but the context. No switch in a flow. At `fail` flow_error(f) says why, and
- * nothing may be awaited any more. Every operation reports exactly once and never inside the call that submits it. An
- * operation that is awaited no longer (deadline, cancel) may still report: the flow's memory lives until it has.
- * The spec's `done`, if any, is called exactly once, when the function has returned for the last time. */
+ * Rules. Nothing lives across an AWAIT but the context. No switch in a flow. At `fail` flow_error(f) says
+ * why, and nothing may be awaited any more. Every operation reports exactly once and never inside the call
+ * that submits it. An operation that is awaited no longer (deadline, cancel) may still report: the flow's
+ * memory lives until it has. The spec's `done`, if any, is called exactly once, when the function has
+ * returned for the last time. */
 #ifndef CONVERSATION_RT_FLOW_H
 #define CONVERSATION_RT_FLOW_H
 
@@ -43,20 +44,21 @@ struct flow_spec {
 
 struct flow_start {
     const struct flow_spec *spec;
-    const char *correlation_id;                 /* copied; NULL: a new one */
-    void *caller;                               /* what flow_caller returns; NULL for jobs */
-    void (*done)(struct flow *f);               /* called once when the flow has ended; may be NULL */
-    /* Prepares the flow, inside flow_start: may set the caller, fill the context, fail it (flow_set_error…), or submit one
-     * operation that must succeed before the function runs. May be NULL. */
+    const char *correlation_id;   /* copied; NULL: a new one */
+    void *caller;                 /* what flow_caller returns; NULL for jobs */
+    void (*done)(struct flow *f); /* called once when the flow has ended; may be NULL */
+    /* Prepares the flow, inside flow_start: may set the caller, fill the context, fail it (flow_set_error…),
+     * or submit one operation that must succeed before the function runs. May be NULL. */
     void (*before)(struct flow *f, void *arg);
     void *before_arg;
 };
 
-/* Creates a flow; its function runs for the first time from the loop, never inside this call, so the caller may
- * still fill flow_ctx. */
+/* Creates a flow; its function runs for the first time from the loop, never inside this call, so the caller
+ * may still fill flow_ctx. */
 struct flow *flow_start(const struct flow_start *how);
 
-/* The flow fails with `why` at its current AWAIT, from the loop; no effect once it has ended or already fails. */
+/* The flow fails with `why` at its current AWAIT, from the loop; no effect once it has ended or already
+ * fails. */
 void flow_cancel(struct flow *f, enum err why);
 
 void *flow_ctx(const struct flow *f);
@@ -65,9 +67,9 @@ void flow_set_caller(struct flow *f, void *caller); /* NULL when the caller goes
 struct arena *flow_arena(struct flow *f);
 const char *flow_correlation_id(const struct flow *f);
 const struct flow_spec *flow_spec_of(const struct flow *f);
-int64_t flow_started_ms(const struct flow *f);   /* clock_mono_ms at start */
+int64_t flow_started_ms(const struct flow *f); /* clock_mono_ms at start */
 
-enum err flow_error(const struct flow *f);       /* OK while none */
+enum err flow_error(const struct flow *f); /* OK while none */
 /* JSON array text for the error body's `details`, {NULL,0} if none; in the flow's arena. */
 struct str flow_error_details(const struct flow *f);
 
@@ -78,9 +80,11 @@ void flow_set_error_field(struct flow *f, enum err err, const char *field, const
 
 /* For adapters: one operation of the flow. Everything needed is copied before the submit call returns. */
 struct flow_op *flow_op_begin(struct flow *f);
-void flow_op_done(struct flow_op *op, enum err err);       /* from the loop, never inside the submit call */
-void flow_op_done_later(struct flow_op *op, enum err err); /* allowed inside the submit call: reports next turn */
-/* False when the flow awaits the operation no longer: its outputs need not be made (they may still be written). */
+void flow_op_done(struct flow_op *op, enum err err); /* from the loop, never inside the submit call */
+void flow_op_done_later(struct flow_op *op,
+                        enum err err); /* allowed inside the submit call: reports next turn */
+/* False when the flow awaits the operation no longer: its outputs need not be made (they may still be
+ * written). */
 bool flow_op_is_wanted(const struct flow_op *op);
 struct flow *flow_op_flow(const struct flow_op *op);
 
@@ -92,51 +96,52 @@ void flow_cancel_all(enum err why); /* at shutdown */
 /* --- the macros' part --- */
 int *flow_resume_point(struct flow *f);
 
-#define FLOW_BEGIN(f)                                                                                        \
-    switch (*flow_resume_point(f)) {                                                                         \
-    case 0:                                                                                                  \
-        if (flow_error(f))                                                                                   \
+#define FLOW_BEGIN(f)                \
+    switch (*flow_resume_point(f)) { \
+    case 0:                          \
+        if (flow_error(f))           \
         goto fail
 
-#define AWAIT(f, submit)                                                                                     \
-    do {                                                                                                     \
-        *flow_resume_point(f) = __LINE__;                                                                    \
-        submit;                                                                                              \
-        return;                                                                                              \
-    case __LINE__:                                                                                           \
-        if (flow_error(f))                                                                                   \
-            goto fail;                                                                                       \
+#define AWAIT(f, submit)                  \
+    do {                                  \
+        *flow_resume_point(f) = __LINE__; \
+        submit;                           \
+        return;                           \
+    case __LINE__:                        \
+        if (flow_error(f))                \
+            goto fail;                    \
     } while (0)
 
-/* As AWAIT, but the operation's own failure is stored in *result and the flow goes on; cancel and deadline still fail. */
-#define AWAIT_TRY(f, result, submit)                                                                         \
-    do {                                                                                                     \
-        *flow_resume_point(f) = __LINE__;                                                                    \
-        submit;                                                                                              \
-        return;                                                                                              \
-    case __LINE__:                                                                                           \
-        if (!flow_take_error(f, (result)))                                                                   \
-            goto fail;                                                                                       \
+/* As AWAIT, but the operation's own failure is stored in *result and the flow goes on; cancel and deadline
+ * still fail. */
+#define AWAIT_TRY(f, result, submit)       \
+    do {                                   \
+        *flow_resume_point(f) = __LINE__;  \
+        submit;                            \
+        return;                            \
+    case __LINE__:                         \
+        if (!flow_take_error(f, (result))) \
+            goto fail;                     \
     } while (0)
 
 /* Moves the awaited operation's error to *result and clears it; false when the flow itself was cancelled. */
 bool flow_take_error(struct flow *f, enum err *result);
 
-#define FLOW_FAIL(f, err_)                                                                                   \
-    do {                                                                                                     \
-        flow_set_error((f), (err_));                                                                         \
-        goto fail;                                                                                           \
+#define FLOW_FAIL(f, err_)           \
+    do {                             \
+        flow_set_error((f), (err_)); \
+        goto fail;                   \
     } while (0)
 
-#define FLOW_FAIL_FIELD(f, err_, field, reason)                                                              \
-    do {                                                                                                     \
-        flow_set_error_field((f), (err_), (field), (reason));                                                \
-        goto fail;                                                                                           \
+#define FLOW_FAIL_FIELD(f, err_, field, reason)               \
+    do {                                                      \
+        flow_set_error_field((f), (err_), (field), (reason)); \
+        goto fail;                                            \
     } while (0)
 
-#define FLOW_END(f)                                                                                          \
-    }                                                                                                        \
-    (void)(f);                                                                                               \
+#define FLOW_END(f) \
+    }               \
+    (void)(f);      \
     return
 
 #endif

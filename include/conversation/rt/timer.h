@@ -1,5 +1,6 @@
 /* Timer wheel: hierarchical, one uv timer under it, O(1) start and stop. Resolution 8 ms; never early.
- * All of it runs on the loop thread and on the monotonic clock; a test advances it with timer_wheel_advance. */
+ * All of it runs on the loop thread and on the monotonic clock; a test advances it with timer_wheel_advance.
+ */
 #ifndef CONVERSATION_RT_TIMER_H
 #define CONVERSATION_RT_TIMER_H
 

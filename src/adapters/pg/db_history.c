@@ -2,26 +2,29 @@
 #include "conversation/ports/db.h"
 #include "db_records.h"
 
-/* $1 user, $2 language ('': any; the one this user practised, which in a tandem need not be the session's), $3 limit, $4 offset.
- * One row also when the page is empty: it carries the total. */
+/* $1 user, $2 language ('': any; the one this user practised, which in a tandem need not be the session's),
+ * $3 limit, $4 offset. One row also when the page is empty: it carries the total. */
+/* clang-format off */
 static const struct pg_statement HISTORY = {
     .name = "history",
     .sql = "WITH mine AS ("
-           "    SELECT s.id, s.topic_code, s.target_language_code, s.duration_seconds, s.ended_at, s.transcript_id,"
-           "           p.position"
-           "      FROM session_participants p JOIN sessions s ON s.id = p.session_id AND s.status = 'completed'"
+           "    SELECT s.id, s.topic_code, s.target_language_code, s.duration_seconds, s.ended_at,"
+           "           s.transcript_id, p.position"
+           "      FROM session_participants p"
+           "      JOIN sessions s ON s.id = p.session_id AND s.status = 'completed'"
            "     WHERE p.user_id = $1 AND ($2 = '' OR p.target_language_code = $2)"
            "), page AS ("
            "    SELECT * FROM mine ORDER BY ended_at DESC, id LIMIT $3::bigint OFFSET $4::bigint"
            ") "
-           "SELECT (SELECT count(*) FROM mine), g.id, g.topic_code, t.name_key, q.display_name, g.duration_seconds,"
-           "       " PG_MS("g.ended_at") ", r.rating, g.transcript_id IS NOT NULL"
+           "SELECT (SELECT count(*) FROM mine), g.id, g.topic_code, t.name_key, q.display_name,"
+           "       g.duration_seconds, " PG_MS("g.ended_at") ", r.rating, g.transcript_id IS NOT NULL"
            "  FROM (VALUES (1)) one"
            "  LEFT JOIN page g ON true"
            "  LEFT JOIN session_participants q ON q.session_id = g.id AND q.position = 1 - g.position"
            "  LEFT JOIN topics t ON t.code = g.topic_code AND t.target_language_code = g.target_language_code"
            "  LEFT JOIN ratings r ON r.session_id = g.id AND r.user_id = $1"
            " ORDER BY g.ended_at DESC, g.id"};
+/* clang-format on */
 
 static enum err read_history(struct flow *f, const struct pg_rows *rows, void *out)
 {

@@ -4,7 +4,10 @@
 
 #include "pg.h"
 
-/* Joins `past`, one row: the partners `user` has had, and, in the same order, when they last spoke; both null when there is none. */
+/* clang-format off */
+
+/* Joins `past`, one row: the partners `user` has had, and, in the same order, when they last spoke; both null
+ * when there is none. */
 #define MATCH_PAST(user)                                                                                     \
     " CROSS JOIN LATERAL (SELECT array_agg(h.partner_id) AS partners,"                                       \
     " array_agg(" PG_MS("h.last_spoke_at") ") AS times FROM past_partners h WHERE h.user_id = " user ") past "
@@ -20,5 +23,7 @@
 #define MATCH_EVENT_PAYLOAD                                                                                  \
     "jsonb_build_object('matchRequestId', r.id, 'userId', r.user_id,"                                        \
     " 'targetLanguageCode', r.target_language_code, 'topicCode', r.topic_code)"
+
+/* clang-format on */
 
 #endif

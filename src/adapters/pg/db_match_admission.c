@@ -6,13 +6,15 @@
 
 /* $1 user, $2 language, $3 topic, $4 level, $5 week's start, $6 now.
  *
- * The week's usage looks at sessions created up to eight days earlier: a scheduled one is paired up to seven days ahead.
- * waits: of the latest 200 matches in the language within the last hour; the bound keeps the read short on a busy day,
- * when the latest 200 say more than the hour. */
+ * The week's usage looks at sessions created up to eight days earlier: a scheduled one is paired up to seven
+ * days ahead. waits: of the latest 200 matches in the language within the last hour; the bound keeps the read
+ * short on a busy day, when the latest 200 say more than the hour. */
+/* clang-format off */
 static const struct pg_statement ADMISSION = {
     .name = "match_admission",
     .sql = "WITH waits AS ("
-           "    SELECT r.current_level = $4 AS is_level, r.current_level = $4 AND r.topic_code = $3 AS is_topic,"
+           "    SELECT r.current_level = $4 AS is_level,"
+           "           r.current_level = $4 AND r.topic_code = $3 AS is_topic,"
            "           extract(epoch FROM r.matched_at - coalesce(r.scheduled_for, r.created_at)) AS seconds"
            "      FROM match_requests r"
            "     WHERE r.status = 'matched' AND r.target_language_code = $2"
@@ -33,11 +35,13 @@ static const struct pg_statement ADMISSION = {
            "           AND s.started_at >= " PG_AT("$5") " AND s.status <> 'aborted'),"
            "       EXISTS (SELECT FROM session_participants p WHERE p.user_id = $1 AND p.is_live),"
            "       EXISTS (SELECT FROM match_requests r WHERE r.user_id = $1 AND r.status = 'pending'),"
-           "       coalesce((SELECT greatest(round(seconds), 0)::bigint FROM median WHERE seconds IS NOT NULL), -1),"
+           "       coalesce((SELECT greatest(round(seconds), 0)::bigint"
+           "                   FROM median WHERE seconds IS NOT NULL), -1),"
            "       past.partners, past.times, " MATCH_EXCLUDED("$1") ","
            "       t.id IS NOT NULL, " TOPIC_COLUMNS("$1::uuid")
            "  FROM (VALUES (1)) one" MATCH_PAST("$1")
            "  LEFT JOIN topics t ON t.code = $3 AND t.target_language_code = $2 AND t.is_active"};
+/* clang-format on */
 
 static enum err read_admission(struct flow *f, const struct pg_rows *rows, void *out)
 {

@@ -3,13 +3,17 @@
 #include "conversation/ports/db.h"
 #include "db_records.h"
 
-/* $1 first request, $2 second, $3 session, $4 now, $5 score, $6 level difference, $7 tandem, $8 any level, $9 and $10 seconds a
- * session lasts (free, premium), $11 correlation id.
+/* $1 first request, $2 second, $3 session, $4 now, $5 score, $6 level difference, $7 tandem, $8 any level, $9
+ * and $10 seconds a session lasts (free, premium), $11 correlation id.
  *
- * locked: both rows in the order of their ids, as by everyone who locks two, as the last committed writer left them: after a
- *   cancel, an expiry or another claim that was awaited here, the status is no longer pending.
- * pair: one row when the claim may be made, none otherwise; everything after reads it, so that all of it happens or nothing. A
- *   user who has got into a live session since this statement's snapshot is caught by the unique index. */
+ * locked: both rows in the order of their ids, as by everyone who locks two, and as the last committed writer
+ * left them: after a cancel, an expiry or another claim that was awaited here, the status is no longer
+ * pending.
+ *
+ * pair: one row when the claim may be made, none otherwise; everything after reads it, so that all of it
+ * happens or nothing. A user who got into a live session after this statement's snapshot is caught by the
+ * unique index. */
+/* clang-format off */
 static const struct pg_statement CLAIM = {
     .name = "match_claim",
     .is_write = true,
@@ -27,44 +31,51 @@ static const struct pg_statement CLAIM = {
         "           bool_or(tier = 'premium') AS is_premium, min(waiting_since) AS waiting_since"
         "      FROM locked"
         "    HAVING count(*) FILTER (WHERE status = 'pending') = 2 AND count(DISTINCT user_id) = 2"
-        "       AND NOT EXISTS (SELECT FROM locked l JOIN session_participants p ON p.user_id = l.user_id AND p.is_live)"
+        "       AND NOT EXISTS (SELECT FROM locked l"
+        "                         JOIN session_participants p ON p.user_id = l.user_id AND p.is_live)"
         "), matched AS ("
         "    UPDATE match_requests r"
         "       SET status = 'matched', matched_at = " PG_AT("$4") ", matched_session_id = $3::uuid,"
-        "           matched_with_user_id = CASE l.position WHEN 0 THEN pair.second_user ELSE pair.first_user END,"
+        "           matched_with_user_id ="
+        "               CASE l.position WHEN 0 THEN pair.second_user ELSE pair.first_user END,"
         "           compatibility_score = $5::int, level_difference = $6::int"
         "      FROM locked l CROSS JOIN pair WHERE r.id = l.id"
         "), s AS ("
-        "    INSERT INTO sessions (id, target_language_code, topic_code, target_level, session_type, is_any_level,"
-        "                          scheduled_at, max_duration_seconds, created_at, updated_at)"
+        "    INSERT INTO sessions ("
+        "        id, target_language_code, topic_code, target_level, session_type, is_any_level,"
+        "        scheduled_at, max_duration_seconds, created_at, updated_at)"
         "    SELECT $3::uuid, l.target_language_code, l.topic_code, pair.level,"
         "           CASE WHEN $7::boolean THEN 'tandem' ELSE 'practice' END, $8::boolean, l.scheduled_for,"
         "           CASE WHEN pair.is_premium THEN $10::int ELSE $9::int END, " PG_AT("$4") ", " PG_AT("$4")
         "      FROM pair JOIN locked l ON l.position = 0"
         "    RETURNING *"
         "), seats AS ("
-        "    INSERT INTO session_participants (session_id, user_id, position, role, native_language_code,"
-        "                                      target_language_code, display_name, avatar_url, recording_consent,"
-        "                                      created_at)"
-        "    SELECT s.id, l.user_id, l.position, CASE WHEN $7::boolean AND l.position = 1 THEN 'partner' ELSE 'learner' END,"
-        "           l.native_language_code, l.target_language_code, l.display_name, l.avatar_url, l.recording_consent,"
-        "           s.created_at"
+        "    INSERT INTO session_participants ("
+        "        session_id, user_id, position, role, native_language_code, target_language_code,"
+        "        display_name, avatar_url, recording_consent, created_at)"
+        "    SELECT s.id, l.user_id, l.position,"
+        "           CASE WHEN $7::boolean AND l.position = 1 THEN 'partner' ELSE 'learner' END,"
+        "           l.native_language_code, l.target_language_code, l.display_name, l.avatar_url,"
+        "           l.recording_consent, s.created_at"
         "      FROM s CROSS JOIN locked l"
         "    RETURNING *"
         "), event AS ("
         "    " OUTBOX_INSERT
         "    SELECT 'conversation.matched', pair.first_user, $11, s.created_at,"
-        "           jsonb_build_object('sessionId', s.id, 'matchRequestIds', jsonb_build_array($1::uuid, $2::uuid),"
+        "           jsonb_build_object("
+        "               'sessionId', s.id, 'topicCode', s.topic_code,"
+        "               'matchRequestIds', jsonb_build_array($1::uuid, $2::uuid),"
         "               'participants',"
         "               (SELECT jsonb_agg(jsonb_build_object('userId', user_id,"
         "                                                    'targetLanguageCode', target_language_code,"
         "                                                    'nativeLanguageCode', native_language_code)"
         "                                 ORDER BY position) FROM seats),"
-        "               'topicCode', s.topic_code, 'waitTimeSeconds',"
+        "               'waitTimeSeconds',"
         "               greatest(floor(extract(epoch FROM s.created_at - pair.waiting_since)), 0)::bigint)"
         "      FROM s CROSS JOIN pair"
         ") "
         "SELECT " SESSION_COLUMNS " FROM s" SESSION_SEATS("seats")};
+/* clang-format on */
 
 static enum err read_claimed(struct flow *f, const struct pg_rows *rows, void *out)
 {

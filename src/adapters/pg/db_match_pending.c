@@ -4,8 +4,9 @@
 #include "db_match.h"
 #include "db_records.h"
 
-/* $1 now. A user who is in a live session can have a pending request only through a race of two of their own calls; it waits
- * until the session is over, since no claim of it could succeed. */
+/* $1 now. A user who is in a live session can have a pending request only through a race of two of their own
+ * calls; it waits until the session is over, since no claim of it could succeed. */
+/* clang-format off */
 static const struct pg_statement REQUESTS_PENDING = {
     .name = "match_requests_pending",
     .sql = "SELECT " MATCH_COLUMNS ", past.partners, past.times, " MATCH_EXCLUDED("r.user_id")
@@ -13,6 +14,7 @@ static const struct pg_statement REQUESTS_PENDING = {
            " WHERE r.status = 'pending' AND coalesce(r.scheduled_for, r.created_at) <= " PG_AT("$1")
            "   AND NOT EXISTS (SELECT FROM session_participants p WHERE p.user_id = r.user_id AND p.is_live)"
            " ORDER BY coalesce(r.scheduled_for, r.created_at), r.id"};
+/* clang-format on */
 
 static enum err read_pending(struct flow *f, const struct pg_rows *rows, void *out)
 {

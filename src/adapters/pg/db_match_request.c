@@ -1,4 +1,5 @@
-/* The life of a match request: stored, cancelled, expired, looked up. The claim of a pair is in db_match_claim.c. */
+/* The life of a match request: stored, cancelled, looked up, expired. The claim of a pair is in
+ * db_match_claim.c. */
 #include "conversation/base/clock.h"
 #include "conversation/ports/db.h"
 #include "db_match.h"
@@ -6,24 +7,28 @@
 
 /* --- insert --- */
 
-/* The parameters are the columns of `added` in their order, then the correlation id. The checks of `state` serve the answer;
- * what decides in a race of two inserts is the unique index: the second waits for the first and then adds nothing. */
+/* The parameters are the columns of `added` in their order, then the correlation id. The checks of `state`
+ * serve the answer; what decides in a race of two inserts is the unique index: the second waits for the first
+ * and then adds nothing. */
+/* clang-format off */
 static const struct pg_statement REQUEST_INSERT = {
     .name = "match_request_insert",
     .is_write = true,
     .sql =
         "WITH state AS ("
-        "    SELECT EXISTS (SELECT FROM session_participants p WHERE p.user_id = $2::uuid AND p.is_live) AS in_session,"
-        "           EXISTS (SELECT FROM match_requests r WHERE r.user_id = $2::uuid AND r.status = 'pending')"
-        "           AS has_request"
+        "    SELECT EXISTS (SELECT FROM session_participants p"
+        "                    WHERE p.user_id = $2::uuid AND p.is_live) AS in_session,"
+        "           EXISTS (SELECT FROM match_requests r"
+        "                    WHERE r.user_id = $2::uuid AND r.status = 'pending') AS has_request"
         "), added AS ("
         "    INSERT INTO match_requests ("
         "        id, user_id, learning_profile_id, target_language_code, native_language_code,"
-        "        preferred_partner_native_language_code, topic_code, preferred_accent, display_name, avatar_url,"
-        "        topic_category, current_level, preferred_partner_level, tier, mode, recording_consent,"
-        "        preferred_duration_minutes, max_wait_seconds, created_at, expires_at, scheduled_for)"
-        "    SELECT $1::uuid, $2::uuid, $3::uuid, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16::boolean,"
-        "           $17::int, $18::int, " PG_AT("$19") ", " PG_AT("$20") ", " PG_AT("$21")
+        "        preferred_partner_native_language_code, topic_code, preferred_accent, display_name,"
+        "        avatar_url, topic_category, current_level, preferred_partner_level, tier, mode,"
+        "        recording_consent, preferred_duration_minutes, max_wait_seconds, created_at, expires_at,"
+        "        scheduled_for)"
+        "    SELECT $1::uuid, $2::uuid, $3::uuid, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15,"
+        "           $16::boolean, $17::int, $18::int, " PG_AT("$19") ", " PG_AT("$20") ", " PG_AT("$21")
         "      FROM state WHERE NOT in_session AND NOT has_request"
         "    ON CONFLICT (user_id) WHERE status = 'pending' DO NOTHING"
         "    RETURNING *"
@@ -36,6 +41,7 @@ static const struct pg_statement REQUEST_INSERT = {
         "      FROM added"
         ") "
         "SELECT EXISTS (SELECT FROM added), in_session FROM state"};
+/* clang-format on */
 
 static enum err read_inserted(struct flow *f, const struct pg_rows *rows, void *out)
 {
@@ -82,6 +88,7 @@ void db_match_request_insert(struct flow *f, const struct match_request *r)
 /* --- cancel --- */
 
 /* $1 id, $2 user, $3 now, $4 correlation id. `locked` reads the row as the last committed writer left it. */
+/* clang-format off */
 static const struct pg_statement REQUEST_CANCEL = {
     .name = "match_request_cancel",
     .is_write = true,
@@ -92,11 +99,13 @@ static const struct pg_statement REQUEST_CANCEL = {
            "      FROM locked l WHERE r.id = l.id AND l.status = 'pending' RETURNING r.*"
            "), event AS ("
            "    " OUTBOX_INSERT
-           "    SELECT 'match.cancelled', r.user_id, $4, " PG_AT("$3") ", " MATCH_EVENT_PAYLOAD " FROM moved r"
+           "    SELECT 'match.cancelled', r.user_id, $4, " PG_AT("$3") ", " MATCH_EVENT_PAYLOAD
+           "      FROM moved r"
            "), r AS ("
            "    SELECT * FROM moved UNION ALL SELECT * FROM locked WHERE NOT EXISTS (SELECT FROM moved)"
            ") "
            "SELECT EXISTS (SELECT FROM moved), " MATCH_COLUMNS " FROM r"};
+/* clang-format on */
 
 static enum err read_cancelled(struct flow *f, const struct pg_rows *rows, void *out)
 {
@@ -124,12 +133,14 @@ void db_match_request_cancel(struct flow *f, const struct uuid *id, const struct
 
 /* --- latest --- */
 
+/* clang-format off */
 static const struct pg_statement REQUEST_LATEST = {
     .name = "match_request_latest",
     .sql = "SELECT " MATCH_COLUMNS "  FROM match_requests r"
            " WHERE r.id = coalesce((SELECT id FROM match_requests WHERE user_id = $1 AND status = 'pending'),"
            "                       (SELECT id FROM match_requests WHERE user_id = $1"
            "                         ORDER BY created_at DESC LIMIT 1))"};
+/* clang-format on */
 
 static enum err read_latest(struct flow *f, const struct pg_rows *rows, void *out)
 {
@@ -153,8 +164,9 @@ void db_match_request_latest(struct flow *f, const struct uuid *user_id, struct 
 
 /* --- expire --- */
 
-/* $1 ids, $2 now, $3 correlation id. Rows are locked in the order of their ids, as by the claim: no deadlock. A row that was
- * claimed or cancelled while the lock was awaited is looked at again and drops out. */
+/* $1 ids, $2 now, $3 correlation id. Rows are locked in the order of their ids, as by the claim: no deadlock.
+ * A row that was claimed or cancelled while the lock was awaited is looked at again and drops out. */
+/* clang-format off */
 static const struct pg_statement REQUESTS_EXPIRE = {
     .name = "match_requests_expire",
     .is_write = true,
@@ -171,6 +183,7 @@ static const struct pg_statement REQUESTS_EXPIRE = {
            "      FROM r ORDER BY r.expires_at, r.id"
            ") "
            "SELECT " MATCH_COLUMNS " FROM r ORDER BY r.expires_at, r.id"};
+/* clang-format on */
 
 static enum err read_requests(struct flow *f, const struct pg_rows *rows, void *out)
 {
@@ -186,7 +199,8 @@ static enum err read_requests(struct flow *f, const struct pg_rows *rows, void *
     return OK;
 }
 
-void db_match_requests_expire(struct flow *f, const struct uuid *ids, size_t count, struct db_match_requests *out)
+void db_match_requests_expire(struct flow *f, const struct uuid *ids, size_t count,
+                              struct db_match_requests *out)
 {
     struct pg_args args = {0};
     pg_arg_uuids(&args, ids, count);

@@ -1,17 +1,17 @@
-/* How rows become the product's structs: for each, the columns a statement selects and the function that reads them, in the
- * same order. Also the pieces of SQL that several statements share. */
+/* How rows become the product's structs: for each, the columns a statement selects and the function that
+ * reads them, in the same order. Also the pieces of SQL that several statements share. */
 #ifndef PG_DB_RECORDS_H
 #define PG_DB_RECORDS_H
 
 #include <stdbool.h>
 
-#include "pg.h"
 #include "conversation/domain/match.h"
 #include "conversation/domain/session.h"
 #include "conversation/domain/topic.h"
+#include "pg.h"
 
-/* Reads a row column by column, from the left. `ok` turns false at a name this binary does not know (a row written by a newer
- * one), which makes the operation ERR_INTERNAL; check it with cursor_result. */
+/* Reads a row column by column, from the left. `ok` turns false at a name this binary does not know (a row
+ * written by a newer one), which makes the operation ERR_INTERNAL; check it with cursor_result. */
 struct cursor {
     const struct pg_rows *rows;
     int row, col;
@@ -32,15 +32,17 @@ struct uuid take_uuid(struct cursor *c);
 int64_t take_int(struct cursor *c);
 double take_double(struct cursor *c);
 bool take_bool(struct cursor *c);
-int64_t take_time(struct cursor *c);                                    /* 0 for NULL */
-void take_text(struct cursor *c, char *dst, size_t cap);                /* "" for NULL */
-const char *take_string(struct cursor *c, struct arena *arena);         /* a copy; NULL for NULL */
-int take_name(struct cursor *c, const char *const *names, int count);   /* index of the name; 0 for NULL */
+int64_t take_time(struct cursor *c);                                  /* 0 for NULL */
+void take_text(struct cursor *c, char *dst, size_t cap);              /* "" for NULL */
+const char *take_string(struct cursor *c, struct arena *arena);       /* a copy; NULL for NULL */
+int take_name(struct cursor *c, const char *const *names, int count); /* index of the name; 0 for NULL */
 const char *const *take_texts(struct cursor *c, struct arena *arena, size_t *n);
 struct uuid *take_uuids(struct cursor *c, struct arena *arena, size_t *n);
 int64_t *take_times(struct cursor *c, struct arena *arena, size_t *n);
 /* Two arrays of one length: who, and when in ms. */
 struct match_past_partner *take_history(struct cursor *c, struct arena *arena, size_t *n);
+
+/* clang-format off */
 
 /* --- match requests: of a relation named r --- */
 #define MATCH_COLUMNS                                                                                        \
@@ -83,6 +85,8 @@ void take_topic(struct cursor *c, struct arena *arena, struct topic *out); /* wi
     "ARRAY(SELECT p.type FROM topic_prompts p WHERE p.topic_id = t.id" TOPIC_PROMPT_ORDER "), "              \
     "ARRAY(SELECT p.sort_order FROM topic_prompts p WHERE p.topic_id = t.id" TOPIC_PROMPT_ORDER ")"
 struct topic_prompt *take_prompts(struct cursor *c, struct arena *arena, size_t *n);
+
+/* clang-format on */
 
 /* The head of every insert of an event; the envelope is made of these columns (docs/events.md). */
 #define OUTBOX_INSERT "INSERT INTO event_outbox (event_type, key, correlation_id, created_at, payload) "

@@ -1,4 +1,5 @@
-/* A session as stored: looked up, its prompts, its rating. Joining is in db_session_join.c, ending in db_session_end.c. */
+/* A session as stored: looked up, its prompts, its rating. Joining is in db_session_join.c, ending in
+ * db_session_end.c. */
 #include "db_session.h"
 
 #include "conversation/base/clock.h"
@@ -6,9 +7,13 @@
 
 /* --- get --- */
 
+/* clang-format off */
 static const struct pg_statement SESSION_GET = {
     .name = "session_get",
-    .sql = "SELECT " SESSION_COLUMNS " FROM sessions s" SESSION_SEATS("session_participants") "WHERE s.id = $1"};
+    .sql = "SELECT " SESSION_COLUMNS
+           "  FROM sessions s" SESSION_SEATS("session_participants")
+           " WHERE s.id = $1"};
+/* clang-format on */
 
 static enum err read_session(struct flow *f, const struct pg_rows *rows, void *out)
 {
@@ -33,12 +38,15 @@ void db_session_get(struct flow *f, const struct uuid *id, struct session *out)
 /* --- prompts --- */
 
 /* $1 session, $2 topic, $3 language. One row also when the topic has been deleted meanwhile. */
+/* clang-format off */
 static const struct pg_statement SESSION_PROMPTS = {
     .name = "session_prompts",
     .sql = "SELECT t.name_key, " TOPIC_PROMPT_COLUMNS ","
            "       ARRAY(SELECT d.prompt_key FROM session_prompts d WHERE d.session_id = $1 ORDER BY d.id),"
-           "       ARRAY(SELECT " PG_MS("d.displayed_at") " FROM session_prompts d WHERE d.session_id = $1 ORDER BY d.id)"
+           "       ARRAY(SELECT " PG_MS("d.displayed_at")
+           "               FROM session_prompts d WHERE d.session_id = $1 ORDER BY d.id)"
            "  FROM (VALUES (1)) one LEFT JOIN topics t ON t.code = $2 AND t.target_language_code = $3"};
+/* clang-format on */
 
 /* Two arrays of one length: keys, and times in ms. */
 static struct db_shown_prompt *take_shown(struct cursor *c, struct arena *arena, size_t *n)
@@ -77,7 +85,9 @@ void db_session_prompts(struct flow *f, const struct session *s, struct db_sessi
     pg_run(f, &SESSION_PROMPTS, &args, read_prompts, out);
 }
 
-/* $1 session, $2 key, $3 category, $4 now. The session is locked, so that no prompt is stored after its end. */
+/* $1 session, $2 key, $3 category, $4 now. The session is locked, so that no prompt is stored after its end.
+ */
+/* clang-format off */
 static const struct pg_statement PROMPT_SHOWN = {
     .name = "session_prompt_shown",
     .is_write = true,
@@ -86,6 +96,7 @@ static const struct pg_statement PROMPT_SHOWN = {
            ") "
            "INSERT INTO session_prompts (session_id, prompt_key, category, displayed_at)"
            " SELECT id, $2, $3, " PG_AT("$4") " FROM locked RETURNING id"};
+/* clang-format on */
 
 static enum err read_shown(struct flow *f, const struct pg_rows *rows, void *out)
 {
@@ -106,12 +117,15 @@ void db_session_prompt_shown(struct flow *f, const struct uuid *id, const struct
 
 /* --- rating --- */
 
-/* $1 session, $2 user, $3 rating, $4 feedback, $5 now, $6 correlation id; the function is in migrations/0001_schema.sql. */
+/* $1 session, $2 user, $3 rating, $4 feedback, $5 now, $6 correlation id; the function and why it is one:
+ * migrations/0001_schema.sql. */
+/* clang-format off */
 static const struct pg_statement SESSION_RATE = {
     .name = "session_rate",
     .is_write = true,
     .sql = "SELECT session_status IN ('waiting', 'active'), average, session_topic"
            "  FROM session_rate($1::uuid, $2::uuid, $3::int, $4::text, " PG_AT("$5") ", $6::text)"};
+/* clang-format on */
 
 static enum err read_rated(struct flow *f, const struct pg_rows *rows, void *out)
 {

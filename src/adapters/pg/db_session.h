@@ -4,11 +4,14 @@
 
 #include "db_records.h"
 
-/* The CTEs that every change of one session begins with; $1 is the session, $2 the participant (null: nobody in particular).
+/* clang-format off */
+
+/* The CTEs that every change of one session begins with; $1 is the session, $2 the participant (null: nobody in
+ * particular).
  *
  * locked: the session, held against every other change; no row when there is none, or $2 is not in it.
- * seats: its participants. Locked too, although whoever changes them holds the session: only a locking read returns
- *   what a writer committed after this statement's snapshot, while the lock on the session was awaited. */
+ * seats: its participants. Locked too, although whoever changes them holds the session: only a locking read
+ *   returns what a writer committed after this statement's snapshot, while the session's lock was awaited. */
 #define SESSION_LOCKED                                                                                       \
     "locked AS MATERIALIZED ("                                                                               \
     "    SELECT s.* FROM sessions s"                                                                         \
@@ -22,11 +25,12 @@
     ")"
 
 /* The session as it is after the statement: `moved` where it was updated, else `locked`. */
-#define SESSION_AFTER "s AS (SELECT * FROM moved UNION ALL SELECT * FROM locked WHERE NOT EXISTS (SELECT FROM moved))"
+#define SESSION_AFTER                                                                                        \
+    "s AS (SELECT * FROM moved UNION ALL SELECT * FROM locked WHERE NOT EXISTS (SELECT FROM moved))"
 
-/* What every ending does besides: of the ended sessions `moved`, the participants `seats_after`, who has talked to whom, and the
- * event, at time `at` for correlation id `correlation`. A session that never began leaves no event. Of the event's payload,
- * averageRating is not known yet, recordingUrl seldom. */
+/* What every ending does besides: of the ended sessions `moved`, the participants `seats_after`, who has talked
+ * to whom, and the event, at time `at` for correlation id `correlation`. A session that never began leaves no
+ * event. Of the event's payload, averageRating is not known yet, recordingUrl seldom. */
 #define SESSION_LEFT(at)                                                                                     \
     "seats_after AS ("                                                                                       \
     "    UPDATE session_participants p SET left_at = coalesce(p.left_at, " at "), is_live = false"           \
@@ -48,8 +52,9 @@
     "               'sessionId', m.id, 'durationSeconds', m.duration_seconds, 'topicCode', m.topic_code,"    \
     "               'participants', jsonb_build_array(" SESSION_END_PARTICIPANT("a") ", "                    \
     SESSION_END_PARTICIPANT("b") "))"                                                                        \
-    "           || CASE m.status WHEN 'aborted' THEN jsonb_build_object('endReason', m.end_reason)"          \
-    "                            ELSE jsonb_strip_nulls(jsonb_build_object('recordingUrl', m.recording_url)) END" \
+    "           || jsonb_strip_nulls(jsonb_build_object("                                                    \
+    "               'endReason', CASE m.status WHEN 'aborted' THEN m.end_reason END,"                        \
+    "               'recordingUrl', CASE m.status WHEN 'completed' THEN m.recording_url END))"               \
     "      FROM moved m"                                                                                     \
     "      JOIN seats_after a ON a.session_id = m.id AND a.position = 0"                                     \
     "      JOIN seats_after b ON b.session_id = m.id AND b.position = 1"                                     \
@@ -59,5 +64,7 @@
     "jsonb_build_object('userId', " p ".user_id, 'targetLanguageCode', " p ".target_language_code)"          \
     " || CASE m.status WHEN 'completed' THEN jsonb_build_object('spokenSeconds', " p ".spoken_seconds,"      \
     " 'turnCount', " p ".turn_count) ELSE '{}' END"
+
+/* clang-format on */
 
 #endif

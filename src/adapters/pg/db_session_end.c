@@ -1,11 +1,13 @@
-/* How sessions end: one at a time, or by the sweep what nobody ended. Which status and reason an event leads to is not written
- * here: domain/session.h's session_ending_of says it, and the statements get its answers as parameters. */
+/* How sessions end: one at a time, or by the sweep what nobody ended. Which status and reason an event leads
+ * to is not written here: domain/session.h's session_ending_of says it, and the statements get its answers.
+ */
 #include "conversation/base/clock.h"
 #include "conversation/ports/db.h"
 #include "db_session.h"
 
 /* Two parameters: the status and the reason that `event` leads to; both null when it is not legal. */
-static void arg_ending(struct pg_args *args, enum session_status from, enum session_event event, int64_t active_ms)
+static void arg_ending(struct pg_args *args, enum session_status from, enum session_event event,
+                       int64_t active_ms)
 {
     struct session_ending ending;
     bool is_legal = session_ending_of(from, event, active_ms, &ending);
@@ -15,11 +17,13 @@ static void arg_ending(struct pg_args *args, enum session_status from, enum sess
 
 /* --- end --- */
 
-/* $1 session, $2 participant or null, $3 when it happened, $4 correlation id, $5 the abort window in ms; then the endings of a session that is
- * waiting, of one active for less than that, and of one active for longer.
+/* $1 session, $2 participant or null, $3 when it happened, $4 correlation id, $5 the abort window in ms; then
+ * the endings of a session that is waiting, of one active for less than that, and of one active for longer.
  *
- * started_at is set to what it is: an UPDATE first tries the row of its snapshot, where a join that the lock waited for has not
- * yet set it, and checks the constraints of that attempt before it turns to the row as it has become. */
+ * started_at is set to what it is: an UPDATE first tries the row of its snapshot, where a join that the lock
+ * waited for has not yet set it, and checks the constraints of that attempt before it turns to the row as it
+ * has become. */
+/* clang-format off */
 static const struct pg_statement SESSION_END = {
     .name = "session_end",
     .is_write = true,
@@ -27,17 +31,21 @@ static const struct pg_statement SESSION_END = {
            "    VALUES ('waiting', false, $6, $7), ('active', true, $8, $9), ('active', false, $10, $11)"
            "), " SESSION_LOCKED ", moved AS ("
            "    UPDATE sessions s"
-           "       SET status = e.status, end_reason = e.reason, started_at = l.started_at, ended_at = " PG_AT("$3") ", updated_at = " PG_AT("$3") ","
-           "           duration_seconds = coalesce(greatest(floor(extract(epoch FROM " PG_AT("$3") " - l.started_at)), 0), 0)"
+           "       SET status = e.status, end_reason = e.reason, started_at = l.started_at,"
+           "           ended_at = " PG_AT("$3") ", updated_at = " PG_AT("$3") ","
+           "           duration_seconds = CASE l.status WHEN 'waiting' THEN 0 ELSE"
+           "               greatest(floor(extract(epoch FROM " PG_AT("$3") " - l.started_at)), 0) END"
            "      FROM locked l"
            "      JOIN endings e ON e.from_status = l.status AND e.status IS NOT NULL"
-           "       AND e.is_early = coalesce(" PG_AT("$3") " - l.started_at < $5::int * interval '1 ms', false)"
+           "       AND e.is_early = (l.status = 'active'"
+           "                         AND " PG_AT("$3") " - l.started_at < $5::int * interval '1 ms')"
            "     WHERE s.id = l.id"
            "    RETURNING s.*"
            "), " SESSION_LEFT(PG_AT("$3")) ", " SESSION_END_EVENT(PG_AT("$3"), "$4") ", all_seats AS ("
            "    SELECT * FROM seats_after UNION ALL SELECT * FROM seats WHERE NOT EXISTS (SELECT FROM moved)"
            "), " SESSION_AFTER " "
            "SELECT EXISTS (SELECT FROM moved), " SESSION_COLUMNS " FROM s" SESSION_SEATS("all_seats")};
+/* clang-format on */
 
 static enum err read_ended(struct flow *f, const struct pg_rows *rows, void *out)
 {
@@ -71,14 +79,18 @@ void db_session_end(struct flow *f, const struct db_session_ending *ending, stru
 
 /* --- sweep --- */
 
-/* $1 now, $2 slack, $3 join window, $4 abandoned (all ms), $5 correlation id; then the endings of active sessions and of waiting ones.
+/* $1 now, $2 slack, $3 join window, $4 abandoned (all ms), $5 correlation id; then the endings of active
+ * sessions and of waiting ones.
  *
- * A row that someone holds is being changed right now: it is skipped, and the next sweep looks again. The duration is at most the
- * session's limit: what came after it was nobody's conversation. */
+ * A row that someone holds is being changed right now: it is skipped, and the next sweep looks again. The
+ * duration is at most the session's limit: what came after it was nobody's conversation. */
+/* clang-format off */
 static const struct pg_statement SESSIONS_SWEEP = {
     .name = "sessions_sweep",
     .is_write = true,
-    .sql = "WITH endings (from_status, status, reason) AS (VALUES ('active', $6, $7), ('waiting', $8, $9)), overdue AS MATERIALIZED ("
+    .sql = "WITH endings (from_status, status, reason) AS ("
+           "    VALUES ('active', $6, $7), ('waiting', $8, $9)"
+           "), overdue AS MATERIALIZED ("
            "    SELECT s.* FROM sessions s"
            "     WHERE s.status = 'active'"
            "       AND s.started_at + s.max_duration_seconds * interval '1 s' + $2::bigint * interval '1 ms'"
@@ -88,13 +100,16 @@ static const struct pg_statement SESSIONS_SWEEP = {
            "     ORDER BY s.id FOR UPDATE SKIP LOCKED"
            "), moved AS ("
            "    UPDATE sessions s"
-           "       SET status = e.status, end_reason = e.reason, started_at = o.started_at, ended_at = " PG_AT("$1") ", updated_at = " PG_AT("$1") ","
+           "       SET status = e.status, end_reason = e.reason, started_at = o.started_at,"
+           "           ended_at = " PG_AT("$1") ", updated_at = " PG_AT("$1") ","
            "           duration_seconds = CASE o.status WHEN 'waiting' THEN 0 ELSE"
-           "               least(floor(extract(epoch FROM " PG_AT("$1") " - o.started_at)), o.max_duration_seconds) END"
+           "               least(floor(extract(epoch FROM " PG_AT("$1") " - o.started_at)),"
+           "                     o.max_duration_seconds) END"
            "      FROM overdue o JOIN endings e ON e.from_status = o.status"
            "     WHERE s.id = o.id"
            "    RETURNING s.*"
-           "), " SESSION_LEFT(PG_AT("$1")) ", " SESSION_END_EVENT(PG_AT("$1"), "$5") ", abandoned AS MATERIALIZED ("
+           "), " SESSION_LEFT(PG_AT("$1")) ", " SESSION_END_EVENT(PG_AT("$1"), "$5") ", "
+           "abandoned AS MATERIALIZED ("
            "    SELECT s.id FROM sessions s"
            "     WHERE s.status = 'waiting' AND s.first_joined_at IS NULL"
            "       AND s.created_at + $4::bigint * interval '1 ms' <= " PG_AT("$1")
@@ -106,6 +121,7 @@ static const struct pg_statement SESSIONS_SWEEP = {
            "  FROM (VALUES (1)) one"
            "  LEFT JOIN (moved s" SESSION_SEATS("seats_after") ") ON true"
            " ORDER BY s.ended_at, s.id"};
+/* clang-format on */
 
 static enum err read_swept(struct flow *f, const struct pg_rows *rows, void *out)
 {

@@ -7,15 +7,17 @@
 
 /* $1 session, $2 participant, $3 now, $4 correlation id.
  *
- * seats_after: the participants with the caller joined. It is made of the locked rows, so of two who join at the same moment the
- * second one sees the first, and exactly one of them makes the session active. */
+ * seats_after: the participants with the caller joined. It is made of the locked rows, so of two who join at
+ * the same moment the second one sees the first, and exactly one of them makes the session active. */
+/* clang-format off */
 static const struct pg_statement SESSION_JOIN = {
     .name = "session_join",
     .is_write = true,
     .sql =
         "WITH " SESSION_LOCKED ", seats_after AS MATERIALIZED ("
-        "    SELECT p.session_id, p.position, p.user_id, p.display_name, p.avatar_url, p.native_language_code,"
-        "           p.target_language_code, p.spoken_seconds, p.turn_count, p.left_at,"
+        "    SELECT p.session_id, p.position, p.user_id, p.display_name, p.avatar_url,"
+        "           p.native_language_code, p.target_language_code, p.spoken_seconds, p.turn_count,"
+        "           p.left_at,"
         "           CASE WHEN p.user_id = $2 AND l.status IN ('waiting', 'active')"
         "                THEN coalesce(p.joined_at, " PG_AT("$3") ") ELSE p.joined_at END AS joined_at"
         "      FROM seats p JOIN locked l ON l.id = p.session_id"
@@ -28,7 +30,8 @@ static const struct pg_statement SESSION_JOIN = {
         "    SELECT bool_and(joined_at IS NOT NULL) AS is_there FROM seats_after"
         "), moved AS ("
         "    UPDATE sessions s"
-        "       SET first_joined_at = coalesce(s.first_joined_at, " PG_AT("$3") "), updated_at = " PG_AT("$3") ","
+        "       SET first_joined_at = coalesce(s.first_joined_at, " PG_AT("$3") "),"
+        "           updated_at = " PG_AT("$3") ","
         "           status = CASE WHEN e.is_there THEN 'active' ELSE 'waiting' END,"
         "           started_at = CASE WHEN e.is_there THEN " PG_AT("$3") " END"
         "      FROM locked l CROSS JOIN everyone e"
@@ -37,15 +40,16 @@ static const struct pg_statement SESSION_JOIN = {
         "), event AS ("
         "    " OUTBOX_INSERT
         "    SELECT 'conversation.started', a.user_id, $4, m.started_at,"
-        "           jsonb_build_object('sessionId', m.id, 'topicCode', m.topic_code, 'participants',"
-        "               jsonb_build_array("
-        "                   jsonb_build_object('userId', a.user_id, 'targetLanguageCode', a.target_language_code),"
-        "                   jsonb_build_object('userId', b.user_id, 'targetLanguageCode', b.target_language_code)))"
+        "        jsonb_build_object("
+        "            'sessionId', m.id, 'topicCode', m.topic_code, 'participants', jsonb_build_array("
+        "            jsonb_build_object('userId', a.user_id, 'targetLanguageCode', a.target_language_code),"
+        "            jsonb_build_object('userId', b.user_id, 'targetLanguageCode', b.target_language_code)))"
         "      FROM moved m JOIN seats_after a ON a.position = 0 JOIN seats_after b ON b.position = 1"
         "     WHERE m.status = 'active'"
         "), " SESSION_AFTER " "
         "SELECT EXISTS (SELECT FROM moved WHERE status = 'active'), " SESSION_COLUMNS
         "  FROM s" SESSION_SEATS("seats_after")};
+/* clang-format on */
 
 static enum err read_joined(struct flow *f, const struct pg_rows *rows, void *out)
 {
@@ -75,7 +79,9 @@ void db_session_join(struct flow *f, const struct uuid *id, const struct uuid *u
 
 /* --- unjoin --- */
 
-/* $1 session, $2 participant. A session that became active while the lock was awaited is looked at again and stays as it is. */
+/* $1 session, $2 participant. A session that became active while the lock was awaited is looked at again and
+ * stays as it is. */
+/* clang-format off */
 static const struct pg_statement SESSION_UNJOIN = {
     .name = "session_unjoin",
     .is_write = true,
@@ -84,6 +90,7 @@ static const struct pg_statement SESSION_UNJOIN = {
            ") "
            "UPDATE session_participants p SET joined_at = NULL"
            "  FROM locked l WHERE p.session_id = l.id AND p.user_id = $2 AND p.joined_at IS NOT NULL"};
+/* clang-format on */
 
 void db_session_unjoin(struct flow *f, const struct uuid *id, const struct uuid *user_id)
 {

@@ -15,6 +15,7 @@ static const char *category_name_or_null(int category)
 /* --- list --- */
 
 /* $1 user, $2 language, $3 level, $4 category; null: any */
+/* clang-format off */
 static const struct pg_statement TOPICS_LIST = {
     .name = "topics_list",
     .sql = "SELECT " TOPIC_COLUMNS("$1::uuid")
@@ -24,6 +25,7 @@ static const struct pg_statement TOPICS_LIST = {
            "   AND ($3::text IS NULL OR t.level = $3)"
            "   AND ($4::text IS NULL OR t.category = $4)"
            " ORDER BY t.level, t.code COLLATE \"C\", t.target_language_code"};
+/* clang-format on */
 
 static enum err read_topics(struct flow *f, const struct pg_rows *rows, void *out)
 {
@@ -53,12 +55,14 @@ void db_topics_list(struct flow *f, const struct db_topics_query *q, struct db_t
 /* --- one code, with prompts --- */
 
 /* $1 user, $2 code, $3 language; null: any */
+/* clang-format off */
 static const struct pg_statement TOPIC_GET = {
     .name = "topic_get",
     .sql = "SELECT " TOPIC_COLUMNS("$1::uuid") ", " TOPIC_PROMPT_COLUMNS
            "  FROM topics t"
            " WHERE t.is_active AND t.code = $2 AND ($3::text IS NULL OR t.target_language_code = $3)"
            " ORDER BY t.target_language_code"};
+/* clang-format on */
 
 static enum err read_topics_with_prompts(struct flow *f, const struct pg_rows *rows, void *out)
 {
@@ -87,9 +91,11 @@ void db_topic_get(struct flow *f, const struct db_topics_query *q, struct db_top
 
 /* --- compatible codes --- */
 
+/* clang-format off */
 static const struct pg_statement TOPIC_PAIRS = {
     .name = "topic_pairs",
     .sql = "SELECT code_a, code_b FROM topic_compatibility ORDER BY code_a, code_b"};
+/* clang-format on */
 
 static enum err read_pairs(struct flow *f, const struct pg_rows *rows, void *out)
 {

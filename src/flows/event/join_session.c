@@ -1,5 +1,6 @@
-/* join_session {userId, sessionId}: the socket takes its place in the session; the second one makes it active. See docs/sessions.md.
- * Not cancelled when the socket goes: what the database was told must be told to the live session, too. */
+/* join_session {userId, sessionId}: the socket takes its place in the session; the second one makes it
+ * active. See docs/sessions.md. Not cancelled when the socket goes: what the database was told must be told
+ * to the live session, too. */
 #include "flows/handlers.h"
 #include "flows/live.h"
 #include "flows/session_ended.h"
@@ -55,7 +56,8 @@ static void answer(struct flow *f, const struct session *s)
     event_ack_send(f);
 }
 
-/* Somebody may have ended the session after the join was stored and before its answer was read: then it must not stay live. */
+/* Somebody may have ended the session after the join was stored and before its answer was read: then it must
+ * not stay live. */
 static void look_again(struct flow *f, struct join *c)
 {
     static const struct uuid nobody;

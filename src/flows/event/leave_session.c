@@ -57,6 +57,9 @@ fail:
 }
 
 const struct handler event_leave_session = {
-    .flow = {.name = "event.leave_session", .run = run, .ctx_size = sizeof(struct leave), .deadline_ms = 5000},
+    .flow = {.name = "event.leave_session",
+             .run = run,
+             .ctx_size = sizeof(struct leave),
+             .deadline_ms = 5000},
     .input = leave_fields,
 };

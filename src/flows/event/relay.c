@@ -1,5 +1,6 @@
-/* offer, answer and ice_candidate: the hot path. The payload is looked at in place, validated, and its `sdp` or `candidate` text is spliced
- * into the partner's event without being decoded into a tree or encoded again. See docs/signaling.md, "Validation". */
+/* offer, answer and ice_candidate: the hot path. The payload is looked at in place, validated, and its `sdp`
+ * or `candidate` text is spliced into the partner's event without being decoded into a tree or encoded again.
+ * See docs/signaling.md, "Validation". */
 #include "flows/event/relay.h"
 #include "flows/live.h"
 
@@ -10,7 +11,7 @@
 
 struct relay_target {
     struct live *live;
-    int from;            /* index of the sender */
+    int from; /* index of the sender */
     uint64_t to_socket;
 };
 
@@ -94,13 +95,15 @@ static enum err check_candidate(struct relay_call *call, struct str init, enum j
     struct str value;
     size_t n = 0;
     if (type != JSON_OBJECT || init.n > 2 * CANDIDATE_MAX_BYTES) {
-        call->reason = type != JSON_OBJECT ? "candidate must be an RTCIceCandidateInit object" : "candidate is too long";
+        call->reason =
+            type != JSON_OBJECT ? "candidate must be an RTCIceCandidateInit object" : "candidate is too long";
         return ERR_INVALID_CANDIDATE;
     }
     if (!json_member(init, "candidate", &value, &type))
         return OK;
     if (type != JSON_STRING || !json_unescape(value, text, sizeof text, &n)) {
-        call->reason = type != JSON_STRING ? "candidate.candidate must be a string" : "candidate is longer than 1 KiB";
+        call->reason =
+            type != JSON_STRING ? "candidate.candidate must be a string" : "candidate is longer than 1 KiB";
         return ERR_INVALID_CANDIDATE;
     }
     return ice_candidate_check((struct str){text, n}, &call->reason);

@@ -1,5 +1,6 @@
-/* match.claim: the index proposes a pair, the database decides; then both learners are told. When the claim is lost (one side
- * cancelled, expired, or was claimed by another process) the other side comes back by a reload. */
+/* match.claim: the index proposes a pair, the database decides; then both learners are told. When the claim
+ * is lost (one side cancelled, expired, or was claimed by another process) the other side comes back by a
+ * reload. */
 #include "flows/job.h"
 #include "flows/matchmaker.h"
 

@@ -1,6 +1,6 @@
-/* matchmaker.load: what the database calls pending goes into the index if it is not there, and back into the shared queue. It runs
- * at start, periodically, and after a claim was lost. A request claimed or cancelled since the read may come back as a ghost; its
- * next claim fails and nothing is paired twice. */
+/* matchmaker.load: what the database calls pending goes into the index if it is not there, and back into the
+ * shared queue. It runs at start, periodically, and after a claim was lost. A request claimed or cancelled
+ * since the read may come back as a ghost; its next claim fails and nothing is paired twice. */
 #include "flows/job.h"
 #include "flows/matchmaker.h"
 

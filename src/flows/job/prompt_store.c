@@ -1,4 +1,5 @@
-/* prompt.store: a prompt has been shown. The record must not delay the learners, so it follows the showing. */
+/* prompt.store: a prompt has been shown. The record must not delay the learners, so it follows the showing.
+ */
 #include "flows/job.h"
 
 #include "conversation/ports/db.h"

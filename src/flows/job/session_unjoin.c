@@ -1,4 +1,5 @@
-/* session.unjoin: a socket went away while its session was still waiting: the participant no longer counts as joined. */
+/* session.unjoin: a socket went away while its session was still waiting: the participant no longer counts as
+ * joined. */
 #include "flows/job.h"
 
 #include "conversation/ports/db.h"

@@ -1,5 +1,5 @@
-/* sessions.sweep: ends what a crashed process left running, and deletes sessions that nobody ever joined. Whatever has an owner is
- * ended by its timers first; `slack` is how long they may be late. */
+/* sessions.sweep: ends what a crashed process left running, and deletes sessions that nobody ever joined.
+ * Whatever has an owner is ended by its timers first; `slack` is how long they may be late. */
 #include "flows/job.h"
 #include "flows/session_ended.h"
 

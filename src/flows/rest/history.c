@@ -20,7 +20,8 @@ struct history {
 static const struct field history_fields[] = {
     {"targetLanguageCode", FIELD_STRING, .offset = offsetof(struct history_input, language),
      .valid = language_code_is_valid, .expected = "must be a language code such as \"en\" or \"pt-BR\""},
-    {"limit", FIELD_INT, .offset = offsetof(struct history_input, limit), .min = 1, .max = 100, .fallback = 20},
+    {"limit", FIELD_INT, .offset = offsetof(struct history_input, limit), .min = 1, .max = 100,
+     .fallback = 20},
     {"offset", FIELD_INT, .offset = offsetof(struct history_input, offset), .min = 0, .max = 1000000},
     {"userId", FIELD_UUID, .offset = offsetof(struct history_input, user_id)},
     FIELDS_END,

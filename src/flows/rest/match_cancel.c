@@ -50,6 +50,9 @@ fail:
 }
 
 const struct handler rest_match_cancel = {
-    .flow = {.name = "match_request.cancel", .run = run, .ctx_size = sizeof(struct cancel), .deadline_ms = 5000},
+    .flow = {.name = "match_request.cancel",
+             .run = run,
+             .ctx_size = sizeof(struct cancel),
+             .deadline_ms = 5000},
     .input = cancel_fields,
 };

@@ -31,7 +31,8 @@ struct create {
 };
 
 #define OF(member) offsetof(struct create_input, member)
-#define LANGUAGE   .valid = language_code_is_valid, .expected = "must be a language code such as \"en\" or \"pt-BR\""
+#define LANGUAGE \
+    .valid = language_code_is_valid, .expected = "must be a language code such as \"en\" or \"pt-BR\""
 static const struct field create_fields[] = {
     {"targetLanguageCode", FIELD_STRING, .is_required = true, .offset = OF(target_language), LANGUAGE},
     {"topicCode", FIELD_STRING, .is_required = true, .offset = OF(topic_code), .valid = topic_code_is_valid,
@@ -76,7 +77,8 @@ static void fail_quota(struct flow *f, int used)
                                      config.free_tier_weekly_limit, used, resets_at));
 }
 
-/* The product's rules for who may ask for what, in the order in which a learner would want to hear of them. */
+/* The product's rules for who may ask for what, in the order in which a learner would want to hear of them.
+ */
 static void check_admission(struct flow *f, const struct create *c)
 {
     const struct db_admission *a = &c->admission;
@@ -182,8 +184,10 @@ static void run(struct flow *f)
     metric_add(M_MATCH_REQUESTS, 1, c->request.target_language, c->request.topic_code, NULL);
     if (c->request.mode == MATCH_NOW) {
         AWAIT_TRY(f, &c->queue_err, kv_queue_add(f, &c->request, 1));
-        if (c->queue_err) { /* the shared queue is away: take the request back, so that a retry finds a clean slate */
-            AWAIT_TRY(f, &c->undo_err, db_match_request_cancel(f, &c->request.id, &c->request.user_id, &c->undo));
+        if (c->queue_err) { /* the shared queue is away: take the request back, so that a retry finds a clean
+                               slate */
+            AWAIT_TRY(f, &c->undo_err,
+                      db_match_request_cancel(f, &c->request.id, &c->request.user_id, &c->undo));
             FLOW_FAIL(f, c->queue_err);
         }
     }
@@ -197,6 +201,9 @@ fail:
 }
 
 const struct handler rest_match_create = {
-    .flow = {.name = "match_request.create", .run = run, .ctx_size = sizeof(struct create), .deadline_ms = 5000},
+    .flow = {.name = "match_request.create",
+             .run = run,
+             .ctx_size = sizeof(struct create),
+             .deadline_ms = 5000},
     .input = create_fields,
 };

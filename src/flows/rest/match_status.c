@@ -50,5 +50,8 @@ fail:
 }
 
 const struct handler rest_match_status = {
-    .flow = {.name = "match_request.status", .run = run, .ctx_size = sizeof(struct status), .deadline_ms = 3000},
+    .flow = {.name = "match_request.status",
+             .run = run,
+             .ctx_size = sizeof(struct status),
+             .deadline_ms = 3000},
 };

@@ -2,11 +2,12 @@
 #include "flows/handlers.h"
 
 #include "conversation/base/metrics.h"
-#include "conversation/edge/openapi.h"
 #include "conversation/ports/db.h"
 #include "conversation/ports/kv.h"
+#include "conversation/ports/openapi.h"
 
-/* None of these waits for anything; the one await-free run is still a flow so that there is one kind of handler. */
+/* None of these waits for anything; the one await-free run is still a flow so that there is one kind of
+ * handler. */
 
 static void run_healthz(struct flow *f)
 {

@@ -47,11 +47,17 @@ fail:
 }
 
 const struct handler rest_session_end = {
-    .flow = {.name = "session.end_by_user", .run = run_end, .ctx_size = sizeof(struct finish), .deadline_ms = 5000},
+    .flow = {.name = "session.end_by_user",
+             .run = run_end,
+             .ctx_size = sizeof(struct finish),
+             .deadline_ms = 5000},
     .input = finish_fields,
 };
 
 const struct handler rest_session_leave = {
-    .flow = {.name = "session.leave", .run = run_leave, .ctx_size = sizeof(struct finish), .deadline_ms = 5000},
+    .flow = {.name = "session.leave",
+             .run = run_leave,
+             .ctx_size = sizeof(struct finish),
+             .deadline_ms = 5000},
     .input = finish_fields,
 };

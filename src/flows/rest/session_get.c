@@ -1,5 +1,5 @@
-/* GET /sessions/:id and GET /sessions/:id/transcript: for its participants, and for moderators and admins. To anyone else the session
- * does not exist. */
+/* GET /sessions/:id and GET /sessions/:id/transcript: for its participants, and for moderators and admins. To
+ * anyone else the session does not exist. */
 #include "flows/handlers.h"
 #include "session_json.h"
 
@@ -65,6 +65,9 @@ const struct handler rest_session_get = {
 };
 
 const struct handler rest_session_transcript = {
-    .flow = {.name = "session.transcript", .run = run_transcript, .ctx_size = sizeof(struct get), .deadline_ms = 3000},
+    .flow = {.name = "session.transcript",
+             .run = run_transcript,
+             .ctx_size = sizeof(struct get),
+             .deadline_ms = 3000},
     .input = get_fields,
 };

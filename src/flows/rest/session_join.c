@@ -1,5 +1,6 @@
-/* POST /sessions/:id/join: authorises, and gives what a client needs before it connects its socket. The participant counts as joined when
- * the socket joins (flows/event/join_session.c), so that asking twice changes nothing. */
+/* POST /sessions/:id/join: authorises, and gives what a client needs before it connects its socket. The
+ * participant counts as joined when the socket joins (flows/event/join_session.c), so that asking twice
+ * changes nothing. */
 #include "flows/handlers.h"
 
 #include <stddef.h>

@@ -19,8 +19,8 @@ struct rate {
 
 static const struct field rate_fields[] = {
     FIELD_ID_FROM_PATH(offsetof(struct rate_input, id)),
-    {"rating", FIELD_INT, .is_required = true, .offset = offsetof(struct rate_input, rating), .min = 1, .max = 5,
-     .err = ERR_INVALID_RATING},
+    {"rating", FIELD_INT, .is_required = true, .offset = offsetof(struct rate_input, rating), .min = 1,
+     .max = 5, .err = ERR_INVALID_RATING},
     {"feedback", FIELD_STRING, .offset = offsetof(struct rate_input, feedback), .max = 500},
     FIELDS_END,
 };

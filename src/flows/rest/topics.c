@@ -22,10 +22,11 @@ struct topic_get {
     struct db_topics topics;
 };
 
-#define LANGUAGE .valid = language_code_is_valid, .expected = "must be a language code such as \"en\" or \"pt-BR\""
+#define LANGUAGE \
+    .valid = language_code_is_valid, .expected = "must be a language code such as \"en\" or \"pt-BR\""
 static const struct field list_fields[] = {
-    {"targetLanguageCode", FIELD_STRING, .is_required = true, .offset = offsetof(struct topics_list_input, language),
-     LANGUAGE},
+    {"targetLanguageCode", FIELD_STRING, .is_required = true,
+     .offset = offsetof(struct topics_list_input, language), LANGUAGE},
     {"level", FIELD_ENUM, .offset = offsetof(struct topics_list_input, level), .fallback = -1,
      .choices = level_names},
     {"category", FIELD_ENUM, .offset = offsetof(struct topics_list_input, category), .fallback = -1,
@@ -93,7 +94,10 @@ fail:
 }
 
 const struct handler rest_topics_list = {
-    .flow = {.name = "topics.list", .run = run_list, .ctx_size = sizeof(struct topics_list), .deadline_ms = 3000},
+    .flow = {.name = "topics.list",
+             .run = run_list,
+             .ctx_size = sizeof(struct topics_list),
+             .deadline_ms = 3000},
     .input = list_fields,
 };
 
@@ -151,7 +155,8 @@ static void run_get(struct flow *f)
     if (c->topics.count == 0)
         FLOW_FAIL(f, ERR_TOPIC_NOT_FOUND);
     if (c->topics.count > 1)
-        FLOW_FAIL_FIELD(f, ERR_INVALID_REQUEST, "targetLanguageCode", "required: the code exists in several languages");
+        FLOW_FAIL_FIELD(f, ERR_INVALID_REQUEST, "targetLanguageCode",
+                        "required: the code exists in several languages");
     answer_topic(f, &c->topics.items[0]);
     FLOW_END(f);
 fail:

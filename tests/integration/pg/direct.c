@@ -56,8 +56,8 @@ static bool prepare(struct flow *f, const struct pg_statement *statement)
     return is_prepared;
 }
 
-static enum err result_of(struct flow *f, const struct pg_statement *statement, PGresult *result, pg_reader *read,
-                          void *out)
+static enum err result_of(struct flow *f, const struct pg_statement *statement, PGresult *result,
+                          pg_reader *read, void *out)
 {
     if (PQresultStatus(result) != PGRES_TUPLES_OK && PQresultStatus(result) != PGRES_COMMAND_OK) {
         enum err err = pg_error_of(result, statement);
@@ -69,7 +69,8 @@ static enum err result_of(struct flow *f, const struct pg_statement *statement, 
     return read ? read(f, &rows, out) : OK;
 }
 
-void pg_run(struct flow *f, const struct pg_statement *statement, struct pg_args *args, pg_reader *read, void *out)
+void pg_run(struct flow *f, const struct pg_statement *statement, struct pg_args *args, pg_reader *read,
+            void *out)
 {
     const char *values[PG_ARGS_MAX];
     for (int i = 0; i < args->count; i++)
@@ -90,8 +91,13 @@ static PGconn *connect_to(const char *name)
 {
     /* Nobody misses these rows after a crash: no commit waits for the disk. */
     const char *keywords[] = {"options", "host", "port", "user", "password", "dbname", NULL};
-    const char *values[] = {"-c synchronous_commit=off", getenv("DB_HOST"), getenv("DB_PORT"), getenv("DB_USER"),
-                            getenv("DB_PASSWORD"), name, NULL};
+    const char *values[] = {"-c synchronous_commit=off",
+                            getenv("DB_HOST"),
+                            getenv("DB_PORT"),
+                            getenv("DB_USER"),
+                            getenv("DB_PASSWORD"),
+                            name,
+                            NULL};
     PGconn *pq = PQconnectdbParams(keywords, values, 1);
     if (PQstatus(pq) != CONNECTION_OK) {
         fprintf(stderr, "no PostgreSQL to test with (DB_HOST, DB_PORT, …): %s", PQerrorMessage(pq));
@@ -164,7 +170,8 @@ int64_t direct_int(struct flow *f, const char *sql_format, ...)
 
 void direct_truncate(struct flow *f)
 {
-    EXEC(f, "TRUNCATE user_skills, match_requests, sessions, session_participants, past_partners, session_prompts, ratings, reports,"
+    EXEC(f, "TRUNCATE user_skills, match_requests, sessions, session_participants, past_partners, "
+            "session_prompts, ratings, reports,"
             " recordings, user_flags, user_blocks, event_outbox RESTART IDENTITY");
 }
 

@@ -1,9 +1,9 @@
-/* The database for tests of the statements: the functions of ports/db.h run against a real PostgreSQL at once, in the thread
- * that calls them, each flow on a connection of its own. So a test calls them in a row, or in a race from several threads.
- * The connection core with its pools and pipelines is not in it.
+/* The database for tests of the statements: the functions of ports/db.h run against a real PostgreSQL at
+ * once, in the thread that calls them, each flow on a connection of its own. So a test calls them in a row,
+ * or in a race from several threads. The connection core with its pools and pipelines is not in it.
  *
- * The server is that of DB_HOST, DB_PORT, DB_USER, DB_PASSWORD; DB_NAME is the database first connected to. Every test
- * program creates a database of its own there, migrated and seeded, and drops it. */
+ * The server is that of DB_HOST, DB_PORT, DB_USER, DB_PASSWORD; DB_NAME is the database first connected to.
+ * Every test program creates a database of its own there, migrated and seeded, and drops it. */
 #ifndef TESTS_PG_DIRECT_H
 #define TESTS_PG_DIRECT_H
 
@@ -24,8 +24,8 @@ void direct_close(struct flow *f);
 enum err direct_result(const struct flow *f); /* of the last operation */
 #define RUN(f, call) ((call), direct_result(f))
 
-/* Statements of the test's own. The value is the first column of the first row, in the flow's arena, "" for none or NULL.
- * Fails the test when the statement does. */
+/* Statements of the test's own. The value is the first column of the first row, in the flow's arena, "" for
+ * none or NULL. Fails the test when the statement does. */
 const char *direct_value(struct flow *f, const char *sql_format, ...) __attribute__((format(printf, 2, 3)));
 int64_t direct_int(struct flow *f, const char *sql_format, ...) __attribute__((format(printf, 2, 3)));
 #define EXEC(f, ...) ((void)direct_value((f), __VA_ARGS__))

@@ -126,7 +126,8 @@ void assert_event_count(struct flow *f, int count)
     assert_int_equal(direct_int(f, "SELECT count(*) FROM event_outbox"), count);
 }
 
-void assert_event(struct flow *f, int nth, const char *type, const struct uuid *key, const char *payload_format, ...)
+void assert_event(struct flow *f, int nth, const char *type, const struct uuid *key,
+                  const char *payload_format, ...)
 {
     char *payload = NULL;
     va_list ap;
@@ -134,13 +135,15 @@ void assert_event(struct flow *f, int nth, const char *type, const struct uuid *
     assert_true(vasprintf(&payload, payload_format, ap) >= 0);
     va_end(ap);
     const char *expected =
-        direct_value(f, "SELECT concat_ws(' ', '%s', '%s', '%s', %lld, 'unsent', '%s'::jsonb)", type, UUIDZ(key),
-                     CORRELATION, (long long)now_ms, payload);
+        direct_value(f, "SELECT concat_ws(' ', '%s', '%s', '%s', %lld, 'unsent', '%s'::jsonb)", type,
+                     UUIDZ(key), CORRELATION, (long long)now_ms, payload);
     const char *stored =
-        direct_value(f, "SELECT concat_ws(' ', event_type, key, correlation_id,"
-                        " (extract(epoch FROM created_at) * 1000)::bigint,"
-                        " CASE WHEN sent_at IS NULL AND event_id IS NOT NULL THEN 'unsent' END, payload)"
-                        " FROM event_outbox ORDER BY id OFFSET %d LIMIT 1", nth - 1);
+        direct_value(f,
+                     "SELECT concat_ws(' ', event_type, key, correlation_id,"
+                     " (extract(epoch FROM created_at) * 1000)::bigint,"
+                     " CASE WHEN sent_at IS NULL AND event_id IS NOT NULL THEN 'unsent' END, payload)"
+                     " FROM event_outbox ORDER BY id OFFSET %d LIMIT 1",
+                     nth - 1);
     assert_string_equal(stored, expected);
     free(payload);
 }

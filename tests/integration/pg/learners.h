@@ -24,8 +24,8 @@ enum err end_session(struct flow *f, const struct session *s, const struct uuid 
                      struct db_ended *out);
 
 /* Compares the whole row of the `nth` event (from 1), its envelope's columns included. */
-void assert_event(struct flow *f, int nth, const char *type, const struct uuid *key, const char *payload_format, ...)
-    __attribute__((format(printf, 5, 6)));
+void assert_event(struct flow *f, int nth, const char *type, const struct uuid *key,
+                  const char *payload_format, ...) __attribute__((format(printf, 5, 6)));
 void assert_event_count(struct flow *f, int count);
 void assert_uuid_equal(struct uuid a, struct uuid b);
 

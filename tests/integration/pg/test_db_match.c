@@ -194,7 +194,8 @@ static void cancels_only_ones_own(void **state)
     struct db_cancel cancel;
     assert_int_equal(RUN(f, db_match_request_insert(f, &r)), OK);
     assert_int_equal(RUN(f, db_match_request_cancel(f, &r.id, &other, &cancel)), ERR_MATCH_REQUEST_NOT_FOUND);
-    assert_int_equal(RUN(f, db_match_request_cancel(f, &other, &r.user_id, &cancel)), ERR_MATCH_REQUEST_NOT_FOUND);
+    assert_int_equal(RUN(f, db_match_request_cancel(f, &other, &r.user_id, &cancel)),
+                     ERR_MATCH_REQUEST_NOT_FOUND);
     assert_int_equal(latest_of(&r.user_id).status, MATCH_PENDING);
     assert_event_count(f, 1);
 }
@@ -217,7 +218,8 @@ static void a_matched_request_stays_matched_when_cancelled(void **state)
 static void expires_what_is_pending_and_past_its_time(void **state)
 {
     (void)state;
-    struct match_request due = a_request(), later = a_request(), cancelled = a_request(), unnamed = a_request();
+    struct match_request due = a_request(), later = a_request(), cancelled = a_request(),
+                         unnamed = a_request();
     struct db_cancel cancel;
     later.expires_at_ms += 1;
     const struct match_request *all[] = {&due, &later, &cancelled, &unnamed};
@@ -269,7 +271,8 @@ static void a_claim_makes_a_session_of_two_requests(void **state)
     assert_string_equal(s.target_language, "en");
     assert_string_equal(s.topic_code, "restaurant.ordering");
     assert_int_equal(s.created_at_ms, NOW + 5500);
-    assert_true(s.first_joined_at_ms == 0 && s.started_at_ms == 0 && s.ended_at_ms == 0 && s.duration_seconds == 0);
+    assert_true(s.first_joined_at_ms == 0 && s.started_at_ms == 0 && s.ended_at_ms == 0 &&
+                s.duration_seconds == 0);
     assert_int_equal(s.max_duration_seconds, 900);
     assert_uuid_equal(s.participants[0].user_id, ana.user_id);
     assert_string_equal(s.participants[0].display_name, "Ana");
@@ -283,11 +286,13 @@ static void a_claim_makes_a_session_of_two_requests(void **state)
     assert_int_equal(RUN(f, db_session_get(f, &s.id, &again)), OK);
     assert_memory_equal(&again, &s, sizeof s);
 
-    assert_string_equal(direct_value(f, "SELECT concat_ws(' ', target_level, is_any_level, scheduled_at) FROM sessions"),
-                        "B1 f"); /* the mean of A2 and B1, rounded up */
-    assert_string_equal(direct_value(f, "SELECT string_agg(concat_ws(' ', role, recording_consent, is_live), ', '"
-                                        " ORDER BY position) FROM session_participants"),
-                        "learner f t, learner t t");
+    assert_string_equal(
+        direct_value(f, "SELECT concat_ws(' ', target_level, is_any_level, scheduled_at) FROM sessions"),
+        "B1 f"); /* the mean of A2 and B1, rounded up */
+    assert_string_equal(
+        direct_value(f, "SELECT string_agg(concat_ws(' ', role, recording_consent, is_live), ', '"
+                        " ORDER BY position) FROM session_participants"),
+        "learner f t, learner t t");
 
     ana.status = ben.status = MATCH_MATCHED;
     ana.matched_at_ms = ben.matched_at_ms = NOW + 5500;
@@ -329,8 +334,9 @@ static void a_tandem_keeps_each_ones_languages_and_the_longer_limit(void **state
     assert_string_equal(s.target_language, "en");
     assert_string_equal(s.participants[0].native_language, "es-MX");
     assert_string_equal(s.participants[1].target_language, "es");
-    assert_string_equal(direct_value(f, "SELECT string_agg(role, ' ' ORDER BY position) FROM session_participants"),
-                        "learner partner");
+    assert_string_equal(
+        direct_value(f, "SELECT string_agg(role, ' ' ORDER BY position) FROM session_participants"),
+        "learner partner");
     assert_string_equal(direct_value(f, "SELECT is_any_level FROM sessions"), "t");
 }
 
@@ -370,7 +376,8 @@ static void a_claim_needs_both_users_free(void **state)
     busy.user_id = session.participants[0].user_id;
     assert_int_equal(RUN(f, db_match_request_insert(f, &ana)), OK);
     /* Only a race of two calls of one user makes such a row; see db_match_pending.c. */
-    EXEC(f, "CREATE TEMP TABLE copy AS SELECT * FROM match_requests WHERE user_id = '%s'", UUIDZ(&ana.user_id));
+    EXEC(f, "CREATE TEMP TABLE copy AS SELECT * FROM match_requests WHERE user_id = '%s'",
+         UUIDZ(&ana.user_id));
     EXEC(f, "UPDATE copy SET id = '%s', user_id = '%s'", UUIDZ(&busy.id), UUIDZ(&busy.user_id));
     EXEC(f, "INSERT INTO match_requests SELECT * FROM copy");
     assert_nothing_claimed(&ana, &busy);
@@ -453,8 +460,8 @@ static void admission_counts_the_week_and_remembers_partners(void **state)
     a_talk(f, &me, &x, 59999); /* aborted: not counted, but they have spoken */
     set_now(NOW);
     struct session unborn = a_waiting_session(f, 0);
-    EXEC(f, "UPDATE session_participants SET user_id = '%s' WHERE session_id = '%s' AND position = 0", UUIDZ(&me),
-         UUIDZ(&unborn.id));
+    EXEC(f, "UPDATE session_participants SET user_id = '%s' WHERE session_id = '%s' AND position = 0",
+         UUIDZ(&me), UUIDZ(&unborn.id));
 
     struct db_admission a = admission_of(&me);
     assert_int_equal(a.used_this_week, 1);
@@ -481,10 +488,12 @@ static void admission_excludes_the_blocked_and_the_reported_both_ways(void **sta
     struct session s = an_active_session(f);
     struct uuid me = s.participants[0].user_id, reported = s.participants[1].user_id;
     struct uuid blocked = uuid_random(), blocker = uuid_random();
-    EXEC(f, "INSERT INTO user_blocks VALUES ('%s', '%s'), ('%s', '%s')", UUIDZ(&me), UUIDZ(&blocked), UUIDZ(&blocker),
-         UUIDZ(&me));
-    EXEC(f, "INSERT INTO reports (session_id, reporter_id, reported_user_id, reason)"
-            " VALUES ('%s', '%s', '%s', 'spam')", UUIDZ(&s.id), UUIDZ(&me), UUIDZ(&reported));
+    EXEC(f, "INSERT INTO user_blocks VALUES ('%s', '%s'), ('%s', '%s')", UUIDZ(&me), UUIDZ(&blocked),
+         UUIDZ(&blocker), UUIDZ(&me));
+    EXEC(f,
+         "INSERT INTO reports (session_id, reporter_id, reported_user_id, reason)"
+         " VALUES ('%s', '%s', '%s', 'spam')",
+         UUIDZ(&s.id), UUIDZ(&me), UUIDZ(&reported));
     struct db_admission a = admission_of(&me);
     assert_int_equal(a.excluded_count, 3);
     assert_true(is_among(a.excluded, 3, &blocked));
@@ -496,14 +505,17 @@ static void admission_excludes_the_blocked_and_the_reported_both_ways(void **sta
 }
 
 /* `count` requests matched just now after waiting this long. */
-static void some_matched(int count, const char *topic, const char *level, int waited_seconds, int64_t matched_at_ms)
+static void some_matched(int count, const char *topic, const char *level, int waited_seconds,
+                         int64_t matched_at_ms)
 {
-    EXEC(f, "INSERT INTO match_requests (id, user_id, target_language_code, native_language_code, current_level,"
-            " preferred_partner_level, topic_code, topic_category, mode, max_wait_seconds, tier, status,"
-            " matched_session_id, matched_with_user_id, matched_at, created_at, expires_at)"
-            " SELECT gen_random_uuid(), gen_random_uuid(), 'en', 'fr', '%s', 'same', '%s', 'other', 'now', 120, 'free',"
-            " 'matched', gen_random_uuid(), gen_random_uuid(), at, at - interval '%d s', at"
-            " FROM generate_series(1, %d), to_timestamp(%lld / 1000.0) at",
+    EXEC(f,
+         "INSERT INTO match_requests (id, user_id, target_language_code, native_language_code, current_level,"
+         " preferred_partner_level, topic_code, topic_category, mode, max_wait_seconds, tier, status,"
+         " matched_session_id, matched_with_user_id, matched_at, created_at, expires_at)"
+         " SELECT gen_random_uuid(), gen_random_uuid(), 'en', 'fr', '%s', 'same', '%s', 'other', 'now',"
+         "     120, 'free',"
+         " 'matched', gen_random_uuid(), gen_random_uuid(), at, at - interval '%d s', at"
+         " FROM generate_series(1, %d), to_timestamp(%lld / 1000.0) at",
          level, topic, waited_seconds, count, (long long)matched_at_ms);
 }
 
@@ -541,7 +553,8 @@ static void pending_is_what_waits_with_whom_it_knows(void **state)
     set_now(NOW);
     EXEC(f, "INSERT INTO user_blocks VALUES ('%s', '%s')", UUIDZ(&blocked), UUIDZ(&me));
 
-    struct match_request mine = a_request(), scheduled = a_request(), begun = a_request(), cancelled = a_request();
+    struct match_request mine = a_request(), scheduled = a_request(), begun = a_request(),
+                         cancelled = a_request();
     mine.user_id = me;
     scheduled.mode = begun.mode = MATCH_SCHEDULED;
     scheduled.scheduled_for_ms = NOW + 1;

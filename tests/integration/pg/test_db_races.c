@@ -1,4 +1,5 @@
-/* Two at a time, on two connections, a thousand times each: whoever comes second changes nothing, and nothing is half done. */
+/* Two at a time, on two connections, a thousand times each: whoever comes second changes nothing, and nothing
+ * is half done. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -69,14 +70,19 @@ static const char *status_of(const struct match_request *r)
 
 static int64_t events_of(const char *type, const struct uuid *id)
 {
-    return direct_int(f, "SELECT count(*) FROM event_outbox WHERE event_type = '%s' AND (payload->>'sessionId' = '%s'"
-                         " OR payload->>'matchRequestId' = '%s')", type, UUIDZ(id), UUIDZ(id));
+    return direct_int(
+        f,
+        "SELECT count(*) FROM event_outbox WHERE event_type = '%s' AND (payload->>'sessionId' = '%s'"
+        " OR payload->>'matchRequestId' = '%s')",
+        type, UUIDZ(id), UUIDZ(id));
 }
 
 static int64_t sessions_of(const struct uuid *id)
 {
-    return direct_int(f, "SELECT count(*) FROM sessions s JOIN session_participants p ON p.session_id = s.id"
-                         " WHERE s.id = '%s'", UUIDZ(id));
+    return direct_int(f,
+                      "SELECT count(*) FROM sessions s JOIN session_participants p ON p.session_id = s.id"
+                      " WHERE s.id = '%s'",
+                      UUIDZ(id));
 }
 
 /* --- claims --- */
@@ -96,12 +102,14 @@ static void claim_or_cancel(int who, void *arg)
     if (who == 0) {
         c->err[0] = RUN(racer[0], db_match_claim(racer[0], &c->claim[0], &session));
     } else {
-        c->err[1] = RUN(racer[1], db_match_request_cancel(racer[1], &c->request->id, &c->request->user_id, &cancel));
+        c->err[1] =
+            RUN(racer[1], db_match_request_cancel(racer[1], &c->request->id, &c->request->user_id, &cancel));
         c->changed = cancel.changed;
     }
 }
 
-static void assert_claimed_or_gone(const struct claims *c, const struct match_request *other, const char *gone)
+static void assert_claimed_or_gone(const struct claims *c, const struct match_request *other,
+                                   const char *gone)
 {
     char event[32];
     snprintf(event, sizeof event, "match.%s", gone);
@@ -293,7 +301,8 @@ static void two_joins_activate_once(void **state)
         assert_int_equal(RUN(f, db_session_get(f, &c.session.id, &stored)), OK);
         assert_int_equal(stored.status, SESSION_ACTIVE);
         assert_memory_equal(&stored, &c.join[second].session, sizeof stored);
-        assert_true(stored.participants[0].joined_at_ms == NOW + 1 && stored.participants[1].joined_at_ms == NOW + 1);
+        assert_true(stored.participants[0].joined_at_ms == NOW + 1 &&
+                    stored.participants[1].joined_at_ms == NOW + 1);
         assert_int_equal(c.join[!second].session.status, SESSION_WAITING);
         assert_int_equal(events_of("conversation.started", &c.session.id), 1);
         outcomes[second]++;
@@ -317,7 +326,8 @@ static void join_against_the_partners_unjoin(void **state)
     for (int i = 0; i < ROUNDS; i++) {
         begin_round();
         struct joins c = {.session = a_waiting_session(f, 0)};
-        assert_int_equal(RUN(f, db_session_join(f, &c.session.id, &c.session.participants[1].user_id, &c.join[1])), OK);
+        assert_int_equal(
+            RUN(f, db_session_join(f, &c.session.id, &c.session.participants[1].user_id, &c.join[1])), OK);
         direct_race(2, join_or_unjoin, &c);
         assert_true(c.err[0] == OK && c.err[1] == OK);
         struct session stored;
@@ -337,8 +347,8 @@ static void join_or_leave(int who, void *arg)
     if (who == 0)
         join_each(0, c);
     else
-        c->err[1] = end_session(racer[1], &c->session, &c->session.participants[1].user_id, SESSION_EVENT_LEAVE,
-                                &c->ended);
+        c->err[1] = end_session(racer[1], &c->session, &c->session.participants[1].user_id,
+                                SESSION_EVENT_LEAVE, &c->ended);
 }
 
 static void join_against_leave(void **state)
@@ -347,7 +357,8 @@ static void join_against_leave(void **state)
     for (int i = 0; i < ROUNDS; i++) {
         begin_round();
         struct joins c = {.session = a_waiting_session(f, 0)};
-        assert_int_equal(RUN(f, db_session_join(f, &c.session.id, &c.session.participants[1].user_id, &c.join[1])), OK);
+        assert_int_equal(
+            RUN(f, db_session_join(f, &c.session.id, &c.session.participants[1].user_id, &c.join[1])), OK);
         direct_race(2, join_or_leave, &c);
         bool joined = c.err[0] == OK;
         assert_true(joined || c.err[0] == ERR_SESSION_ENDED);
@@ -409,7 +420,8 @@ static void two_ends_change_once(void **state)
 
 static void sweep_or_end(int who, void *arg)
 {
-    static const struct db_sweep_query q = {.slack_ms = 1000, .join_window_ms = 60000, .abandoned_ms = 300000};
+    static const struct db_sweep_query q = {
+        .slack_ms = 1000, .join_window_ms = 60000, .abandoned_ms = 300000};
     struct ends *c = arg;
     if (who == 0)
         end_each(0, c);
@@ -436,8 +448,9 @@ static void sweep_against_end(void **state)
 static void rate_each(int who, void *arg)
 {
     struct ends *c = arg;
-    struct db_rating r = {
-        .session_id = c->session.id, .user_id = c->session.participants[who].user_id, .rating = who == 0 ? 5 : 2};
+    struct db_rating r = {.session_id = c->session.id,
+                          .user_id = c->session.participants[who].user_id,
+                          .rating = who == 0 ? 5 : 2};
     c->err[who] = RUN(racer[who], db_session_rate(racer[who], &r, &c->rated[who]));
 }
 
@@ -453,8 +466,9 @@ static void two_ratings_see_each_other(void **state)
         int last = c.rated[1].average == 3.5;
         assert_true(c.rated[last].average == 3.5);
         assert_true(c.rated[!last].average == (last ? 5.0 : 2.0));
-        assert_string_equal(direct_value(f, "SELECT payload->>'averageRating' FROM event_outbox ORDER BY id DESC LIMIT 1"),
-                            "3.5");
+        assert_string_equal(
+            direct_value(f, "SELECT payload->>'averageRating' FROM event_outbox ORDER BY id DESC LIMIT 1"),
+            "3.5");
         outcomes[last]++;
     }
     print_outcomes("first is last", "second is last");
@@ -465,18 +479,12 @@ static void two_ratings_see_each_other(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(claim_against_cancel),
-        TEST(claim_against_expiry),
-        TEST(two_claims_of_one_request),
-        TEST(two_claims_of_one_pair_crosswise),
-        TEST(two_requests_of_one_user),
-        TEST(a_new_request_while_the_old_one_is_claimed),
-        TEST(two_joins_activate_once),
-        TEST(join_against_the_partners_unjoin),
-        TEST(join_against_leave),
-        TEST(two_ends_change_once),
-        TEST(sweep_against_end),
-        TEST(two_ratings_see_each_other),
+        TEST(claim_against_cancel),      TEST(claim_against_expiry),
+        TEST(two_claims_of_one_request), TEST(two_claims_of_one_pair_crosswise),
+        TEST(two_requests_of_one_user),  TEST(a_new_request_while_the_old_one_is_claimed),
+        TEST(two_joins_activate_once),   TEST(join_against_the_partners_unjoin),
+        TEST(join_against_leave),        TEST(two_ends_change_once),
+        TEST(sweep_against_end),         TEST(two_ratings_see_each_other),
     };
     return cmocka_run_group_tests(tests, direct_create_database, direct_drop_database);
 }

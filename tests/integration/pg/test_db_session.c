@@ -117,7 +117,8 @@ static void who_may_not_join(void **state)
     struct db_join join;
     struct db_ended ended;
     assert_int_equal(RUN(f, db_session_join(f, &s.id, &other, &join)), ERR_SESSION_NOT_FOUND);
-    assert_int_equal(RUN(f, db_session_join(f, &other, &s.participants[0].user_id, &join)), ERR_SESSION_NOT_FOUND);
+    assert_int_equal(RUN(f, db_session_join(f, &other, &s.participants[0].user_id, &join)),
+                     ERR_SESSION_NOT_FOUND);
     assert_int_equal(end_session(f, &s, NULL, SESSION_EVENT_LIMIT, &ended), OK);
     assert_int_equal(RUN(f, db_session_join(f, &s.id, &s.participants[0].user_id, &join)), ERR_SESSION_ENDED);
     assert_int_equal(RUN(f, db_session_join(f, &s.id, &other, &join)), ERR_SESSION_NOT_FOUND);
@@ -167,7 +168,8 @@ static struct session session_from(struct from from)
 
 static void assert_completed_event(const struct session *s)
 {
-    const char *member = "{\"userId\": \"%s\", \"targetLanguageCode\": \"en\", \"spokenSeconds\": %d, \"turnCount\": %d}";
+    const char *member =
+        "{\"userId\": \"%s\", \"targetLanguageCode\": \"en\", \"spokenSeconds\": %d, \"turnCount\": %d}";
     char members[2][256];
     for (int i = 0; i < 2; i++) {
         const struct participant *p = &s->participants[i];
@@ -182,7 +184,8 @@ static void assert_completed_event(const struct session *s)
 static void assert_aborted_event(const struct session *s)
 {
     assert_event(f, 5, "conversation.aborted", &s->participants[0].user_id,
-                 "{\"sessionId\": \"%s\", \"participants\": [{\"userId\": \"%s\", \"targetLanguageCode\": \"en\"},"
+                 "{\"sessionId\": \"%s\", \"participants\": [{\"userId\": \"%s\","
+                 "    \"targetLanguageCode\": \"en\"},"
                  " {\"userId\": \"%s\", \"targetLanguageCode\": \"en\"}], \"durationSeconds\": %d,"
                  " \"topicCode\": \"restaurant.ordering\", \"endReason\": \"%s\"}",
                  UUIDZ(&s->id), UUIDZ(&s->participants[0].user_id), UUIDZ(&s->participants[1].user_id),
@@ -229,9 +232,10 @@ static void assert_ends_as_the_rules_say(struct from from, enum session_event ev
 static void every_event_ends_a_session_as_the_rules_say(void **state)
 {
     (void)state;
-    static const struct from froms[] = {{SESSION_WAITING, 0},     {SESSION_WAITING, 61000}, {SESSION_ACTIVE, 0},
-                                        {SESSION_ACTIVE, 1},      {SESSION_ACTIVE, 59999},  {SESSION_ACTIVE, 60000},
-                                        {SESSION_ACTIVE, 60001},  {SESSION_ACTIVE, 899999}, {SESSION_ACTIVE, 3600000}};
+    static const struct from froms[] = {
+        {SESSION_WAITING, 0},    {SESSION_WAITING, 61000}, {SESSION_ACTIVE, 0},
+        {SESSION_ACTIVE, 1},     {SESSION_ACTIVE, 59999},  {SESSION_ACTIVE, 60000},
+        {SESSION_ACTIVE, 60001}, {SESSION_ACTIVE, 899999}, {SESSION_ACTIVE, 3600000}};
     for (size_t i = 0; i < sizeof froms / sizeof *froms; i++)
         for (enum session_event e = 0; e < SESSION_EVENT_COUNT; e++)
             assert_ends_as_the_rules_say(froms[i], e);
@@ -262,8 +266,9 @@ static void the_named_endings(void **state)
         struct session s = session_from(rows[i].from);
         struct db_ended ended;
         assert_int_equal(end_session(f, &s, NULL, rows[i].event, &ended), OK);
-        assert_string_equal(direct_value(f, "SELECT status || ' ' || end_reason FROM sessions WHERE id = '%s'",
-                                         UUIDZ(&s.id)), rows[i].ending);
+        assert_string_equal(
+            direct_value(f, "SELECT status || ' ' || end_reason FROM sessions WHERE id = '%s'", UUIDZ(&s.id)),
+            rows[i].ending);
     }
 }
 
@@ -284,6 +289,20 @@ static void ending_again_changes_nothing(void **state)
     assert_event_count(f, 5);
 }
 
+static void an_ending_counts_from_when_it_happened(void **state)
+{
+    (void)state;
+    struct session s = an_active_session(f);
+    struct db_session_ending drop = {.id = s.id, .event = SESSION_EVENT_DROP, .at_ms = NOW + 50000};
+    struct db_ended ended;
+    advance(70000); /* the grace is over */
+    assert_int_equal(RUN(f, db_session_end(f, &drop, &ended)), OK);
+    assert_true(ended.session.status == SESSION_ABORTED && ended.session.end_reason == END_DROPPED);
+    assert_int_equal(ended.session.ended_at_ms, NOW + 50000);
+    assert_int_equal(ended.session.duration_seconds, 50);
+    assert_stored(&ended.session);
+}
+
 static void who_may_not_end(void **state)
 {
     (void)state;
@@ -299,15 +318,18 @@ static void the_event_carries_speech_and_recording(void **state)
 {
     (void)state;
     struct session s = an_active_session(f);
-    EXEC(f, "UPDATE session_participants SET spoken_seconds = 450 - 50 * position, turn_count = 12 + position");
+    EXEC(f,
+         "UPDATE session_participants SET spoken_seconds = 450 - 50 * position, turn_count = 12 + position");
     EXEC(f, "UPDATE sessions SET recording_url = 's3://recordings/x.webm'");
     struct db_ended ended;
     advance(15 * MINUTE);
     assert_int_equal(end_session(f, &s, NULL, SESSION_EVENT_LIMIT, &ended), OK);
     assert_event(f, 5, "conversation.completed", &s.participants[0].user_id,
                  "{\"sessionId\": \"%s\", \"participants\": ["
-                 "{\"userId\": \"%s\", \"targetLanguageCode\": \"en\", \"spokenSeconds\": 450, \"turnCount\": 12},"
-                 "{\"userId\": \"%s\", \"targetLanguageCode\": \"en\", \"spokenSeconds\": 400, \"turnCount\": 13}],"
+                 "{\"userId\": \"%s\", \"targetLanguageCode\": \"en\", \"spokenSeconds\": 450,"
+                 "    \"turnCount\": 12},"
+                 "{\"userId\": \"%s\", \"targetLanguageCode\": \"en\", \"spokenSeconds\": 400,"
+                 "    \"turnCount\": 13}],"
                  " \"durationSeconds\": 900, \"topicCode\": \"restaurant.ordering\","
                  " \"recordingUrl\": \"s3://recordings/x.webm\"}",
                  UUIDZ(&s.id), UUIDZ(&s.participants[0].user_id), UUIDZ(&s.participants[1].user_id));
@@ -369,7 +391,8 @@ static void a_prompt_is_shown_in_an_active_session_only(void **state)
 static enum err rate(const struct session *s, const struct uuid *by, int rating, const char *feedback,
                      struct db_rated *out)
 {
-    struct db_rating r = {.session_id = s->id, .user_id = *by, .rating = rating, .feedback = str_of(feedback)};
+    struct db_rating r = {
+        .session_id = s->id, .user_id = *by, .rating = rating, .feedback = str_of(feedback)};
     return RUN(f, db_session_rate(f, &r, out));
 }
 
@@ -401,8 +424,10 @@ static void both_rate_and_one_rates_again(void **state)
     assert_true(rated.average == 3.0);
     assert_rated_event(8, &s, 1, 1, "3");
     assert_event_count(f, 8);
-    assert_string_equal(direct_value(f, "SELECT string_agg(concat_ws(' ', rating, feedback), ', ' ORDER BY rating)"
-                                        " FROM ratings"), "1, 5");
+    assert_string_equal(
+        direct_value(f, "SELECT string_agg(concat_ws(' ', rating, feedback), ', ' ORDER BY rating)"
+                        " FROM ratings"),
+        "1, 5");
 }
 
 static void who_may_not_rate(void **state)
@@ -432,7 +457,8 @@ static struct db_swept sweep(void)
 static void the_sweep_leaves_what_is_in_time(void **state)
 {
     (void)state;
-    struct session active = an_active_session(f), unjoined = a_waiting_session(f, 0), joined = a_waiting_session(f, 0);
+    struct session active = an_active_session(f), unjoined = a_waiting_session(f, 0),
+                   joined = a_waiting_session(f, 0);
     struct db_join join;
     assert_int_equal(sweep().ended_count, 0);
     advance(5 * MINUTE - 1);
@@ -445,7 +471,8 @@ static void the_sweep_leaves_what_is_in_time(void **state)
     struct session s;
     assert_int_equal(RUN(f, db_session_get(f, &unjoined.id, &s)), ERR_SESSION_NOT_FOUND);
     assert_int_equal(direct_int(f, "SELECT count(*) FROM session_participants WHERE session_id = '%s'",
-                                UUIDZ(&unjoined.id)), 0);
+                                UUIDZ(&unjoined.id)),
+                     0);
     set_now(NOW + 15 * MINUTE + 30000 - 1);
     swept = sweep();
     assert_int_equal(swept.ended_count, 1); /* the one that was joined once */
@@ -489,6 +516,7 @@ int main(void)
         TEST(every_event_ends_a_session_as_the_rules_say),
         TEST(the_named_endings),
         TEST(ending_again_changes_nothing),
+        TEST(an_ending_counts_from_when_it_happened),
         TEST(who_may_not_end),
         TEST(the_event_carries_speech_and_recording),
         TEST(prompts_of_the_topic_and_those_shown),

@@ -48,7 +48,8 @@ static void lists_all_topics_of_a_language_by_level_then_code(void **state)
     (void)state;
     struct db_topics topics = list((struct db_topics_query){.language = "es", .level = -1, .category = -1});
     assert_true(topics.count >= 40);
-    assert_int_equal(topics.count, direct_int(f, "SELECT count(*) FROM topics WHERE target_language_code = 'es'"));
+    assert_int_equal(topics.count,
+                     direct_int(f, "SELECT count(*) FROM topics WHERE target_language_code = 'es'"));
     for (size_t i = 1; i < topics.count; i++) {
         const struct topic *a = &topics.items[i - 1], *b = &topics.items[i];
         assert_string_equal(b->language, "es");
@@ -126,8 +127,10 @@ static void a_skill_acquired_in_the_language_unlocks(void **state)
     (void)state;
     struct db_topics_query q = {.user_id = uuid_random(), .language = "en", .code = "restaurant.ordering"};
     assert_false(get(q).items[0].has_required_skills);
-    EXEC(f, "INSERT INTO user_skills (user_id, skill_code, skill_id)"
-            " VALUES ('%s', 'restaurant_vocab.en', gen_random_uuid())", UUIDZ(&q.user_id));
+    EXEC(f,
+         "INSERT INTO user_skills (user_id, skill_code, skill_id)"
+         " VALUES ('%s', 'restaurant_vocab.en', gen_random_uuid())",
+         UUIDZ(&q.user_id));
     assert_true(get(q).items[0].has_required_skills);
     q.language = "fr";
     assert_false(get(q).items[0].has_required_skills);

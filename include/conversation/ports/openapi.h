@@ -1,6 +1,6 @@
 /* docs/openapi.json, compiled in by the build; empty when the file did not exist. */
-#ifndef CONVERSATION_EDGE_OPENAPI_H
-#define CONVERSATION_EDGE_OPENAPI_H
+#ifndef CONVERSATION_PORTS_OPENAPI_H
+#define CONVERSATION_PORTS_OPENAPI_H
 
 #include <stddef.h>
 

@@ -1,0 +1,17 @@
+/* What the program can measure; each prints one JSON object a figure, one a line. */
+#pragma once
+
+#include "learner.h"
+
+struct target {
+    int port, pid;
+};
+
+/* Opens all sockets and prints what each costs the server in memory. */
+void mode_idle(const struct target *target, struct plan *plan);
+
+/* arguments: SECONDS SESSIONSxIN_FLIGHT... */
+void mode_relay(const struct target *target, struct plan *plan, char **arguments);
+
+/* arguments: CONNECTIONS PAIRS_PER_SECOND; 0: all at once */
+void mode_match(const struct target *target, struct plan *plan, char **arguments);

@@ -1,0 +1,62 @@
+/* Fake of ports/db.h: a small database in memory that keeps the port's promises (guarded transitions, one live request a
+ * user, claims that move both or none). Tests put rows in and look at them; port.h scripts failures. */
+#ifndef TESTS_FLOWS_FAKES_DB_H
+#define TESTS_FLOWS_FAKES_DB_H
+
+#include "conversation/ports/db.h"
+
+enum { FAKE_REQUESTS_MAX = 700, FAKE_SESSIONS_MAX = 16, FAKE_TOPICS_MAX = 8, FAKE_SHOWN_MAX = 64, FAKE_HISTORY_MAX = 8 };
+
+struct fake_shown {
+    struct uuid session_id;
+    char key[PROMPT_KEY_MAX];
+    int64_t at_ms;
+};
+
+struct fake_db {
+    enum db_schema schema;
+    struct topic topics[FAKE_TOPICS_MAX];
+    size_t topic_count;
+    struct topic_pair pairs[4];
+    size_t pair_count;
+    struct match_request requests[FAKE_REQUESTS_MAX];
+    size_t request_count;
+    struct session sessions[FAKE_SESSIONS_MAX];
+    size_t session_count;
+    struct fake_shown shown[FAKE_SHOWN_MAX];
+    size_t shown_count;
+    struct history_entry history[FAKE_HISTORY_MAX];
+    size_t history_count;
+    int64_t history_total;
+    int used_this_week, recent_wait_seconds;
+    struct db_rated rated;
+
+    /* what the flows asked with, last */
+    struct {
+        struct db_topics_query topics;
+        char topics_language[LANG_MAX], topics_code[TOPIC_MAX]; /* "": NULL was given */
+        struct db_admission_query admission;
+        char admission_language[LANG_MAX], admission_topic[TOPIC_MAX];
+        struct match_request inserted;
+        struct db_claim claim;
+        struct uuid expired[FAKE_REQUESTS_MAX];
+        size_t expired_count;
+        struct db_session_ending ending;
+        struct db_rating rating;
+        char feedback[512];
+        struct db_history_query history;
+        char history_language[LANG_MAX];
+        struct db_sweep_query sweep;
+    } asked;
+};
+extern struct fake_db fake_db;
+
+void fake_db_reset(void);
+void fake_db_goes_away(void); /* db_is_up is false, and every call answers ERR_DB_UNAVAILABLE */
+void fake_db_comes_back(void);
+
+struct match_request *fake_request(const struct uuid *id); /* NULL: none */
+struct session *fake_session(const struct uuid *id);
+bool fake_user_is_in_live_session(const struct uuid *user_id);
+
+#endif

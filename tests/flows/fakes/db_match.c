@@ -1,0 +1,191 @@
+/* Match requests in memory. */
+#include "conversation/base/arena.h"
+#include "conversation/base/clock.h"
+#include "flows/fakes/db.h"
+#include "flows/fakes/port.h"
+
+struct match_request *fake_request(const struct uuid *id)
+{
+    for (size_t i = 0; i < fake_db.request_count; i++) {
+        if (uuid_eq(&fake_db.requests[i].id, id))
+            return &fake_db.requests[i];
+    }
+    return NULL;
+}
+
+static struct match_request *live_request_of(const struct uuid *user_id)
+{
+    for (size_t i = 0; i < fake_db.request_count; i++) {
+        struct match_request *r = &fake_db.requests[i];
+        if (uuid_eq(&r->user_id, user_id) && r->status == MATCH_PENDING)
+            return r;
+    }
+    return NULL;
+}
+
+static const struct topic *topic_of(const struct db_admission_query *q)
+{
+    for (size_t i = 0; i < fake_db.topic_count; i++) {
+        const struct topic *t = &fake_db.topics[i];
+        if (strcmp(t->code, q->topic_code) == 0 && strcmp(t->language, q->language) == 0)
+            return t;
+    }
+    return NULL;
+}
+
+void db_match_admission(struct flow *f, const struct db_admission_query *q, struct db_admission *out)
+{
+    struct port_call *call = port_begin(f, DB_MATCH_ADMISSION);
+    const struct topic *t = topic_of(q);
+    struct db_admission admission = {
+        .topic_found = t != NULL,
+        .used_this_week = fake_db.used_this_week,
+        .has_live_session = fake_user_is_in_live_session(&q->user_id),
+        .has_live_request = live_request_of(&q->user_id) != NULL,
+        .recent_wait_seconds = fake_db.recent_wait_seconds,
+    };
+    if (t)
+        admission.topic = *t;
+    fake_db.asked.admission = *q;
+    (void)str_copy(str_of(q->language), fake_db.asked.admission_language, LANG_MAX);
+    (void)str_copy(str_of(q->topic_code), fake_db.asked.admission_topic, TOPIC_MAX);
+    port_answer(call, OK, out, &admission, sizeof admission);
+}
+
+static enum err insert(const struct match_request *r)
+{
+    if (live_request_of(&r->user_id))
+        return ERR_ALREADY_MATCHED;
+    if (fake_user_is_in_live_session(&r->user_id))
+        return ERR_ALREADY_IN_SESSION;
+    struct match_request *row = &fake_db.requests[fake_db.request_count++];
+    *row = *r;
+    row->history = NULL; /* the flow's memory; the tables that they come from are not kept here */
+    row->excluded = NULL;
+    row->history_count = row->excluded_count = 0;
+    return OK;
+}
+
+void db_match_request_insert(struct flow *f, const struct match_request *r)
+{
+    struct port_call *call = port_begin(f, DB_MATCH_REQUEST_INSERT);
+    fake_db.asked.inserted = *r;
+    port_answer(call, port_takes_effect(call) ? insert(r) : OK, NULL, NULL, 0);
+}
+
+void db_match_request_cancel(struct flow *f, const struct uuid *id, const struct uuid *user_id, struct db_cancel *out)
+{
+    struct port_call *call = port_begin(f, DB_MATCH_REQUEST_CANCEL);
+    struct match_request *r = fake_request(id);
+    struct db_cancel result = {.changed = false};
+    if (!r || !uuid_eq(&r->user_id, user_id)) {
+        port_answer(call, ERR_MATCH_REQUEST_NOT_FOUND, NULL, NULL, 0);
+        return;
+    }
+    if (port_takes_effect(call) && r->status == MATCH_PENDING) {
+        r->status = MATCH_CANCELLED;
+        result.changed = true;
+    }
+    result.request = *r;
+    port_answer(call, OK, out, &result, sizeof result);
+}
+
+void db_match_request_latest(struct flow *f, const struct uuid *user_id, struct match_request *out)
+{
+    struct port_call *call = port_begin(f, DB_MATCH_REQUEST_LATEST);
+    const struct match_request *r = live_request_of(user_id);
+    for (size_t i = fake_db.request_count; !r && i > 0; i--) {
+        if (uuid_eq(&fake_db.requests[i - 1].user_id, user_id))
+            r = &fake_db.requests[i - 1];
+    }
+    port_answer(call, r ? OK : ERR_MATCH_REQUEST_NOT_FOUND, out, r, r ? sizeof *r : 0);
+}
+
+/* --- claims --- */
+
+static struct participant participant_of(const struct match_request *r)
+{
+    struct participant p = {.user_id = r->user_id};
+    memcpy(p.display_name, r->display_name, sizeof p.display_name);
+    memcpy(p.avatar_url, r->avatar_url, sizeof p.avatar_url);
+    memcpy(p.native_language, r->native_language, sizeof p.native_language);
+    memcpy(p.target_language, r->target_language, sizeof p.target_language);
+    return p;
+}
+
+static void match(struct match_request *r, const struct match_request *partner, const struct db_claim *claim)
+{
+    r->status = MATCH_MATCHED;
+    r->matched_at_ms = clock_now_ms();
+    r->session_id = claim->session_id;
+    r->partner_id = partner->user_id;
+    r->compatibility_score = claim->score;
+    r->level_difference = claim->level_difference;
+}
+
+static enum err claim_pair(const struct db_claim *claim, struct session *out)
+{
+    struct match_request *a = fake_request(&claim->first_id), *b = fake_request(&claim->second_id);
+    if (!a || !b || a->status != MATCH_PENDING || b->status != MATCH_PENDING ||
+        fake_user_is_in_live_session(&a->user_id) || fake_user_is_in_live_session(&b->user_id))
+        return ERR_CONFLICT;
+    match(a, b, claim);
+    match(b, a, claim);
+    struct session *s = &fake_db.sessions[fake_db.session_count++];
+    bool is_premium = a->tier == TIER_PREMIUM || b->tier == TIER_PREMIUM;
+    *s = (struct session){
+        .id = claim->session_id,
+        .type = claim->is_tandem ? SESSION_TANDEM : SESSION_PRACTICE,
+        .created_at_ms = clock_now_ms(),
+        .max_duration_seconds = is_premium ? claim->max_duration_premium_seconds : claim->max_duration_free_seconds,
+        .participants = {participant_of(a), participant_of(b)},
+    };
+    memcpy(s->target_language, a->target_language, sizeof s->target_language);
+    memcpy(s->topic_code, a->topic_code, sizeof s->topic_code);
+    *out = *s;
+    return OK;
+}
+
+void db_match_claim(struct flow *f, const struct db_claim *claim, struct session *out)
+{
+    struct port_call *call = port_begin(f, DB_MATCH_CLAIM);
+    struct session s = {0};
+    fake_db.asked.claim = *claim;
+    enum err err = port_takes_effect(call) ? claim_pair(claim, &s) : OK;
+    port_answer(call, err, out, &s, sizeof s);
+}
+
+/* --- expiry and load --- */
+
+void db_match_requests_expire(struct flow *f, const struct uuid *ids, size_t count, struct db_match_requests *out)
+{
+    struct port_call *call = port_begin(f, DB_MATCH_REQUESTS_EXPIRE);
+    struct match_request *items = ARENA_ARRAY(flow_arena(f), struct match_request, count + 1);
+    struct db_match_requests expired = {.items = items};
+    memcpy(fake_db.asked.expired, ids, count * sizeof *ids);
+    fake_db.asked.expired_count = count;
+    for (size_t i = 0; port_takes_effect(call) && i < count; i++) {
+        struct match_request *r = fake_request(&ids[i]);
+        if (!r || r->status != MATCH_PENDING || r->expires_at_ms > clock_now_ms())
+            continue;
+        r->status = MATCH_EXPIRED;
+        items[expired.count++] = *r;
+    }
+    port_answer(call, OK, out, &expired, sizeof expired);
+}
+
+void db_match_requests_pending(struct flow *f, struct db_match_requests *out)
+{
+    struct port_call *call = port_begin(f, DB_MATCH_REQUESTS_PENDING);
+    struct match_request *items = ARENA_ARRAY(flow_arena(f), struct match_request, fake_db.request_count + 1);
+    struct db_match_requests pending = {.items = items};
+    for (size_t i = 0; i < fake_db.request_count; i++) {
+        const struct match_request *r = &fake_db.requests[i];
+        if (r->status == MATCH_PENDING && match_wait_start_ms(r) <= clock_now_ms() &&
+            !fake_user_is_in_live_session(&r->user_id)) {
+            items[pending.count] = *r;
+            items[pending.count++].history_is_known = true;
+        }
+    }
+    port_answer(call, OK, out, &pending, sizeof pending);
+}

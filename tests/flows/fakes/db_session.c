@@ -1,0 +1,191 @@
+/* Sessions in memory. */
+#include <stdio.h>
+
+#include "conversation/base/arena.h"
+#include "conversation/base/clock.h"
+#include "flows/fakes/db.h"
+#include "flows/fakes/port.h"
+
+struct session *fake_session(const struct uuid *id)
+{
+    for (size_t i = 0; i < fake_db.session_count; i++) {
+        if (uuid_eq(&fake_db.sessions[i].id, id))
+            return &fake_db.sessions[i];
+    }
+    return NULL;
+}
+
+bool fake_user_is_in_live_session(const struct uuid *user_id)
+{
+    for (size_t i = 0; i < fake_db.session_count; i++) {
+        const struct session *s = &fake_db.sessions[i];
+        if (!session_is_over(s) && session_participant_index(s, user_id) >= 0)
+            return true;
+    }
+    return false;
+}
+
+void db_session_get(struct flow *f, const struct uuid *id, struct session *out)
+{
+    struct port_call *call = port_begin(f, DB_SESSION_GET);
+    const struct session *s = fake_session(id);
+    port_answer(call, s ? OK : ERR_SESSION_NOT_FOUND, out, s, s ? sizeof *s : 0);
+}
+
+/* --- prompts --- */
+
+static const struct topic *topic_of(const struct session *s)
+{
+    for (size_t i = 0; i < fake_db.topic_count; i++) {
+        const struct topic *t = &fake_db.topics[i];
+        if (strcmp(t->code, s->topic_code) == 0 && strcmp(t->language, s->target_language) == 0)
+            return t;
+    }
+    return NULL;
+}
+
+void db_session_prompts(struct flow *f, const struct session *s, struct db_session_prompts *out)
+{
+    struct port_call *call = port_begin(f, DB_SESSION_PROMPTS);
+    const struct topic *t = topic_of(s);
+    struct db_shown_prompt *shown = ARENA_ARRAY(flow_arena(f), struct db_shown_prompt, FAKE_SHOWN_MAX);
+    struct db_session_prompts prompts = {.shown = shown};
+    if (t) {
+        prompts.topic_name_key = t->name_key;
+        prompts.prompts = t->prompts;
+        prompts.prompt_count = t->prompt_count;
+    }
+    for (size_t i = 0; i < fake_db.shown_count; i++) {
+        const struct fake_shown *row = &fake_db.shown[i];
+        if (uuid_eq(&row->session_id, &s->id))
+            shown[prompts.shown_count++] =
+                (struct db_shown_prompt){arena_strz(flow_arena(f), str_of(row->key)), row->at_ms};
+    }
+    port_answer(call, OK, out, &prompts, sizeof prompts);
+}
+
+void db_session_prompt_shown(struct flow *f, const struct uuid *id, const struct topic_prompt *prompt)
+{
+    struct port_call *call = port_begin(f, DB_SESSION_PROMPT_SHOWN);
+    const struct session *s = fake_session(id);
+    bool is_active = s && s->status == SESSION_ACTIVE;
+    if (is_active && port_takes_effect(call)) {
+        struct fake_shown *row = &fake_db.shown[fake_db.shown_count++];
+        row->session_id = *id;
+        row->at_ms = clock_now_ms();
+        memcpy(row->key, prompt->key, sizeof row->key);
+    }
+    port_answer(call, is_active ? OK : ERR_CONFLICT, NULL, NULL, 0);
+}
+
+/* --- join --- */
+
+static bool enter(struct session *s, int who)
+{
+    int64_t now = clock_now_ms();
+    if (!s->participants[who].joined_at_ms)
+        s->participants[who].joined_at_ms = now;
+    if (!s->first_joined_at_ms)
+        s->first_joined_at_ms = now;
+    bool activates = s->status == SESSION_WAITING && s->participants[1 - who].joined_at_ms;
+    if (activates) {
+        s->status = SESSION_ACTIVE;
+        s->started_at_ms = now;
+    }
+    return activates;
+}
+
+void db_session_join(struct flow *f, const struct uuid *id, const struct uuid *user_id, struct db_join *out)
+{
+    struct port_call *call = port_begin(f, DB_SESSION_JOIN);
+    struct session *s = fake_session(id);
+    int who = s ? session_participant_index(s, user_id) : -1;
+    enum err err = who < 0 ? ERR_SESSION_NOT_FOUND : session_is_over(s) ? ERR_SESSION_ENDED : OK;
+    struct db_join join = {.activated = false};
+    if (err == OK && port_takes_effect(call)) {
+        join.activated = enter(s, who);
+        join.session = *s;
+    }
+    port_answer(call, err, out, &join, sizeof join);
+}
+
+void db_session_unjoin(struct flow *f, const struct uuid *id, const struct uuid *user_id)
+{
+    struct port_call *call = port_begin(f, DB_SESSION_UNJOIN);
+    struct session *s = fake_session(id);
+    int who = s ? session_participant_index(s, user_id) : -1;
+    if (who >= 0 && s->status == SESSION_WAITING && port_takes_effect(call))
+        s->participants[who].joined_at_ms = 0;
+    port_answer(call, OK, NULL, NULL, 0);
+}
+
+/* --- end --- */
+
+static enum err end(struct session *s, const struct db_session_ending *ending, bool *changed)
+{
+    struct session_ending into;
+    int64_t now = clock_now_ms(), at = ending->at_ms ? ending->at_ms : now;
+    *changed = false;
+    if (session_is_over(s))
+        return OK;
+    if (!session_ending_of(s->status, ending->event, at - s->started_at_ms, &into))
+        return ERR_CONFLICT;
+    s->duration_seconds = s->started_at_ms ? (int)((at - s->started_at_ms) / 1000) : 0;
+    s->status = into.status;
+    s->end_reason = into.reason;
+    s->ended_at_ms = now;
+    *changed = true;
+    return OK;
+}
+
+void db_session_end(struct flow *f, const struct db_session_ending *ending, struct db_ended *out)
+{
+    struct port_call *call = port_begin(f, DB_SESSION_END);
+    struct session *s = fake_session(&ending->id);
+    struct db_ended ended = {.changed = false};
+    enum err err = OK;
+    fake_db.asked.ending = *ending;
+    if (!s || (!uuid_is_nil(&ending->by) && session_participant_index(s, &ending->by) < 0))
+        err = ERR_SESSION_NOT_FOUND;
+    else if (port_takes_effect(call))
+        err = end(s, ending, &ended.changed);
+    if (s)
+        ended.session = *s;
+    port_answer(call, err, out, &ended, sizeof ended);
+}
+
+static bool is_overdue(const struct session *s, const struct db_sweep_query *q)
+{
+    int64_t now = clock_now_ms();
+    if (s->status == SESSION_ACTIVE)
+        return s->started_at_ms + s->max_duration_seconds * 1000LL + q->slack_ms <= now;
+    return s->status == SESSION_WAITING && s->first_joined_at_ms &&
+           s->first_joined_at_ms + q->join_window_ms + q->slack_ms <= now;
+}
+
+static bool is_abandoned(const struct session *s, const struct db_sweep_query *q)
+{
+    return s->status == SESSION_WAITING && !s->first_joined_at_ms &&
+           s->created_at_ms + q->abandoned_ms <= clock_now_ms();
+}
+
+void db_sessions_sweep(struct flow *f, const struct db_sweep_query *q, struct db_swept *out)
+{
+    struct port_call *call = port_begin(f, DB_SESSIONS_SWEEP);
+    struct session *items = ARENA_ARRAY(flow_arena(f), struct session, FAKE_SESSIONS_MAX);
+    struct db_swept swept = {.ended = items};
+    fake_db.asked.sweep = *q;
+    for (size_t i = fake_db.session_count; port_takes_effect(call) && i > 0; i--) {
+        struct session *s = &fake_db.sessions[i - 1];
+        bool changed;
+        if (is_overdue(s, q)) {
+            enum session_event event = s->status == SESSION_ACTIVE ? SESSION_EVENT_LIMIT : SESSION_EVENT_NO_SHOW;
+            if (end(s, &(struct db_session_ending){.event = event}, &changed) == OK)
+                items[swept.ended_count++] = *s;
+        } else if (is_abandoned(s, q)) {
+            *s = fake_db.sessions[--fake_db.session_count];
+            swept.deleted++;
+        }
+    }
+    port_answer(call, OK, out, &swept, sizeof swept);
+}

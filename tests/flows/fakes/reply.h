@@ -1,0 +1,64 @@
+/* Fake of the edge as flows see it (edge/reply.h): callers that make a call and keep the answer. */
+#ifndef TESTS_FLOWS_FAKES_REPLY_H
+#define TESTS_FLOWS_FAKES_REPLY_H
+
+#include "conversation/edge/reply.h"
+
+/* One REST call or socket event, and what became of it. Owned by the fake until reply_reset. */
+struct caller {
+    struct identity who;
+    uint64_t socket_id; /* 0: a REST call */
+    int64_t token_expires_ms;
+
+    struct flow *flow;  /* NULL once it has ended */
+    int answers;
+    int status;         /* HTTP; 0 for an ack */
+    enum err err;       /* OK: it succeeded */
+    char *body, *details, *content_type; /* NULL when there was none */
+    int64_t retry_after_ms;
+    struct caller *next;
+};
+
+/* What the call carries, in single-quoted JSON; NULL where nothing. */
+struct call_input {
+    const char *id, *code; /* :id and :code of the path */
+    const char *query;     /* "a=b&c=d" */
+    const char *body;
+};
+
+struct caller *caller_of(const char *user_id); /* free tier, named after nothing; change `who` before the call */
+/* Decodes the input as the edge does and starts the flow. */
+void caller_start(struct caller *c, const struct handler *handler, const struct call_input *input);
+
+/* A REST call of a user. */
+#define rest_call(user_id, handler, ...)                                                                      \
+    rest_call_of((user_id), &(handler), &(struct call_input){__VA_ARGS__})
+struct caller *rest_call_of(const char *user_id, const struct handler *handler, const struct call_input *input);
+/* A socket's event, which asks for an ack. */
+struct caller *event_call(const char *user_id, uint64_t socket_id, const struct handler *handler, const char *payload);
+
+void reply_set_draining(bool is_draining);
+void reply_reset(void); /* frees the callers */
+
+/* Exactly one answer: this status and body; this ack; this error with details (NULL: none). */
+#define assert_answer(c, status_, body_)                                                                     \
+    do {                                                                                                     \
+        assert_int_equal((c)->answers, 1);                                                                   \
+        assert_string_equal((c)->err ? err_info((c)->err)->name : "OK", "OK");                               \
+        assert_int_equal((c)->status, (status_));                                                            \
+        assert_json((c)->body, (body_));                                                                     \
+        assert_null((c)->flow);                                                                              \
+    } while (0)
+#define assert_ack(c, body_) assert_answer((c), 0, (body_))
+#define assert_refused(c, err_, details_)                                                                    \
+    do {                                                                                                     \
+        assert_int_equal((c)->answers, 1);                                                                   \
+        assert_string_equal((c)->err ? err_info((c)->err)->name : "OK", err_info(err_)->name);               \
+        if (details_)                                                                                        \
+            assert_json((c)->details, (details_) ? (details_) : "");                                         \
+        else                                                                                                 \
+            assert_null((c)->details);                                                                       \
+        assert_null((c)->flow);                                                                              \
+    } while (0)
+
+#endif
