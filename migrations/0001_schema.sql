@@ -1,9 +1,10 @@
--- The schema. Times are written by the service from its own clock, given with each statement, and never from now(): a
--- test with a virtual clock and every rule that compares times then agree with the rows. The defaults serve seeds and hands.
+-- The schema. Times are written by the service from its own clock, given with each statement, and never from
+-- now(): a test with a virtual clock and every rule that compares times then agree with the rows. The defaults
+-- serve seeds and hands.
 --
--- Who may be in one thing at a time is enforced here and not only in the statements, so that no race between two
--- instances, and no bug, can break it: one pending request a user (idx_match_one_pending), one live session a user
--- (idx_participant_one_live).
+-- Who may be in one thing at a time is enforced here and not only in the statements, so that no race between
+-- two instances, and no bug, can break it: one pending request a user (idx_match_one_pending), one live session
+-- a user (idx_participant_one_live).
 
 -- --- topics ---------------------------------------------------------------------------------------------------------
 
@@ -38,8 +39,8 @@ CREATE TABLE topic_prompts (
     PRIMARY KEY (topic_id, prompt_key)
 );
 
--- Codes that go together although neither is the dotted parent of the other. COLLATE "C": the order of a pair must not
--- depend on the database's locale.
+-- Codes that go together although neither is the dotted parent of the other. COLLATE "C": the order of a pair
+-- must not depend on the database's locale.
 CREATE TABLE topic_compatibility (
     code_a text COLLATE "C" NOT NULL,
     code_b text COLLATE "C" NOT NULL,
@@ -157,8 +158,9 @@ CREATE TABLE session_participants (
 CREATE UNIQUE INDEX idx_participant_one_live ON session_participants (user_id) WHERE is_live;
 CREATE INDEX idx_participant_user ON session_participants (user_id, created_at DESC);
 
--- Who has talked to whom, and when last: what matching needs to know of the sessions that were active, kept by the statements
--- that end them, so that reading it for every waiting learner does not grow with the number of conversations ever held.
+-- Who has talked to whom, and when last: what matching needs to know of the sessions that were active, kept by
+-- the statements that end them, so that reading it for every waiting learner does not grow with the number of
+-- conversations ever held.
 CREATE TABLE past_partners (
     user_id uuid NOT NULL,
     partner_id uuid NOT NULL,
@@ -264,10 +266,11 @@ CREATE INDEX idx_outbox_sent ON event_outbox (sent_at) WHERE sent_at IS NOT NULL
 
 -- --- rating ---------------------------------------------------------------------------------------------------------
 
--- Stores one's rating and conversation.rated; one row (status, average, topic), or none when the user is not in the session.
--- A function and not one statement: the partner may rate at the same moment, and only a statement that begins after the
--- session's lock is held sees the partner's new row, without which the average would be wrong.
-CREATE FUNCTION session_rate(rated_session uuid, rater uuid, stars int, words text, rated timestamptz, correlation text)
+-- Stores one's rating and conversation.rated; one row (status, average, topic), or none when the user is not in
+-- the session. A function and not one statement: the partner may rate at the same moment, and only a statement
+-- that begins after the session's lock is held sees the partner's new row, without which the average is wrong.
+CREATE FUNCTION session_rate(rated_session uuid, rater uuid, stars int, words text, rated timestamptz,
+                             correlation text)
 RETURNS TABLE (session_status text, average double precision, session_topic text)
 LANGUAGE plpgsql AS $$
 DECLARE

@@ -88,7 +88,10 @@ install_test_packages()
 {
     local packages=(curl)
     command -v python3 >/dev/null || packages+=(python3)
-    command -v clang-format >/dev/null || packages+=(clang-format)
+    local tool
+    for tool in clang-format clang-tidy cppcheck; do
+        command -v "$tool" >/dev/null || packages+=("$tool")
+    done
     have_node || packages+=(nodejs npm)
     install_packages "${packages[@]}"
 }

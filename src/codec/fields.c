@@ -10,6 +10,7 @@
 #include "conversation/base/jsonw.h"
 
 #define STRING_MAX_DEFAULT 255
+#define VALUES_MAX         2000 /* in one body, unknown members included */
 
 struct value {
     enum { VALUE_ABSENT, VALUE_TEXT, VALUE_INT, VALUE_BOOL, VALUE_OTHER } kind;
@@ -221,6 +222,16 @@ static const char *syntax_reason(const json_error_t *at, struct arena *arena)
     return arena_fmt(arena, "%s at line %d, column %d", what, at->line, at->column).p;
 }
 
+/* The parser makes some 200 bytes of `{},`: a large body of nothing else would hold up the loop. Counted
+ * before it runs, and roughly: text within strings counts too. Bounds the nesting as well. */
+static bool has_too_many_values(struct str json)
+{
+    int count = 0;
+    for (size_t i = 0; i < json.n; i++)
+        count += json.p[i] == ',' || json.p[i] == '[' || json.p[i] == '{';
+    return count > VALUES_MAX;
+}
+
 enum err fields_decode_json(const struct field *fields, struct str json, void *target, struct arena *arena,
                             struct str *details)
 {
@@ -229,6 +240,8 @@ enum err fields_decode_json(const struct field *fields, struct str json, void *t
     json_error_t at;
     if (!fields)
         return OK;
+    if (has_too_many_values(json))
+        return refuse_body("must not hold more than 2000 values", arena, details);
     if (json.n) {
         root = json_loadb(json.p, json.n, JSON_DECODE_ANY | JSON_ALLOW_NUL, &at);
         if (!root)

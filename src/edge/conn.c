@@ -12,7 +12,7 @@
 
 #define READ_BYTES      (64 * 1024)
 #define PAUSED_IN_BYTES (64 * 1024) /* kept while paused; a peer that sends more waits in the kernel's buffers */
-#define LINGER_MS       2000        /* for the peer to read an answer before the reset that unread input would cause */
+#define LINGER_MS       2000 /* for the peer to read an answer before the reset that unread input would cause */
 
 static struct list all = {&all, &all}, dirty = {&dirty, &dirty};
 static size_t count;
@@ -45,6 +45,7 @@ static void end_protocol(struct conn *c)
 {
     const struct conn_protocol *protocol = c->protocol;
     timer_stop(&c->timer);
+    loop_undefer(&c->again);
     c->protocol = NULL;
     if (protocol)
         protocol->closed(c);
@@ -57,7 +58,6 @@ void conn_close(struct conn *c)
     set_state(c, CONN_CLOSED);
     end_protocol(c);
     timer_stop(&c->progress);
-    loop_undefer(&c->again);
     list_remove(&c->dirty);
     list_remove(&c->all);
     metric_set(M_HTTP_CONNECTIONS, (double)--count, NULL);
@@ -66,20 +66,30 @@ void conn_close(struct conn *c)
     uv_close((uv_handle_t *)&c->poll, on_closed);
 }
 
+static void on_linger_over(struct timer *t)
+{
+    conn_close(container_of(t, struct conn, progress));
+}
+
 static void on_no_progress(struct timer *t)
 {
     struct conn *c = container_of(t, struct conn, progress);
-    if (c->state != CONN_LINGERING)
-        metric_inc(M_WS_SLOW_CLOSED, NULL);
+    if (c->protocol && c->protocol->stuck)
+        c->protocol->stuck(c);
     conn_close(c);
 }
 
 /* --- what is watched --- */
 
+static size_t held(const struct conn *c)
+{
+    return c->in.n - c->in_taken;
+}
+
 static void watch(struct conn *c)
 {
     int events = 0;
-    if (!(c->input_paused && c->in.n >= PAUSED_IN_BYTES))
+    if (!c->peer_ended && !(c->is_paused && held(c) >= PAUSED_IN_BYTES))
         events |= UV_READABLE;
     if (conn_unsent(c) > 0 && !list_is_linked(&c->dirty))
         events |= UV_WRITABLE;
@@ -99,6 +109,12 @@ size_t conn_unsent(const struct conn *c)
     return c->out.n - c->out_sent;
 }
 
+static void mark_dirty(struct conn *c)
+{
+    if (!list_is_linked(&c->dirty) && !(c->poll_events & UV_WRITABLE))
+        list_add_tail(&dirty, &c->dirty);
+}
+
 bool conn_write(struct conn *c, const struct str *parts, int part_count, size_t limit)
 {
     if (c->state != CONN_OPEN)
@@ -108,11 +124,14 @@ bool conn_write(struct conn *c, const struct str *parts, int part_count, size_t 
         total += parts[i].n;
     if (conn_unsent(c) + total > limit)
         return false;
+    if (c->out_sent > c->out.n / 2) { /* else a peer that never quite catches up would let `out` grow on */
+        buf_consume(&c->out, c->out_sent);
+        c->out_sent = 0;
+    }
     buf_reserve(&c->out, total);
     for (int i = 0; i < part_count; i++)
         buf_add_str(&c->out, parts[i]);
-    if (!list_is_linked(&c->dirty) && !(c->poll_events & UV_WRITABLE))
-        list_add_tail(&dirty, &c->dirty);
+    mark_dirty(c);
     return true;
 }
 
@@ -121,34 +140,47 @@ static void all_sent(struct conn *c)
     buf_done(&c->out);
     c->out_sent = 0;
     timer_stop(&c->progress);
-    if (c->state == CONN_FLUSHING) {
+    if (c->state == CONN_FLUSHING && c->peer_ended) {
+        conn_close(c);
+    } else if (c->state == CONN_FLUSHING) {
         set_state(c, CONN_LINGERING);
         shutdown(c->fd, SHUT_WR);
-        timer_start(&c->progress, LINGER_MS, on_no_progress);
+        timer_start(&c->progress, LINGER_MS, on_linger_over);
+    } else if (c->protocol && c->protocol->sent) {
+        c->protocol->sent(c);
     }
+}
+
+/* Sends what the kernel takes; false: the peer is gone, and the connection closed. */
+static bool send_out(struct conn *c)
+{
+    while (conn_unsent(c) > 0) {
+        ssize_t n = send(c->fd, c->out.p + c->out_sent, conn_unsent(c), MSG_NOSIGNAL);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0 && errno == EAGAIN)
+            return true;
+        if (n < 0) {
+            conn_close(c);
+            return false;
+        }
+        c->out_sent += (size_t)n;
+        timer_stop(&c->progress);
+    }
+    return true;
 }
 
 static void flush(struct conn *c)
 {
     list_remove(&c->dirty);
-    while (conn_unsent(c) > 0) {
-        ssize_t n = send(c->fd, c->out.p + c->out_sent, conn_unsent(c), MSG_NOSIGNAL);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0 && errno != EAGAIN) {
-            conn_close(c);
-            return;
-        }
-        if (n < 0)
-            break;
-        c->out_sent += (size_t)n;
-        timer_stop(&c->progress);
-    }
+    if (!send_out(c))
+        return;
     if (conn_unsent(c) == 0)
         all_sent(c);
     else if (!timer_is_running(&c->progress))
         timer_start(&c->progress, config.http_body_timeout_ms, on_no_progress);
-    watch(c);
+    if (c->state != CONN_CLOSED)
+        watch(c);
 }
 
 static void flush_dirty(void)
@@ -161,11 +193,10 @@ void conn_finish(struct conn *c)
 {
     if (c->state != CONN_OPEN)
         return;
-    end_protocol(c);
     set_state(c, CONN_FLUSHING);
-    c->input_paused = false;
-    if (!list_is_linked(&c->dirty) && !(c->poll_events & UV_WRITABLE))
-        list_add_tail(&dirty, &c->dirty); /* also when nothing is unsent: flush then starts to linger */
+    end_protocol(c);
+    c->is_paused = false;
+    mark_dirty(c); /* also when nothing is unsent: flush then starts to linger */
 }
 
 /* --- reading --- */
@@ -174,47 +205,63 @@ void conn_finish(struct conn *c)
 static size_t offer(struct conn *c, char *p, size_t n)
 {
     size_t taken = 0;
-    c->in_callback = true;
-    while (taken < n && c->state == CONN_OPEN && !c->input_paused) {
+    while (taken < n && c->state == CONN_OPEN && !c->is_paused) {
         const struct conn_protocol *protocol = c->protocol;
         size_t took = protocol->received(c, p + taken, n - taken);
         taken += took;
         if (took == 0 && c->protocol == protocol)
             break;
     }
-    c->in_callback = false;
     return taken;
+}
+
+static void hold(struct conn *c, const char *p, size_t n)
+{
+    buf_consume(&c->in, c->in_taken);
+    c->in_taken = 0;
+    buf_add(&c->in, p, n);
+}
+
+static void offer_held(struct conn *c)
+{
+    c->in_taken += offer(c, c->in.p + c->in_taken, held(c));
+    if (held(c) == 0) {
+        buf_done(&c->in);
+        c->in_taken = 0;
+    }
 }
 
 static void received(struct conn *c, size_t n)
 {
-    if (c->in.n == 0 && !c->input_paused) {
+    if (held(c) == 0 && !c->is_paused) {
         size_t taken = offer(c, read_buffer, n);
-        if (c->state == CONN_OPEN && taken < n)
-            buf_add(&c->in, read_buffer + taken, n - taken);
+        if (c->state == CONN_OPEN)
+            hold(c, read_buffer + taken, n - taken);
         return;
     }
-    buf_add(&c->in, read_buffer, n);
-    if (!c->input_paused) {
-        size_t taken = offer(c, c->in.p, c->in.n);
-        if (c->state == CONN_OPEN)
-            buf_consume(&c->in, taken);
-    }
-    if (c->in.n == 0)
-        buf_done(&c->in);
+    hold(c, read_buffer, n);
+    if (!c->is_paused)
+        offer_held(c);
+}
+
+/* As Node does, a peer that ends its side ends the connection; what has been written it still gets. */
+static void ended(struct conn *c)
+{
+    c->peer_ended = true;
+    conn_finish(c);
+    if (conn_unsent(c) == 0)
+        conn_close(c);
 }
 
 static void readable(struct conn *c)
 {
     ssize_t n = recv(c->fd, read_buffer, sizeof read_buffer, 0);
-    if (n < 0 && (errno == EAGAIN || errno == EINTR))
-        return;
-    if (n <= 0) {
-        conn_close(c); /* as Node does, a peer that ends its side ends the connection */
-        return;
-    }
-    if (c->state == CONN_OPEN)
+    if (n > 0 && c->state == CONN_OPEN)
         received(c, (size_t)n);
+    else if (n == 0)
+        ended(c);
+    else if (n < 0 && errno != EAGAIN && errno != EINTR)
+        conn_close(c);
     if (c->state != CONN_CLOSED)
         watch(c);
 }
@@ -222,8 +269,10 @@ static void readable(struct conn *c)
 static void on_event(uv_poll_t *poll, int status, int events)
 {
     struct conn *c = container_of(poll, struct conn, poll);
-    if (status < 0) /* POLLERR arrives as UV_EBADF: recv and send will say what it is */
+    if (status < 0) { /* POLLERR: send and recv say what it is; libuv has stopped watching */
+        c->poll_events = 0;
         events = UV_READABLE | UV_WRITABLE;
+    }
     if (events & UV_WRITABLE)
         flush(c);
     if ((events & UV_READABLE) && c->state != CONN_CLOSED)
@@ -233,25 +282,21 @@ static void on_event(uv_poll_t *poll, int status, int events)
 static void on_again(struct loop_task *t)
 {
     struct conn *c = container_of(t, struct conn, again);
-    if (c->state != CONN_OPEN || c->input_paused)
-        return;
-    size_t taken = c->in.n ? offer(c, c->in.p, c->in.n) : 0;
-    if (c->state != CONN_OPEN)
-        return;
-    buf_consume(&c->in, taken);
-    if (c->in.n == 0)
-        buf_done(&c->in);
-    watch(c);
+    c->is_paused = false;
+    if (held(c) > 0)
+        offer_held(c);
+    if (c->state != CONN_CLOSED)
+        watch(c);
 }
 
 void conn_pause(struct conn *c)
 {
-    c->input_paused = true;
+    c->is_paused = true;
+    loop_undefer(&c->again);
 }
 
 void conn_resume(struct conn *c)
 {
-    c->input_paused = false;
     if (c->state == CONN_OPEN && !list_is_linked(&c->again.link))
         loop_defer(&c->again);
 }
@@ -268,7 +313,9 @@ void conn_set_protocol(struct conn *c, const struct conn_protocol *protocol, voi
 struct conn *conn_new(int fd, const struct conn_protocol *protocol, void *data)
 {
     struct conn *c = calloc(1, sizeof *c);
-    if (!c || uv_poll_init(loop_uv(), &c->poll, fd) < 0) {
+    if (!c)
+        abort();
+    if (uv_poll_init(loop_uv(), &c->poll, fd) < 0) {
         close(fd);
         free(c);
         return NULL;
@@ -295,6 +342,12 @@ size_t conn_count(void)
 
 void conn_each(void (*visit)(struct conn *c))
 {
-    LIST_EACH_SAFE(n, after, &all)
+    LIST_EACH_SAFE (n, after, &all)
         visit(container_of(n, struct conn, all));
+}
+
+void conn_close_all(void)
+{
+    while (!list_is_empty(&all))
+        conn_close(LIST_FIRST(&all, struct conn, all));
 }

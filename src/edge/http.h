@@ -3,40 +3,17 @@
 #define EDGE_HTTP_H
 
 #include <stdbool.h>
-#include <stdint.h>
 
 #include "conn.h"
 #include "conversation/base/err.h"
-#include "conversation/edge/router.h"
-
-#define HTTP_HEADERS_MAX 64
-
-struct http; /* the protocol's state of one connection */
-
-struct http_header {
-    struct str name, value;
-};
-
-/* A complete request. Everything in it is the connection's, until http_answered. */
-struct http_request {
-    enum http_method method;
-    struct str path, query;      /* of the target, undecoded; query without '?', {NULL,0} when absent */
-    struct http_header headers[HTTP_HEADERS_MAX];
-    int header_count;
-    struct str body;             /* {"",0} when none */
-    bool has_body;               /* Content-Length > 0 or chunked */
-    bool is_http_1_0, wants_upgrade;
-};
-
-/* The value of the first header of that name, {NULL,0} when absent. */
-struct str http_header(const struct http_request *r, const char *name);
+#include "http_request.h"
 
 /* What is above: */
 struct http_user {
-    /* A request is complete; answer now or later through http_respond. `c` stays valid until `gone`. */
+    /* A request is complete; answer now or later through http_respond. */
     void (*request)(struct conn *c, const struct http_request *r);
     /* The connection closed while a request was being answered. */
-    void (*gone)(struct conn *c, void *answering);
+    void (*gone)(void *answering);
     /* A request that never became one: answer with this error; the connection then closes. */
     void (*refuse)(struct conn *c, const struct http_request *r, enum err err, const char *reason);
 };
@@ -50,11 +27,11 @@ void http_set_answering(struct conn *c, void *answering);
 
 struct http_response {
     int status;
-    const char *content_type;    /* NULL: no body headers (204, 304) */
+    const char *content_type; /* NULL: no body headers (204, 304) */
     struct str body;
-    struct str extra_headers;    /* complete lines with CRLF */
-    bool close;                  /* after this answer */
-    bool omit_body;              /* HEAD */
+    struct str extra_headers; /* complete lines with CRLF */
+    bool close;               /* after this answer */
+    bool omit_body;           /* HEAD */
 };
 /* Writes the answer of the current request, then goes on with the next one or closes. */
 void http_respond(struct conn *c, const struct http_response *response);

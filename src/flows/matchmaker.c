@@ -17,7 +17,7 @@
 #define RELOAD_MS        200 /* coalesces the reloads that several lost claims ask for */
 #define EXPIRE_BATCH     256
 
-static struct pairing *waiting;
+static struct pairing *waiting; /* NULL while stopped: flows that finish during a stop find nothing to do */
 static struct topic_pair *compatible;
 static struct timer pump_timer, reload_timer;
 
@@ -70,13 +70,13 @@ static void on_pump(struct timer *t)
 
 void matchmaker_add(const struct match_request *r)
 {
-    if (pairing_add(waiting, r))
+    if (waiting && pairing_add(waiting, r))
         arm(clock_now_ms());
 }
 
 void matchmaker_remove(const struct uuid *request_id)
 {
-    if (pairing_remove(waiting, request_id))
+    if (waiting && pairing_remove(waiting, request_id))
         pairing_count_by_language(waiting, set_gauge, NULL);
 }
 
@@ -94,6 +94,8 @@ void matchmaker_reload_soon(void)
 
 void matchmaker_set_compatible(const struct db_topic_pairs *pairs)
 {
+    if (!waiting)
+        return;
     struct topic_pair *copy = calloc(pairs->count ? pairs->count : 1, sizeof *copy);
     if (!copy)
         abort();

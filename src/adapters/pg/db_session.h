@@ -6,8 +6,8 @@
 
 /* clang-format off */
 
-/* The CTEs that every change of one session begins with; $1 is the session, $2 the participant (null: nobody in
- * particular).
+/* The CTEs that every change of one session begins with; $1 is the session, $2 the participant (null: nobody
+ * in particular).
  *
  * locked: the session, held against every other change; no row when there is none, or $2 is not in it.
  * seats: its participants. Locked too, although whoever changes them holds the session: only a locking read
@@ -28,9 +28,9 @@
 #define SESSION_AFTER                                                                                        \
     "s AS (SELECT * FROM moved UNION ALL SELECT * FROM locked WHERE NOT EXISTS (SELECT FROM moved))"
 
-/* What every ending does besides: of the ended sessions `moved`, the participants `seats_after`, who has talked
- * to whom, and the event, at time `at` for correlation id `correlation`. A session that never began leaves no
- * event. Of the event's payload, averageRating is not known yet, recordingUrl seldom. */
+/* What every ending does besides: of the ended sessions `moved`, the participants `seats_after`, who has
+ * talked to whom, and the event, at time `at` for correlation id `correlation`. A session that never began
+ * leaves no event. Of the event's payload, averageRating is not known yet, recordingUrl seldom. */
 #define SESSION_LEFT(at)                                                                                     \
     "seats_after AS ("                                                                                       \
     "    UPDATE session_participants p SET left_at = coalesce(p.left_at, " at "), is_live = false"           \

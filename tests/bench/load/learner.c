@@ -97,9 +97,9 @@ static void on_connected(struct learner *l)
 static void on_open(struct learner *l)
 {
     struct bytes connect = {0};
-    bytes_add(&connect, "40{\"token\":\"", 11);
-    bytes_add(&connect, l->token, strlen(l->token));
-    bytes_add(&connect, "\"}", 2);
+    bytes_add_text(&connect, "40{\"token\":\"");
+    bytes_add_text(&connect, l->token);
+    bytes_add_text(&connect, "\"}");
     send_text(l, connect.p, connect.n);
     free(connect.p);
 }
@@ -150,7 +150,7 @@ static size_t received(struct link *link)
     if (link->in.n < at + n)
         return 0;
     if ((p[0] & 15) == OPCODE_CLOSE)
-        die("the server closed a socket");
+        die("the server closed a socket: code %d", n >= 2 ? p[at] << 8 | p[at + 1] : 0);
     if ((p[0] & 15) != OPCODE_PING)
         on_text(l, link->in.p + at, n);
     return at + n;

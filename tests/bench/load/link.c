@@ -64,6 +64,11 @@ void bytes_add(struct bytes *b, const void *p, size_t n)
     b->n += n;
 }
 
+void bytes_add_text(struct bytes *b, const char *text)
+{
+    bytes_add(b, text, strlen(text));
+}
+
 void bytes_drop(struct bytes *b, size_t n)
 {
     b->n -= n;

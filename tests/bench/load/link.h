@@ -24,6 +24,7 @@ void *must_alloc(size_t count, size_t size);
 int64_t now_ns(void);
 
 void bytes_add(struct bytes *b, const void *p, size_t n);
+void bytes_add_text(struct bytes *b, const char *text);
 void bytes_drop(struct bytes *b, size_t n);
 
 /* Connects to 127.0.0.1; waits for it. */

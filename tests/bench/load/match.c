@@ -72,8 +72,8 @@ static void ask(struct learner *l, size_t connection)
                      "Content-Type: application/json\r\nContent-Length: %zu\r\nAuthorization: Bearer ",
                      strlen(BODY));
     bytes_add(&request, head, (size_t)n);
-    bytes_add(&request, l->token, strlen(l->token));
-    bytes_add(&request, "\r\n\r\n" BODY, strlen("\r\n\r\n" BODY));
+    bytes_add_text(&request, l->token);
+    bytes_add_text(&request, "\r\n\r\n" BODY);
     ((struct asking *)l->user_data)->sent_ns = w->sent_ns[w->head++] = now_ns();
     link_send(&pool.links[connection], request.p, request.n);
     free(request.p);

@@ -20,6 +20,14 @@ char *json_of_quoted(const char *quoted)
     return text;
 }
 
+char *copy_text(struct str s)
+{
+    char *copy = s.p ? calloc(1, s.n + 1) : NULL;
+    if (copy)
+        memcpy(copy, s.p, s.n);
+    return copy;
+}
+
 static json_t *parse(const char *text, const char *what, const char *file, int line)
 {
     json_error_t error;

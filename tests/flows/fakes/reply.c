@@ -22,18 +22,13 @@ static struct caller *of(struct flow *f)
     return c;
 }
 
-static char *copy_of(struct str s)
-{
-    return s.p ? strndup(s.p, s.n) : NULL;
-}
-
 static void keep_answer(struct flow *f, int status, struct str text)
 {
     struct caller *c = of(f);
     c->answers++;
     c->status = status;
     free(c->body);
-    c->body = copy_of(text);
+    c->body = copy_text(text);
 }
 
 /* --- edge/reply.h --- */
@@ -59,7 +54,7 @@ void reply_error(struct flow *f)
     struct caller *c = of(f);
     c->err = flow_error(f);
     assert_int_not_equal(c->err, OK);
-    c->details = copy_of(flow_error_details(f));
+    c->details = copy_text(flow_error_details(f));
     keep_answer(f, err_info(c->err)->http_status, (struct str){NULL, 0});
 }
 
@@ -208,6 +203,24 @@ struct caller *event_call(const char *user_id, uint64_t socket_id, const struct 
     c->socket_id = socket_id;
     caller_start(c, handler, &(struct call_input){.body = payload});
     return c;
+}
+
+static const char *name_of(enum err err)
+{
+    return err ? err_info(err)->name : "OK";
+}
+
+void assert_answer_at(const struct caller *c, enum err err, int status, const char *json, const char *file, int line)
+{
+    const char *have = c->err ? c->details : c->body;
+    if (c->answers != 1 || c->err != err || c->status != status || (!json && have)) {
+        print_error("%s:%d: %d answers, %s, status %d: %s\nwanted one, %s, status %d: %s\n", file, line, c->answers,
+                    name_of(c->err), c->status, have ? have : "nothing", name_of(err), status, json ? json : "nothing");
+        _fail(file, line);
+    }
+    if (json)
+        assert_json_at(have, json, file, line);
+    _assert_true(c->flow == NULL, "the flow has ended", file, line);
 }
 
 void reply_set_draining(bool is)

@@ -41,24 +41,10 @@ void reply_set_draining(bool is_draining);
 void reply_reset(void); /* frees the callers */
 
 /* Exactly one answer: this status and body; this ack; this error with details (NULL: none). */
-#define assert_answer(c, status_, body_)                                                                     \
-    do {                                                                                                     \
-        assert_int_equal((c)->answers, 1);                                                                   \
-        assert_string_equal((c)->err ? err_info((c)->err)->name : "OK", "OK");                               \
-        assert_int_equal((c)->status, (status_));                                                            \
-        assert_json((c)->body, (body_));                                                                     \
-        assert_null((c)->flow);                                                                              \
-    } while (0)
-#define assert_ack(c, body_) assert_answer((c), 0, (body_))
-#define assert_refused(c, err_, details_)                                                                    \
-    do {                                                                                                     \
-        assert_int_equal((c)->answers, 1);                                                                   \
-        assert_string_equal((c)->err ? err_info((c)->err)->name : "OK", err_info(err_)->name);               \
-        if (details_)                                                                                        \
-            assert_json((c)->details, (details_) ? (details_) : "");                                         \
-        else                                                                                                 \
-            assert_null((c)->details);                                                                       \
-        assert_null((c)->flow);                                                                              \
-    } while (0)
+#define assert_answer(c, status, body) assert_answer_at((c), OK, (status), (body), __FILE__, __LINE__)
+#define assert_ack(c, body)            assert_answer_at((c), OK, 0, (body), __FILE__, __LINE__)
+#define assert_refused(c, err, details)                                                                      \
+    assert_answer_at((c), (err), err_info(err)->http_status, (details), __FILE__, __LINE__)
+void assert_answer_at(const struct caller *c, enum err err, int status, const char *json, const char *file, int line);
 
 #endif

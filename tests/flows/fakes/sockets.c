@@ -54,7 +54,7 @@ void sockets_emit(uint64_t socket_id, const char *event, const struct str *parts
     assert_in_range(sent_count, 0, SENT_MAX - 1);
     sent[sent_count].socket_id = socket_id;
     sent[sent_count].event = strdup(event);
-    sent[sent_count].payload = strndup(text.p, text.n);
+    sent[sent_count].payload = copy_text(buf_str(&text));
     sent_count++;
     buf_done(&text);
 }

@@ -43,8 +43,10 @@ static int teardown(void **state)
     return 0;
 }
 
-static void begin_round(void)
+static void begin_round(int round)
 {
+    if (round % 100 == 0)
+        direct_truncate(f); /* what the rounds look for has no index */
     arena_done(flow_arena(f));
     for (int i = 0; i < 2; i++)
         arena_done(flow_arena(racer[i]));
@@ -128,7 +130,7 @@ static void claim_against_cancel(void **state)
 {
     (void)state;
     for (int i = 0; i < ROUNDS; i++) {
-        begin_round();
+        begin_round(i);
         struct match_request ana = a_stored_request(), ben = a_stored_request();
         struct claims c = {.claim = {a_claim(&ana, &ben)}, .request = i % 2 ? &ana : &ben};
         direct_race(2, claim_or_cancel, &c);
@@ -156,7 +158,7 @@ static void claim_against_expiry(void **state)
 {
     (void)state;
     for (int i = 0; i < ROUNDS; i++) {
-        begin_round();
+        begin_round(i);
         struct match_request ana = a_stored_request();
         advance(1);
         struct match_request ben = a_stored_request();
@@ -180,7 +182,7 @@ static void two_claims_of_one_request(void **state)
 {
     (void)state;
     for (int i = 0; i < ROUNDS; i++) {
-        begin_round();
+        begin_round(i);
         struct match_request ana = a_stored_request(), ben = a_stored_request(), cem = a_stored_request();
         struct claims c = {.claim = {a_claim(&ana, &ben), a_claim(&cem, &ana)}};
         direct_race(2, claim_each, &c);
@@ -202,13 +204,13 @@ static void two_claims_of_one_pair_crosswise(void **state)
 {
     (void)state;
     for (int i = 0; i < ROUNDS; i++) {
-        begin_round();
+        begin_round(i);
         struct match_request ana = a_stored_request(), ben = a_stored_request();
         struct claims c = {.claim = {a_claim(&ana, &ben), a_claim(&ben, &ana)}};
         direct_race(2, claim_each, &c);
         assert_true((c.err[0] == OK) + (c.err[1] == OK) == 1);
         assert_true((c.err[0] == ERR_CONFLICT) + (c.err[1] == ERR_CONFLICT) == 1);
-        assert_int_equal(direct_int(f, "SELECT count(*) FROM sessions"), i + 1);
+        assert_int_equal(sessions_of(&c.claim[0].session_id) + sessions_of(&c.claim[1].session_id), 2);
     }
 }
 
@@ -230,7 +232,7 @@ static void two_requests_of_one_user(void **state)
 {
     (void)state;
     for (int i = 0; i < ROUNDS; i++) {
-        begin_round();
+        begin_round(i);
         struct inserts c = {.request = {a_request(), a_request()}};
         c.request[1].user_id = c.request[0].user_id;
         direct_race(2, insert_each, &c);
@@ -258,7 +260,7 @@ static void a_new_request_while_the_old_one_is_claimed(void **state)
 {
     (void)state;
     for (int i = 0; i < ROUNDS; i++) {
-        begin_round();
+        begin_round(i);
         struct match_request ana = a_stored_request(), ben = a_stored_request();
         struct inserts c = {.claim = a_claim(&ana, &ben), .request = {ana, a_request()}};
         c.request[1].user_id = i % 2 ? ana.user_id : ben.user_id;
@@ -290,7 +292,7 @@ static void two_joins_activate_once(void **state)
 {
     (void)state;
     for (int i = 0; i < ROUNDS; i++) {
-        begin_round();
+        begin_round(i);
         struct joins c = {.session = a_waiting_session(f, 0)};
         advance(1);
         direct_race(2, join_each, &c);
@@ -324,7 +326,7 @@ static void join_against_the_partners_unjoin(void **state)
 {
     (void)state;
     for (int i = 0; i < ROUNDS; i++) {
-        begin_round();
+        begin_round(i);
         struct joins c = {.session = a_waiting_session(f, 0)};
         assert_int_equal(
             RUN(f, db_session_join(f, &c.session.id, &c.session.participants[1].user_id, &c.join[1])), OK);
@@ -355,7 +357,7 @@ static void join_against_leave(void **state)
 {
     (void)state;
     for (int i = 0; i < ROUNDS; i++) {
-        begin_round();
+        begin_round(i);
         struct joins c = {.session = a_waiting_session(f, 0)};
         assert_int_equal(
             RUN(f, db_session_join(f, &c.session.id, &c.session.participants[1].user_id, &c.join[1])), OK);
@@ -405,7 +407,7 @@ static void two_ends_change_once(void **state)
 {
     (void)state;
     for (int i = 0; i < ROUNDS; i++) {
-        begin_round();
+        begin_round(i);
         struct ends c = {.session = an_active_session(f)};
         advance(2 * MINUTE);
         direct_race(2, end_each, &c);
@@ -433,7 +435,7 @@ static void sweep_against_end(void **state)
 {
     (void)state;
     for (int i = 0; i < ROUNDS; i++) {
-        begin_round();
+        begin_round(i);
         struct ends c = {.session = an_active_session(f)};
         advance(20 * MINUTE);
         direct_race(2, sweep_or_end, &c);
@@ -458,7 +460,7 @@ static void two_ratings_see_each_other(void **state)
 {
     (void)state;
     for (int i = 0; i < ROUNDS; i++) {
-        begin_round();
+        begin_round(i);
         struct ends c = {.session = an_active_session(f)};
         assert_int_equal(end_session(f, &c.session, NULL, SESSION_EVENT_LIMIT, &c.ended[0]), OK);
         direct_race(2, rate_each, &c);

@@ -117,9 +117,9 @@ static void stores_every_type(void **state)
     (void)state;
     struct uuid id;
     assert_true(uuid_parse(STR(ID), &id));
-    accepts("{\"text\":\"h\\u00e9 "
-            "\\ud83d\\ude00\",\"code\":\"abc\",\"limit\":30,\"count\":-2147483648,\"level\":\"lower\","
-            "\"consent\":false,\"userId\":\"" ID "\",\"at\":\"2025-01-15T10:30:00Z\"}");
+    accepts("{\"text\":\"h\\u00e9 \\ud83d\\ude00\","
+            "\"code\":\"abc\",\"limit\":30,\"count\":-2147483648,"
+            "\"level\":\"lower\",\"consent\":false,\"userId\":\"" ID "\",\"at\":\"2025-01-15T10:30:00Z\"}");
     assert_true(str_eqz(input.text, "hé 😀"));
     assert_int_equal(input.text.p[input.text.n], '\0');
     assert_true(str_eqz(input.code, "abc"));
@@ -256,8 +256,8 @@ static void reports_all_in_the_order_of_the_table(void **state)
                   "[{\"field\":\"text\",\"reason\":\"must be a string\"},"
                   "{\"field\":\"limit\",\"reason\":\"must be an integer from 30 to 300\"},"
                   "{\"field\":\"consent\",\"reason\":\"must be true or false\"},"
-                  "{\"field\":\"at\",\"reason\":\"must be an ISO 8601 date-time with an offset, such as "
-                  "2025-01-15T10:30:00Z\"}]");
+                  "{\"field\":\"at\",\"reason\":\"must be an ISO 8601 date-time with an offset, "
+                  "such as 2025-01-15T10:30:00Z\"}]");
     refuses_whole("{\"consent\":0,\"limit\":0}", ERR_INVALID_RATING,
                   "[{\"field\":\"limit\",\"reason\":\"must be an integer from 30 to 300\"},"
                   "{\"field\":\"consent\",\"reason\":\"must be true or false\"}]");
@@ -341,18 +341,35 @@ static void refuses_cut_json(void **state)
     accepts(whole);
 }
 
-static void refuses_json_nested_too_deeply(void **state)
+static struct buf json_of_values(const char *open, const char *value, size_t n, const char *close)
+{
+    struct buf json = {0};
+    buf_addz(&json, open);
+    while (n--)
+        buf_addz(&json, value);
+    buf_add(&json, close, strlen(close) + 1);
+    return json;
+}
+
+static void bounds_how_much_the_parser_has_to_hold(void **state)
 {
     (void)state;
-    struct buf json = {0};
-    buf_addz(&json, "{\"unknown\":");
-    for (int i = 0; i < 30000; i++)
-        buf_addc(&json, '[');
-    for (int i = 0; i < 30000; i++)
-        buf_addc(&json, ']');
-    buf_addc(&json, '}');
-    assert_int_equal(decode_with(table, buf_str(&json)), ERR_INVALID_REQUEST);
-    buf_done(&json);
+    static const char *const reason = "must not hold more than 2000 values";
+    struct buf most = json_of_values("{\"x\":[1", ",1", 1998, "]}"),
+               more = json_of_values("{\"x\":[1", ",1", 1999, "]}"),
+               objects = json_of_values("{\"x\":[{}", ",{}", 300000, "]}"),
+               deep = json_of_values("{\"x\":", "[", 300000, "}"),
+               deepest = json_of_values("{\"x\":", "[", 1999, "}");
+    accepts(most.p);
+    refuses(more.p, "body", reason);
+    refuses(objects.p, "body", reason);
+    refuses(deep.p, "body", reason);
+    assert_int_equal(decode_with(table, str_of(deepest.p)), ERR_INVALID_REQUEST);
+    buf_done(&most);
+    buf_done(&more);
+    buf_done(&objects);
+    buf_done(&deep);
+    buf_done(&deepest);
 }
 
 /* --- query and path --- */
@@ -509,7 +526,7 @@ int main(void)
         cmocka_unit_test(says_where_the_json_breaks),
         cmocka_unit_test(refuses_broken_json),
         cmocka_unit_test(refuses_cut_json),
-        cmocka_unit_test(refuses_json_nested_too_deeply),
+        cmocka_unit_test(bounds_how_much_the_parser_has_to_hold),
         cmocka_unit_test(reads_a_query),
         cmocka_unit_test(refuses_a_query),
         cmocka_unit_test(reads_the_path_alone),

@@ -1,0 +1,331 @@
+/* Requests by llhttp, whose callbacks only collect. Invariant: after HTTP_COMPLETE the reader is not fed before
+ * it is initialised again, so that the text and the slices of the request stay as they are. */
+#include "http_reader.h"
+
+#include <stdlib.h>
+
+#include "conversation/config.h"
+
+#define TEXT_FIRST_BYTES 1024 /* most requests fit */
+
+struct span {
+    size_t at, n;
+};
+
+struct http_draft {
+    struct buf text; /* target, field names and values, body: spans and fields refer to it */
+    size_t header_bytes;
+    struct span target, body;
+    struct http_request request;
+    bool in_value; /* the last piece of a field was of its value */
+    int field_count;
+    struct http_field fields[HTTP_FIELDS_MAX];
+};
+
+/* --- llhttp's callbacks --- */
+
+static int stop(struct http_reader *r, enum err problem, const char *reason)
+{
+    r->problem = problem;
+    r->reason = reason;
+    return HPE_USER;
+}
+
+static int on_begin(llhttp_t *parser)
+{
+    struct http_reader *r = parser->data;
+    r->stage = HTTP_HEADERS;
+    r->draft = malloc(sizeof *r->draft);
+    if (!r->draft)
+        abort();
+    /* `fields` is large and needs no zeroing */
+    r->draft->text = (struct buf){0};
+    r->draft->header_bytes = 0;
+    r->draft->target = r->draft->body = (struct span){0, 0};
+    r->draft->in_value = false;
+    r->draft->field_count = 0;
+    buf_reserve(&r->draft->text, TEXT_FIRST_BYTES);
+    return 0;
+}
+
+static void append(struct http_draft *d, struct span *span, const char *p, size_t n)
+{
+    if (span->n == 0)
+        span->at = d->text.n;
+    buf_add(&d->text, p, n);
+    span->n += n;
+}
+
+static int on_target(llhttp_t *parser, const char *p, size_t n)
+{
+    struct http_reader *r = parser->data;
+    if (r->draft->target.n + n > (size_t)config.http_max_uri_bytes)
+        return stop(r, ERR_URI_TOO_LONG, "request target too long");
+    append(r->draft, &r->draft->target, p, n);
+    return 0;
+}
+
+static bool header_fits(struct http_draft *d, size_t n)
+{
+    d->header_bytes += n;
+    return d->header_bytes <= (size_t)config.http_max_header_bytes;
+}
+
+/* llhttp takes a lone CR for the end of a line. What another server reads as one field would be two here, and
+ * where a request ends would be a matter of opinion (RFC 9112 section 2.2). */
+static bool begins_line(const struct http_reader *r, const char *p)
+{
+    return (p > r->chunk ? p[-1] : r->last_byte) == '\n';
+}
+
+static int on_field_name(llhttp_t *parser, const char *p, size_t n)
+{
+    struct http_reader *r = parser->data;
+    struct http_draft *d = r->draft;
+    if (!header_fits(d, n))
+        return stop(r, ERR_HEADERS_TOO_LARGE, "header fields too large");
+    if (r->stage == HTTP_BODY) /* a trailer: counts, but means nothing here (RFC 9110 section 6.5.1) */
+        return 0;
+    if (d->in_value || d->field_count == 0) {
+        if (d->field_count == HTTP_FIELDS_MAX)
+            return stop(r, ERR_HEADERS_TOO_LARGE, "too many header fields");
+        if (!begins_line(r, p))
+            return stop(r, ERR_INVALID_REQUEST, "malformed HTTP request");
+        d->in_value = false;
+        d->fields[d->field_count++] = (struct http_field){.name_at = (uint32_t)d->text.n};
+    }
+    buf_add(&d->text, p, n);
+    d->fields[d->field_count - 1].name_bytes += (uint32_t)n;
+    return 0;
+}
+
+static int on_field_value(llhttp_t *parser, const char *p, size_t n)
+{
+    struct http_reader *r = parser->data;
+    struct http_draft *d = r->draft;
+    if (!header_fits(d, n))
+        return stop(r, ERR_HEADERS_TOO_LARGE, "header fields too large");
+    if (r->stage == HTTP_BODY)
+        return 0;
+    struct http_field *field = &d->fields[d->field_count - 1];
+    if (!d->in_value)
+        field->value_at = (uint32_t)d->text.n;
+    d->in_value = true;
+    buf_add(&d->text, p, n);
+    field->value_bytes += (uint32_t)n;
+    return 0;
+}
+
+/* An empty value may come without a piece of its own: the next name must still open a new field. */
+static int on_field_complete(llhttp_t *parser)
+{
+    struct http_reader *r = parser->data;
+    r->draft->in_value = true;
+    return 0;
+}
+
+static int on_headers_complete(llhttp_t *parser)
+{
+    struct http_reader *r = parser->data;
+    bool has_length = parser->flags & F_CONTENT_LENGTH;
+    if (has_length && parser->content_length > (uint64_t)config.http_max_body_bytes) {
+        (void)stop(r, ERR_PAYLOAD_TOO_LARGE, "body too large");
+        return -1;
+    }
+    r->stage = HTTP_BODY;
+    return 0;
+}
+
+static int on_body(llhttp_t *parser, const char *p, size_t n)
+{
+    struct http_reader *r = parser->data;
+    if (r->draft->body.n + n > (size_t)config.http_max_body_bytes)
+        return stop(r, ERR_PAYLOAD_TOO_LARGE, "body too large");
+    append(r->draft, &r->draft->body, p, n);
+    return 0;
+}
+
+static int on_complete(llhttp_t *parser)
+{
+    (void)parser;
+    return HPE_PAUSED;
+}
+
+static const llhttp_settings_t *callbacks(void)
+{
+    static llhttp_settings_t settings;
+    if (!settings.on_message_begin) {
+        llhttp_settings_init(&settings);
+        settings.on_message_begin = on_begin;
+        settings.on_url = on_target;
+        settings.on_header_field = on_field_name;
+        settings.on_header_value = on_field_value;
+        settings.on_header_value_complete = on_field_complete;
+        settings.on_headers_complete = on_headers_complete;
+        settings.on_body = on_body;
+        settings.on_message_complete = on_complete;
+    }
+    return &settings;
+}
+
+/* --- the request --- */
+
+static enum http_method method_of(const llhttp_t *parser)
+{
+    switch (parser->method) {
+    case HTTP_GET: return GET;
+    case HTTP_POST: return POST;
+    case HTTP_PUT: return PUT;
+    case HTTP_PATCH: return PATCH;
+    case HTTP_DELETE: return DELETE;
+    case HTTP_HEAD: return HEAD;
+    case HTTP_OPTIONS: return OPTIONS;
+    default: return HTTP_METHOD_OTHER;
+    }
+}
+
+static struct str slice(const struct http_draft *d, struct span s)
+{
+    return s.n ? (struct str){d->text.p + s.at, s.n} : STR("");
+}
+
+const struct http_request *http_reader_request(struct http_reader *r)
+{
+    static const struct http_request nothing = {.method = HTTP_METHOD_OTHER, .path = STR(""), .body = STR("")};
+    struct http_draft *d = r->draft;
+    if (!d)
+        return &nothing;
+    struct str rest = slice(d, d->target);
+    d->request = (struct http_request){
+        .method = d->target.n ? method_of(&r->parser) : HTTP_METHOD_OTHER, /* it comes before the target */
+        .path = str_cut(&rest, '?'),
+        .body = slice(d, d->body),
+        .has_body = (r->parser.flags & F_CHUNKED) || d->body.n > 0,
+        .is_http_1_0 = r->parser.http_major == 1 && r->parser.http_minor == 0,
+        .wants_upgrade = r->parser.upgrade,
+        .text = d->text.p,
+        .fields = d->fields,
+        .field_count = d->field_count,
+    };
+    d->request.query = rest;
+    return &d->request;
+}
+
+static struct str field_name(const struct http_request *r, const struct http_field *f)
+{
+    return (struct str){r->text + f->name_at, f->name_bytes};
+}
+
+struct str http_header(const struct http_request *r, const char *name)
+{
+    struct str wanted = str_of(name);
+    for (const struct http_field *f = r->fields; f < r->fields + r->field_count; f++)
+        if (str_eq_nocase(field_name(r, f), wanted))
+            return f->value_bytes ? (struct str){r->text + f->value_at, f->value_bytes} : STR("");
+    return (struct str){NULL, 0};
+}
+
+static int times_given(const struct http_request *r, const char *name)
+{
+    struct str wanted = str_of(name);
+    int n = 0;
+    for (const struct http_field *f = r->fields; f < r->fields + r->field_count; f++)
+        n += str_eq_nocase(field_name(r, f), wanted);
+    return n;
+}
+
+/* Twice, a gateway and this server could each take another one. */
+static bool repeats_single_field(const struct http_request *r)
+{
+    static const char *const single[] = {"Authorization", "Content-Type", "Origin", "Sec-WebSocket-Key",
+                                         "Sec-WebSocket-Version"};
+    for (size_t i = 0; i < sizeof single / sizeof single[0]; i++)
+        if (times_given(r, single[i]) > 1)
+            return true;
+    return false;
+}
+
+/* What llhttp lets pass: versions, the number of Host fields (RFC 9112 section 3.2), targets of other forms. */
+static const char *problem_of(struct http_reader *reader)
+{
+    const struct http_request *r = http_reader_request(reader);
+    int hosts = times_given(r, "Host");
+    if (reader->parser.http_major != 1 || reader->parser.http_minor > 1)
+        return "HTTP version not supported";
+    if (hosts > 1 || (hosts == 0 && !r->is_http_1_0))
+        return "exactly one Host header is required";
+    if (repeats_single_field(r))
+        return "a header field is repeated that may come once only";
+    if (r->path.n == 0 || (r->path.p[0] != '/' && !(r->method == OPTIONS && str_eqz(r->path, "*"))))
+        return "request target must be an absolute path";
+    return NULL;
+}
+
+/* --- reading --- */
+
+static void fail(struct http_reader *r, enum err problem, const char *reason)
+{
+    r->stage = HTTP_BAD;
+    r->problem = problem;
+    r->reason = reason;
+}
+
+static void completed(struct http_reader *r)
+{
+    const char *problem = problem_of(r);
+    if (problem)
+        fail(r, ERR_INVALID_REQUEST, problem);
+    else
+        r->stage = HTTP_COMPLETE;
+}
+
+static void failed(struct http_reader *r, llhttp_errno_t err)
+{
+    if (r->problem)
+        fail(r, r->problem, r->reason);
+    else if (err == HPE_INVALID_VERSION)
+        fail(r, ERR_INVALID_REQUEST, "HTTP version not supported");
+    else
+        fail(r, ERR_INVALID_REQUEST, "malformed HTTP request");
+}
+
+size_t http_reader_read(struct http_reader *r, const char *p, size_t n)
+{
+    r->chunk = p;
+    llhttp_errno_t err = llhttp_execute(&r->parser, p, n);
+    size_t used = err == HPE_OK ? n : (size_t)(llhttp_get_error_pos(&r->parser) - p);
+    if (used > 0)
+        r->last_byte = p[used - 1];
+    if (err == HPE_PAUSED)
+        completed(r);
+    else if (err != HPE_OK)
+        failed(r, err);
+    return used;
+}
+
+bool http_reader_expects_continue(struct http_reader *r)
+{
+    const struct http_request *request = http_reader_request(r);
+    return !request->is_http_1_0 && str_eq_nocase(http_header(request, "Expect"), STR("100-continue"));
+}
+
+bool http_reader_keeps_alive(const struct http_reader *r)
+{
+    return llhttp_should_keep_alive(&r->parser);
+}
+
+void http_reader_done(struct http_reader *r)
+{
+    if (r->draft)
+        buf_done(&r->draft->text);
+    free(r->draft);
+    r->draft = NULL;
+}
+
+void http_reader_init(struct http_reader *r)
+{
+    http_reader_done(r);
+    *r = (struct http_reader){.stage = HTTP_IDLE};
+    llhttp_init(&r->parser, HTTP_REQUEST, callbacks());
+    r->parser.data = r;
+}

@@ -1,0 +1,31 @@
+/* A complete HTTP request, as the HTTP protocol hands it up. */
+#ifndef EDGE_HTTP_REQUEST_H
+#define EDGE_HTTP_REQUEST_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "conversation/base/str.h"
+#include "conversation/edge/router.h"
+
+/* A header field; the offsets are into the request's text. */
+struct http_field {
+    uint32_t name_at, name_bytes, value_at, value_bytes;
+};
+
+/* Everything in it is the connection's, until the request has been answered. */
+struct http_request {
+    enum http_method method;
+    struct str path, query; /* of the target, undecoded; query without '?', {NULL,0} when absent */
+    struct str body;        /* {"",0} when none */
+    bool has_body;          /* Content-Length > 0 or chunked */
+    bool is_http_1_0, wants_upgrade;
+    const char *text;
+    const struct http_field *fields;
+    int field_count;
+};
+
+/* The value of the first header field of that name, {NULL,0} when absent, {"",0} when empty. */
+struct str http_header(const struct http_request *r, const char *name);
+
+#endif

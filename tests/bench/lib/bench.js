@@ -1,0 +1,200 @@
+// What the benchmarks share: the daemon on a database of its own, the stock server to compare with, learners with
+// tokens, the load generator, and tables.
+import { execFile, spawn } from 'node:child_process';
+import crypto from 'node:crypto';
+import fs from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { Database } from '../../lib/pg.js';
+import { freePort } from '../../lib/ports.js';
+import { RedisDatabase } from '../../lib/redis.js';
+import { claimsOf, publicPem, rsaKeys, sign } from '../../lib/token.js';
+import { until } from '../../lib/wait.js';
+
+const run = promisify(execFile);
+const STOCK_SERVER = fileURLToPath(new URL('./stock-server.js', import.meta.url));
+
+function required(name) {
+  if (!process.env[name]) throw new Error(`${name} is not set: run the benchmarks through tests/bench/run`);
+  return process.env[name];
+}
+
+// A server under test; `log` gets its output, as a service manager would take it.
+class Server {
+  constructor(command, args, env, port, log) {
+    this.port = port;
+    this.base = `http://127.0.0.1:${port}`;
+    const out = fs.openSync(log, 'a');
+    this.startedNs = process.hrtime.bigint();
+    this.process = spawn(command, args, {
+      env: { PATH: process.env.PATH, PORT: String(port), ...env },
+      stdio: ['ignore', out, out],
+    });
+    fs.closeSync(out);
+    this.exit = new Promise((resolve) => this.process.once('exit', resolve));
+    this.exit.then((code) => {
+      this.ended = code ?? 'by a signal';
+    });
+  }
+
+  get pid() {
+    return this.process.pid;
+  }
+
+  get rssKib() {
+    return Number(/VmRSS:\s*(\d+)/.exec(fs.readFileSync(`/proc/${this.pid}/status`, 'latin1'))[1]);
+  }
+
+  // CPU time of all its threads so far. The kernel counts in steps of 10 ms.
+  get cpuUs() {
+    const stat = fs.readFileSync(`/proc/${this.pid}/stat`, 'latin1');
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+    return (Number(fields[11]) + Number(fields[12])) * 10_000;
+  }
+
+  async stop() {
+    this.process.kill('SIGTERM');
+    await this.exit;
+  }
+}
+
+export class Bench {
+  static async create(name) {
+    const bench = new Bench();
+    bench.dir = fs.mkdtempSync(path.join(os.tmpdir(), `bench-${name}-`));
+    bench.keys = rsaKeys();
+    bench.db = await Database.create();
+    bench.redis = RedisDatabase.create();
+    bench.servers = [];
+    bench.keyFile = path.join(bench.dir, 'jwt.pub.pem');
+    fs.writeFileSync(bench.keyFile, publicPem(bench.keys));
+    return bench;
+  }
+
+  #server(command, args, env, port) {
+    const server = new Server(command, args, env, port, path.join(this.dir, 'server.log'));
+    this.servers.push(server);
+    return server;
+  }
+
+  // The daemon as it is by default, but for the rate limits, which are off. Does not wait for it.
+  async spawnDaemon() {
+    const env = {
+      ...this.db.env(),
+      ...this.redis.env(),
+      DB_AUTO_MIGRATE: 'true',
+      JWT_PUBLIC_KEY_FILE: this.keyFile,
+      RATE_LIMIT_MATCH_REQUESTS: '0',
+      RATE_LIMIT_SESSION_JOINS: '0',
+      RATE_LIMIT_WS_MESSAGES: '0',
+      RATE_LIMIT_ICE_CANDIDATES: '0',
+    };
+    return this.#server(required('CONVERSATIOND'), [], env, await freePort());
+  }
+
+  async startDaemon() {
+    const server = await this.spawnDaemon();
+    await this.#answering(server, '/readyz');
+    return server;
+  }
+
+  async startStockServer() {
+    const server = this.#server(process.execPath, [STOCK_SERVER], { NODE_ENV: 'production' }, await freePort());
+    await this.#answering(server, '/healthz');
+    return server;
+  }
+
+  async #answering(server, path) {
+    await until(`${path} of the server under test`, async () => {
+      if (server.ended !== undefined) throw new Error(`it ended: ${server.ended}, see ${this.dir}`);
+      return (await fetch(server.base + path)).ok;
+    });
+  }
+
+  token(userId) {
+    const person = { userId, name: 'Ana', native: 'es', levels: { en: 'B1' }, tier: 'premium' };
+    return sign(claimsOf(person, 3600), this.keys.privateKey);
+  }
+
+  // Learners, the two of a pair one after the other; with sessions, each pair has one that waits for both.
+  async learners(count, { sessions = false } = {}) {
+    const learners = Array.from({ length: count }, (_, i) => {
+      const userId = crypto.randomUUID();
+      return { userId, token: this.token(userId), position: i % 2 };
+    });
+    if (sessions) await this.#storeSessions(learners);
+    return learners;
+  }
+
+  async #storeSessions(learners) {
+    learners.forEach((learner, i) => {
+      learner.sessionId = i % 2 ? learners[i - 1].sessionId : crypto.randomUUID();
+    });
+    const column = (name) => learners.map((learner) => learner[name]);
+    await this.db.query(
+      `WITH given AS (SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::smallint[]) AS g (session_id, user_id, position)),
+            new_sessions AS (INSERT INTO sessions (id, target_language_code, topic_code, target_level, session_type,
+                                                   max_duration_seconds)
+                             SELECT DISTINCT session_id, 'en', 'free_talk', 'B1', 'practice', 3600 FROM given)
+       INSERT INTO session_participants (session_id, user_id, position, role, native_language_code,
+                                         target_language_code, display_name)
+       SELECT session_id, user_id, position, CASE position WHEN 0 THEN 'learner' ELSE 'partner' END, 'es', 'en', 'Ana'
+         FROM given`,
+      [column('sessionId'), column('userId'), column('position')],
+    );
+  }
+
+  // Runs the load generator (tests/bench/load) and answers its figures, one object a line.
+  async load(mode, server, learners, ...args) {
+    const plan = path.join(this.dir, 'plan');
+    fs.writeFileSync(
+      plan,
+      learners.map((l) => `${l.userId} ${l.token} ${l.sessionId ?? '-'}\n`).join(''),
+    );
+    const { stdout, stderr } = await run(
+      required('BENCH_LOAD'),
+      [mode, String(server.port), String(server.pid), plan, ...args.map(String)],
+      { maxBuffer: 1 << 24 },
+    );
+    process.stderr.write(stderr);
+    return stdout
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line));
+  }
+
+  async stop() {
+    await Promise.all(this.servers.filter((s) => s.ended === undefined).map((s) => s.stop()));
+    await this.db.drop();
+    fs.rmSync(this.dir, { recursive: true, force: true });
+  }
+}
+
+// Runs `measure(bench)` on a fresh database; servers and files go afterwards, however it ends. Files stay when it failed.
+export async function benchmark(name, measure) {
+  const bench = await Bench.create(name);
+  try {
+    await measure(bench);
+    await bench.stop();
+  } catch (error) {
+    for (const server of bench.servers) server.process.kill('SIGKILL');
+    console.error(`${name}: ${error.stderr || error.stack}\nlog of the server: ${bench.dir}`);
+    process.exit(1);
+  }
+}
+
+export function median(numbers) {
+  return [...numbers].sort((a, b) => a - b)[Math.floor(numbers.length / 2)];
+}
+
+// Prints rows of objects as columns; the first row names them.
+export function table(rows) {
+  const names = Object.keys(rows[0]);
+  const cells = [names, ...rows.map((row) => names.map((name) => String(row[name] ?? '')))];
+  const widths = names.map((_, i) => Math.max(...cells.map((line) => line[i].length)));
+  for (const line of cells) {
+    console.log(`  ${line.map((cell, i) => (i ? cell.padStart(widths[i]) : cell.padEnd(widths[i]))).join('  ')}`);
+  }
+}
