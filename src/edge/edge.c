@@ -26,6 +26,7 @@ bool edge_init(const struct hub_setup *hub, const char **problem)
         return false;
     conn_init();
     http_init(&user);
+    rest_init();
     hub_init(hub, gate_verify);
     return true;
 }
@@ -59,7 +60,6 @@ void edge_drain(void)
 {
     listener_close_all();
     rest_drain();
-    handshake_drain();
     http_drain();
     hub_drain();
 }
@@ -68,7 +68,7 @@ void edge_close(void)
 {
     listener_close_all();
     hub_close_all();
-    conn_each(conn_close);
+    conn_close_all();
 }
 
 void edge_done(void)

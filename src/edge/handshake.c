@@ -16,13 +16,6 @@ static const char *const messages[] = {
     [EIO_FORBIDDEN] = "Forbidden",                 [EIO_BAD_VERSION] = "Unsupported protocol version",
 };
 
-static bool is_draining;
-
-void handshake_drain(void)
-{
-    is_draining = true;
-}
-
 /* --- which requests --- */
 
 static struct str without_trailing_slash(struct str s)
@@ -63,6 +56,7 @@ static void refuse(struct conn *c, const struct http_request *r, enum eio_error 
                         .body = {body, (size_t)n},
                         .extra_headers = buf_str(&headers),
                         .close = r->wants_upgrade,
+                        .omit_body = r->method == HEAD,
                     });
     buf_done(&headers);
 }
@@ -122,7 +116,7 @@ static bool upgrade_is_good(struct conn *c, const struct http_request *r, struct
         refuse_plainly(c, 400, "", "Sec-WebSocket-Key must be 16 bytes in base64\n");
     else if (!gate_websocket_origin_is_allowed(http_header(r, "Origin")))
         refuse(c, r, EIO_FORBIDDEN);
-    else if (is_draining)
+    else if (edge_is_draining())
         refuse_plainly(c, 503, "Retry-After: 1\r\n", "the service is shutting down\n");
     else if (eio_server_session_count(server) >= (size_t)config.ws_max_connections)
         refuse_plainly(c, 503, "Retry-After: 5\r\n", "too many connections\n");

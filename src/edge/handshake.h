@@ -11,7 +11,6 @@ bool handshake_is_for(struct str path, struct socket_context *context);
 /* Upgrades, or answers with an error as the reference server does. */
 void handshake_request(struct conn *c, const struct http_request *r, struct eio_server *server,
                        const struct socket_context *context);
-void handshake_drain(void);
 
 /* WS_PATH itself or WS_PATH/:sessionId, as a request path or a namespace. */
 bool handshake_parse_ws_path(struct str path, struct socket_context *context);

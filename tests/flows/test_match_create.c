@@ -428,10 +428,10 @@ int main(void)
         WORLD_TEST(refuses_early_while_the_queue_is_known_to_be_away),
         WORLD_TEST(takes_the_request_back_when_the_queue_is_away),
         WORLD_TEST(a_request_that_cannot_be_taken_back_is_not_lost),
-        cmocka_unit_test(each_upstream_failing),
-        cmocka_unit_test(each_answer_lost),
-        cmocka_unit_test(each_upstream_silent),
-        cmocka_unit_test(client_gone),
+        WORLD_TEST(each_upstream_failing),
+        WORLD_TEST(each_answer_lost),
+        WORLD_TEST(each_upstream_silent),
+        WORLD_TEST(client_gone),
         WORLD_TEST(may_finish_after_the_matchmaker_has_stopped),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

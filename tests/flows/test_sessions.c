@@ -259,7 +259,7 @@ static void end_with_each_upstream_failing(void **state)
 /* Only the first call, db_session_end, is the endpoint's; what follows is a job of its own. */
 static void ended_while(enum err how, const struct handler *handler)
 {
-    world_begin(NULL);
+    world_again();
     given_conversation();
     port_script_next(DB_SESSION_END, (struct port_script){.is_held = true});
     struct caller *c = call(ANA, handler);
@@ -275,7 +275,6 @@ static void ended_while(enum err how, const struct handler *handler)
     assert_true(session_is_over(session_row()));
     assert_null(live_one());
     assert_int_equal(times_told("session_ended"), 2);
-    world_end(NULL);
 }
 
 /* The database ended the session, but the caller's flow did not live to hear it: the participants must be told all the same. */
@@ -293,14 +292,13 @@ static void an_end_whose_answer_is_lost_is_told(void **state)
     static const struct handler *const handlers[] = {&rest_session_end, &rest_session_leave};
     (void)state;
     for (int i = 0; i < 2; i++) {
-        world_begin(NULL);
+        world_again();
         given_conversation();
         port_script_next(DB_SESSION_END, (struct port_script){.err = ERR_DB_UNAVAILABLE, .is_lost = true});
         assert_refused(call(ANA, handlers[i]), ERR_DB_UNAVAILABLE, NULL);
         pass_ms(2000);
         assert_null(live_one());
         assert_int_equal(times_told("session_ended"), 2);
-        world_end(NULL);
     }
 }
 
@@ -316,14 +314,13 @@ static void counts_by_duration(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         char line[128];
-        world_begin(NULL);
+        world_again();
         given_conversation();
         session_row()->max_duration_seconds = 7200;
         session_row()->started_at_ms = T0 - cases[i].seconds * 1000LL;
         end();
         snprintf(line, sizeof line, "conversations_completed_total{language=\"es\",duration_range=\"%s\"} 1", cases[i].range);
         assert_metric(line);
-        world_end(NULL);
     }
 }
 
@@ -423,7 +420,7 @@ int main(void)
         WORLD_TEST(a_stranger_finds_no_session),
         WORLD_TEST(an_unknown_session_is_not_found),
         WORLD_TEST(a_session_that_is_over_cannot_be_joined),
-        cmocka_unit_test(join_survives_its_upstream),
+        WORLD_TEST(join_survives_its_upstream),
         WORLD_TEST(ending_completes_and_tells_both),
         WORLD_TEST(leaving_early_aborts),
         WORLD_TEST(leaving_after_a_minute_completes),
@@ -431,16 +428,16 @@ int main(void)
         WORLD_TEST(ending_twice_shows_it_twice_and_tells_once),
         WORLD_TEST(both_ending_at_once_tells_once),
         WORLD_TEST(the_queue_of_redis_being_away_does_not_matter),
-        cmocka_unit_test(end_with_each_upstream_failing),
-        cmocka_unit_test(an_end_that_nobody_waits_for_any_more_is_told),
-        cmocka_unit_test(an_end_whose_answer_is_lost_is_told),
-        cmocka_unit_test(counts_by_duration),
+        WORLD_TEST(end_with_each_upstream_failing),
+        WORLD_TEST(an_end_that_nobody_waits_for_any_more_is_told),
+        WORLD_TEST(an_end_whose_answer_is_lost_is_told),
+        WORLD_TEST(counts_by_duration),
         WORLD_TEST(stores_a_rating),
         WORLD_TEST(feedback_is_optional),
         WORLD_TEST(a_rating_is_an_integer_from_1_to_5),
         WORLD_TEST(feedback_has_at_most_500_code_points),
         WORLD_TEST(refuses_to_rate_what_runs_or_is_anothers),
-        cmocka_unit_test(rate_survives_its_upstream),
+        WORLD_TEST(rate_survives_its_upstream),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

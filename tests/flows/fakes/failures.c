@@ -7,7 +7,7 @@ enum { FAILURE_COUNT = sizeof failures / sizeof failures[0], STEPS_MAX = 20, DEA
 /* How many calls the scenario makes when all goes well. */
 static int steps_of(const struct scenario *s)
 {
-    world_begin(NULL);
+    world_again();
     s->given();
     port_forget();
     const struct caller *c = s->start();
@@ -15,7 +15,6 @@ static int steps_of(const struct scenario *s)
     int steps = port_calls_in_all();
     if (c)
         assert_int_equal(c->err, OK);
-    world_end(NULL);
     assert_in_range(steps, 1, STEPS_MAX);
     return steps;
 }
@@ -33,7 +32,7 @@ static void explain(const char *what, int step, enum port port, enum err err)
 
 static void begin(const struct scenario *s, int step, struct port_script script, struct attempt *a)
 {
-    world_begin(NULL);
+    world_again();
     s->given();
     port_forget();
     port_script_call(step, script);
@@ -51,7 +50,6 @@ static void finish(const struct scenario *s, const struct attempt *a)
     }
     if (s->then)
         s->then(a);
-    world_end(NULL);
 }
 
 static void assert_error(const struct attempt *a, enum err expected)

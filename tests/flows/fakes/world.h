@@ -45,6 +45,7 @@ enum { ANAS = 11, ANAS_SECOND = 12, BENS = 21, BENS_SECOND = 22, EVES = 31 };
 
 int world_begin(void **state);
 int world_end(void **state); /* asserts that no flow is left */
+void world_again(void); /* ends this one and begins the next, within a test */
 #define WORLD_TEST(f) cmocka_unit_test_setup_teardown(f, world_begin, world_end)
 
 /* Virtual time: everything due on the way happens at its own moment. 0 runs what can happen now. */

@@ -151,6 +151,19 @@ static void refuses_ec_signatures_of_another_form(void **state)
         expect(trusted[P256], &plain_policy, with_signature(ES256, signature, lengths[i]), "bad signature");
 }
 
+/* A right signature with a byte more would be a second spelling of the same token. */
+static void refuses_a_right_signature_with_more_behind_it(void **state)
+{
+    (void)state;
+    static const char *const more[] = {"AA", "AAAA", "_w"};
+    for (size_t i = 0; i < sizeof more / sizeof more[0]; i++) {
+        struct buf es384 =
+            sign_token(key[P384], 384, "{\"alg\":\"ES384\"}", CLAIMS); /* 96 bytes: no bits left over */
+        buf_addz(&es384, more[i]);
+        expect(trusted[P384], &plain_policy, es384, "bad signature");
+    }
+}
+
 static void refuses_der_in_place_of_the_raw_form(void **state)
 {
     (void)state;
@@ -376,6 +389,7 @@ int main(void)
         cmocka_unit_test(refuses_another_key_and_the_one_in_the_header),
         cmocka_unit_test(refuses_critical_extensions),
         cmocka_unit_test(refuses_ec_signatures_of_another_form),
+        cmocka_unit_test(refuses_a_right_signature_with_more_behind_it),
         cmocka_unit_test(refuses_der_in_place_of_the_raw_form),
         cmocka_unit_test(refuses_rsa_signatures_of_another_length),
         cmocka_unit_test(refuses_every_cut),
