@@ -20,6 +20,7 @@
 #include "conversation/ports/kv.h"
 #include "conversation/rt/loop.h"
 #include "conversation/rt/timer.h"
+#include "flows/job.h"
 #include "flows/live.h"
 #include "flows/matchmaker.h"
 #include "tables.h"
@@ -149,6 +150,7 @@ static bool start(void)
     db_start();
     kv_start();
     matchmaker_start();
+    job_sessions_recover();
     jobs_start();
     watch_signals();
     return true;

@@ -66,10 +66,13 @@ static void load_config(const struct arguments *a)
     }
     if (a->action == ACTION_MIGRATE)
         return;
+    if (!config.jwt_public_key[0]) {
+        fprintf(stderr, "conversationd: JWT_PUBLIC_KEY: not set; a public key in PEM is required\n");
+        exit(EXIT_CONFIG);
+    }
     struct token_keys *keys = token_keys_new(str_of(config.jwt_public_key), &why);
     if (!keys) {
-        fprintf(stderr, "conversationd: JWT_PUBLIC_KEY: %s\n",
-                config.jwt_public_key[0] ? why : "not set; a PEM public key is required");
+        fprintf(stderr, "conversationd: JWT_PUBLIC_KEY: %s\n", why);
         exit(EXIT_CONFIG);
     }
     token_keys_free(keys);

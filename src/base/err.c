@@ -59,6 +59,11 @@ static const struct {
     {505, "HTTP Version Not Supported"},
 };
 
+bool err_is_passing(enum err err)
+{
+    return err != OK && err_info(err)->retry_helps;
+}
+
 const char *err_http_reason(int http_status)
 {
     for (size_t i = 0; i < sizeof reasons / sizeof reasons[0]; i++) {

@@ -68,18 +68,14 @@ static const char *check_subject(const json_t *sub, struct uuid *user_id)
     return uuid_parse(json_text(sub), user_id) && !uuid_is_nil(user_id) ? NULL : "claim sub must be a UUID";
 }
 
-static const char *check_tier(const json_t *claim, enum tier *tier)
+/* A tier this service does not know is free: it must neither lock its users out nor give them more. */
+static enum tier take_tier(const json_t *claim)
 {
-    *tier = TIER_FREE;
-    if (!claim || json_is_null(claim))
-        return NULL;
     for (int i = 0; tier_names[i]; i++) {
-        if (str_eqz(json_text(claim), tier_names[i])) {
-            *tier = (enum tier)i;
-            return NULL;
-        }
+        if (str_eqz(json_text(claim), tier_names[i]))
+            return (enum tier)i;
     }
-    return "claim tier must be free or premium";
+    return TIER_FREE;
 }
 
 /* --- who it is --- */
@@ -161,9 +157,9 @@ const char *token_read_claims(const json_t *claims, const struct token_policy *p
     if ((reason = check_times(claims, policy, now_ms, &out->expires_at_ms)) ||
         (reason = check_issuer(json_object_get(claims, "iss"), policy->issuer)) ||
         (reason = check_audience(json_object_get(claims, "aud"), policy->audience)) ||
-        (reason = check_subject(json_object_get(claims, "sub"), &out->user_id)) ||
-        (reason = check_tier(json_object_get(claims, "tier"), &out->tier)))
+        (reason = check_subject(json_object_get(claims, "sub"), &out->user_id)))
         return reason;
+    out->tier = take_tier(json_object_get(claims, "tier"));
     out->roles = read_roles(claims);
     copy_name(json_text(json_object_get(claims, "name")), out->display_name, sizeof out->display_name);
     copy_url(json_text(json_object_get(claims, "picture")), out->avatar_url, sizeof out->avatar_url);

@@ -11,6 +11,7 @@
 #include "conversation/rt/flow.h"
 
 void job_session_end(const struct db_session_ending *ending);
+void job_sessions_recover(void);
 void job_session_unjoin(const struct uuid *session_id, const struct uuid *user_id);
 void job_session_clear(const struct session *s);
 void job_prompt_store(const struct uuid *session_id, const struct topic_prompt *prompt);

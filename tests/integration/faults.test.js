@@ -8,6 +8,7 @@ import { PostgresServer, RedisServer } from '../lib/servers.js';
 import { until } from '../lib/wait.js';
 import { World } from '../lib/world.js';
 
+const POSTGRES = 'postgres';
 const AT_ONCE_MS = 1000; // for an answer while a dependency is known to be away
 const FROZEN_MS = 5000; // for one while it hangs: the statement and command deadlines are below that
 
@@ -37,21 +38,15 @@ async function timed(ms, call) {
   return answer;
 }
 
-// /readyz is 503 and names these checks; the rest is fine.
-async function culprit(checks) {
-  const wanted = { postgres: 'ok', redis: 'ok', migrations: 'ok', draining: false, ...checks };
-  const answer = await until(`readyz to say ${JSON.stringify(checks)}`, async () => {
+// /readyz is 503 and names these checks and no other.
+async function culprit(...names) {
+  const wellFor = (value) => value === 'ok' || value === false; // `draining` is a state, not a check that passed
+  const answer = await until(`readyz to blame ${names}`, async () => {
     const now = await world.daemon.readyz();
-    return (
-      now.status === 503 &&
-      Object.entries(checks).every(([name, value]) => now.body.checks[name] === value) &&
-      now
-    );
+    const blamed = Object.keys(now.body.checks).filter((name) => !wellFor(now.body.checks[name]));
+    return now.status === 503 && blamed.filter((name) => name !== 'migrations').join() === names.join() && now;
   });
   assert.equal(answer.body.status, 'not_ready');
-  for (const name of Object.keys(wanted).filter((each) => each !== 'migrations')) {
-    assert.deepEqual(answer.body.checks[name], wanted[name], name);
-  }
   assert.equal((await world.rest.call('GET', '/healthz')).status, 200);
 }
 
@@ -65,12 +60,12 @@ describe('faults', () => {
   it('both away at the start: it serves 503 at once and gets ready by itself', async () => {
     await Promise.all([pg.stop(), redis.kill()]);
     await world.startDaemon({ ready: false });
-    await culprit({ postgres: 'down', redis: 'down' });
+    await culprit(POSTGRES, 'redis');
     const learner = world.learner();
     databaseAway(await timed(AT_ONCE_MS, () => learner.history()));
     databaseAway(await timed(AT_ONCE_MS, () => learner.topics()));
     await redis.start();
-    await culprit({ postgres: 'down', redis: 'ok' });
+    await culprit(POSTGRES);
     await pg.start();
     await world.daemon.untilReady();
     expectOk(await learner.topics());
@@ -84,7 +79,7 @@ describe('faults', () => {
     const { a, b, sessionId, sa, sb } = await world.conversation();
 
     await pg.kill();
-    await culprit({ postgres: 'down' });
+    await culprit(POSTGRES);
     for (const call of [
       () => a.session(sessionId),
       () => a.history(),
@@ -115,7 +110,7 @@ describe('faults', () => {
     const { a, b, sessionId, sa, sb } = await world.conversation();
 
     await redis.kill();
-    await culprit({ redis: 'down' });
+    await culprit('redis');
     matchingAway(await timed(AT_ONCE_MS, () => world.learner().requestMatch()));
     expectOk(await timed(AT_ONCE_MS, () => a.session(sessionId)));
     expectOk(await timed(AT_ONCE_MS, () => a.topics()));
@@ -143,7 +138,7 @@ describe('faults', () => {
       Promise.all([a.session(sessionId), a.history(), a.matchStatus()]),
     );
     for (const answer of answers) databaseAway(answer);
-    await culprit({ postgres: 'down' });
+    await culprit(POSTGRES);
     databaseAway(await timed(AT_ONCE_MS, () => a.history()));
     pg.thaw();
     await world.daemon.untilReady();
@@ -155,7 +150,7 @@ describe('faults', () => {
     const { a, sessionId } = await world.conversation();
     redis.freeze();
     matchingAway(await timed(FROZEN_MS, () => world.learner().requestMatch()));
-    await culprit({ redis: 'down' });
+    await culprit('redis');
     expectOk(await timed(AT_ONCE_MS, () => a.session(sessionId)));
     redis.thaw();
     await world.daemon.untilReady();

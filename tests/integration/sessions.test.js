@@ -30,9 +30,9 @@ describe('timers', { concurrency: true }, () => {
   after(() => world.stop());
 
   it('a request that finds nobody expires and says so', async () => {
-    const learner = world.learner({ levels: { en: 'C2' } });
+    const learner = world.learner({ levels: { de: 'B1' } }); // a language of its own: the last pass takes any level
     const socket = await learner.connect();
-    const { matchRequest } = expectOk(await learner.requestMatch(), 201);
+    const { matchRequest } = expectOk(await learner.requestMatch({ targetLanguageCode: 'de' }), 201);
     assert.deepEqual(await socket.take('match_expired'), { matchRequestId: matchRequest.id });
     assert.equal(expectOk(await learner.matchStatus()).matchRequest.status, 'expired');
     expectError(await learner.cancelMatch(matchRequest.id), 410, 'MATCH_EXPIRED');
@@ -44,15 +44,16 @@ describe('timers', { concurrency: true }, () => {
       events.map((e) => e.event_type),
       ['match.requested', 'match.expired'],
     );
-    expectOk(await learner.requestMatch(), 201);
+    expectOk(await learner.requestMatch({ targetLanguageCode: 'de' }), 201);
   });
 
   it('a cancelled request is never matched', async () => {
-    const person = { levels: { en: 'C1' } };
+    const person = { levels: { it: 'B1' } };
+    const italian = { targetLanguageCode: 'it' };
     const [gone, other] = [world.learner(person), world.learner(person)];
-    const { matchRequest } = expectOk(await gone.requestMatch(), 201);
+    const { matchRequest } = expectOk(await gone.requestMatch(italian), 201);
     expectOk(await gone.cancelMatch(matchRequest.id));
-    expectOk(await other.requestMatch(), 201);
+    expectOk(await other.requestMatch(italian), 201);
     await until(
       'the other one to expire',
       async () => expectOk(await other.matchStatus()).matchRequest.status === 'expired',
@@ -116,7 +117,7 @@ describe('timers', { concurrency: true }, () => {
 describe('leaving after the first minute', () => {
   let world;
   before(async () => {
-    world = await World.create({ env: { SESSION_RECONNECT_GRACE_SECONDS: '0' } });
+    world = await World.create();
   });
   after(() => world.stop());
 

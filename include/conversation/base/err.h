@@ -74,6 +74,9 @@ struct err_info {
 /* Never NULL; `err` must not be OK. */
 const struct err_info *err_info(enum err err);
 
+/* Not OK, and the same call may succeed later: a dependency is away or too slow. */
+bool err_is_passing(enum err err);
+
 /* The reason phrase of RFC 9110 section 15 ("Bad Request"); "Error" for a status it does not know. */
 const char *err_http_reason(int http_status);
 

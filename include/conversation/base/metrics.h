@@ -28,12 +28,14 @@ enum metric_kind { METRIC_COUNTER, METRIC_GAUGE, METRIC_HISTOGRAM };
     X(M_WS_MESSAGES, METRIC_COUNTER, "websocket_messages_total", "type",                                     \
       "Socket.IO events received, by event")                                                                 \
     X(M_WS_SLOW_CLOSED, METRIC_COUNTER, "websocket_slow_consumers_total", "",                                \
-      "Connections cut because they did not read")                                                           \
+      "WebSocket connections cut because they did not read")                                                           \
     X(M_HTTP_REQUESTS, METRIC_COUNTER, "http_requests_total", "method,route,status",                         \
       "REST requests answered")                                                                              \
     X(M_HTTP_DURATION, METRIC_HISTOGRAM, "http_request_duration_seconds", "route",                           \
       "Time from request read to answer queued")                                                             \
     X(M_HTTP_CONNECTIONS, METRIC_GAUGE, "http_connections_active", "", "Open TCP connections")               \
+    X(M_HTTP_REFUSED, METRIC_COUNTER, "http_connections_refused_total", "",                                  \
+      "TCP connections closed at once because of HTTP_MAX_CONNECTIONS")                                      \
     X(M_DEPENDENCY_UP, METRIC_GAUGE, "dependency_up", "dependency", "1 when connected")                      \
     X(M_DEPENDENCY_LATENCY, METRIC_HISTOGRAM, "dependency_request_duration_seconds", "dependency",           \
       "Time of a statement or command")                                                                      \

@@ -14,17 +14,8 @@
 #include "conversation/sio/sio.h"
 
 enum event_needs {
-    NEEDS_NOTHING,
     NEEDS_USER,   /* an authenticated socket */
     NEEDS_SESSION /* a socket that has joined the session its payload names in `sessionId` */
-};
-
-/* One relayed event; everything is valid during the call only. */
-struct relay_call {
-    struct str payload;            /* the event's object as it came: valid JSON */
-    uint64_t socket_id;
-    struct uuid user_id, session_id;
-    const char *reason;            /* out, on failure: static text for the client, may stay NULL */
 };
 
 struct event_row {

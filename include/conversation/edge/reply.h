@@ -49,4 +49,14 @@ int64_t event_token_expires_ms(struct flow *f); /* of the token the socket authe
 struct jsonw *event_ack_begin(struct flow *f);
 void event_ack_send(struct flow *f);
 
+/* --- relayed socket events: answered at once, without a flow --- */
+
+/* Everything is valid during the call only. */
+struct relay_call {
+    struct str payload; /* the event's object as it came: valid JSON */
+    uint64_t socket_id;
+    struct uuid user_id, session_id;
+    const char *reason; /* out, on failure: static text for the client, may stay NULL */
+};
+
 #endif

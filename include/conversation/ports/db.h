@@ -127,16 +127,19 @@ struct db_session_prompts {
 };
 void db_session_prompts(struct flow *f, const struct session *s, struct db_session_prompts *out);
 
-/* A participant's socket is there: joined_at set if null, first_joined_at likewise; when both are joined and
- * the session was waiting: active, started_at, conversation.started. ERR_SESSION_NOT_FOUND (also: not a
+/* A participant's socket is there: joined_at set (while waiting also when it was), first_joined_at if null; when
+ * both are joined and the session was waiting: active, started_at, conversation.started. ERR_SESSION_NOT_FOUND (also: not a
  * participant), ERR_SESSION_ENDED. */
 struct db_join {
     struct session session; /* as it is afterwards */
     bool activated;         /* by this call */
 };
 void db_session_join(struct flow *f, const struct uuid *id, const struct uuid *user_id, struct db_join *out);
-/* The socket is gone while the session is still waiting: joined_at null again. No effect otherwise. */
-void db_session_unjoin(struct flow *f, const struct uuid *id, const struct uuid *user_id);
+/* The socket went at `gone_at_ms` while the session was waiting: joined_at null again. No effect otherwise, nor on a
+ * participant who has joined again since. */
+void db_session_unjoin(struct flow *f, const struct uuid *id, const struct uuid *user_id, int64_t gone_at_ms);
+/* The same for everyone who joined a waiting session before that: a process that is gone held their sockets. */
+void db_sessions_unjoin(struct flow *f, int64_t gone_at_ms);
 
 /* Ends a session as domain/session.h's table says, with its event in the outbox; idempotent: on a session
  * that is over nothing changes and `changed` is false. `by` is the participant, nil for the daemon itself.
@@ -153,7 +156,8 @@ struct db_ended {
 void db_session_end(struct flow *f, const struct db_session_ending *ending, struct db_ended *out);
 
 /* Stores a prompt as shown. ERR_CONFLICT: the session is not active. */
-void db_session_prompt_shown(struct flow *f, const struct uuid *id, const struct topic_prompt *prompt);
+void db_session_prompt_shown(struct flow *f, const struct uuid *id, const struct topic_prompt *prompt,
+                             int64_t displayed_at_ms);
 
 /* One's rating of an ended session, replaced when given again, and conversation.rated. ERR_SESSION_NOT_FOUND,
  * ERR_SESSION_NOT_ENDED. */

@@ -42,9 +42,9 @@ void db_session_get(struct flow *f, const struct uuid *id, struct session *out)
 static const struct pg_statement SESSION_PROMPTS = {
     .name = "session_prompts",
     .sql = "SELECT t.name_key, " TOPIC_PROMPT_COLUMNS ","
-           "       ARRAY(SELECT d.prompt_key FROM session_prompts d WHERE d.session_id = $1 ORDER BY d.id),"
+           "       ARRAY(SELECT d.prompt_key FROM session_prompts d WHERE d.session_id = $1 ORDER BY d.displayed_at, d.id),"
            "       ARRAY(SELECT " PG_MS("d.displayed_at")
-           "               FROM session_prompts d WHERE d.session_id = $1 ORDER BY d.id)"
+           "               FROM session_prompts d WHERE d.session_id = $1 ORDER BY d.displayed_at, d.id)"
            "  FROM (VALUES (1)) one LEFT JOIN topics t ON t.code = $2 AND t.target_language_code = $3"};
 /* clang-format on */
 
@@ -85,8 +85,8 @@ void db_session_prompts(struct flow *f, const struct session *s, struct db_sessi
     pg_run(f, &SESSION_PROMPTS, &args, read_prompts, out);
 }
 
-/* $1 session, $2 key, $3 category, $4 now. The session is locked, so that no prompt is stored after its end.
- */
+/* $1 session, $2 key, $3 category, $4 when. The session is locked, so that no prompt is stored after its
+ * end. */
 /* clang-format off */
 static const struct pg_statement PROMPT_SHOWN = {
     .name = "session_prompt_shown",
@@ -105,13 +105,14 @@ static enum err read_shown(struct flow *f, const struct pg_rows *rows, void *out
     return pg_row_count(rows) == 0 ? ERR_CONFLICT : OK;
 }
 
-void db_session_prompt_shown(struct flow *f, const struct uuid *id, const struct topic_prompt *prompt)
+void db_session_prompt_shown(struct flow *f, const struct uuid *id, const struct topic_prompt *prompt,
+                             int64_t displayed_at_ms)
 {
     struct pg_args args = {0};
     pg_arg_uuid(&args, id);
     pg_arg_text(&args, prompt->key);
     pg_arg_text(&args, prompt_category_names[prompt->type]);
-    pg_arg_time(&args, clock_now_ms());
+    pg_arg_time(&args, displayed_at_ms);
     pg_run(f, &PROMPT_SHOWN, &args, read_shown, NULL);
 }
 

@@ -18,8 +18,9 @@ static const struct pg_statement SESSION_JOIN = {
         "    SELECT p.session_id, p.position, p.user_id, p.display_name, p.avatar_url,"
         "           p.native_language_code, p.target_language_code, p.spoken_seconds, p.turn_count,"
         "           p.left_at,"
-        "           CASE WHEN p.user_id = $2 AND l.status IN ('waiting', 'active')"
-        "                THEN coalesce(p.joined_at, " PG_AT("$3") ") ELSE p.joined_at END AS joined_at"
+        "           CASE WHEN p.user_id = $2 AND l.status = 'waiting' THEN " PG_AT("$3")
+        "                WHEN p.user_id = $2 AND l.status = 'active' THEN coalesce(p.joined_at, " PG_AT("$3") ")"
+        "                ELSE p.joined_at END AS joined_at"
         "      FROM seats p JOIN locked l ON l.id = p.session_id"
         "), joined AS ("
         "    UPDATE session_participants p SET joined_at = a.joined_at"
@@ -79,8 +80,9 @@ void db_session_join(struct flow *f, const struct uuid *id, const struct uuid *u
 
 /* --- unjoin --- */
 
-/* $1 session, $2 participant. A session that became active while the lock was awaited is looked at again and
- * stays as it is. */
+/* $1 session, $2 participant, $3 when its socket went. A session that became active while the lock was awaited
+ * is looked at again and stays as it is; so does the seat of one who has joined again, whose join may have come
+ * first over another connection. */
 /* clang-format off */
 static const struct pg_statement SESSION_UNJOIN = {
     .name = "session_unjoin",
@@ -89,13 +91,33 @@ static const struct pg_statement SESSION_UNJOIN = {
            "    SELECT id FROM sessions WHERE id = $1 AND status = 'waiting' FOR UPDATE"
            ") "
            "UPDATE session_participants p SET joined_at = NULL"
-           "  FROM locked l WHERE p.session_id = l.id AND p.user_id = $2 AND p.joined_at IS NOT NULL"};
+           "  FROM locked l WHERE p.session_id = l.id AND p.user_id = $2 AND p.joined_at < " PG_AT("$3")};
 /* clang-format on */
 
-void db_session_unjoin(struct flow *f, const struct uuid *id, const struct uuid *user_id)
+void db_session_unjoin(struct flow *f, const struct uuid *id, const struct uuid *user_id, int64_t gone_at_ms)
 {
     struct pg_args args = {0};
     pg_arg_uuid(&args, id);
     pg_arg_uuid(&args, user_id);
+    pg_arg_time(&args, gone_at_ms);
     pg_run(f, &SESSION_UNJOIN, &args, NULL, NULL);
+}
+
+/* $1 when the sockets went. */
+/* clang-format off */
+static const struct pg_statement SESSIONS_UNJOIN = {
+    .name = "sessions_unjoin",
+    .is_write = true,
+    .sql = "WITH locked AS MATERIALIZED ("
+           "    SELECT id FROM sessions WHERE status = 'waiting' ORDER BY id FOR UPDATE"
+           ") "
+           "UPDATE session_participants p SET joined_at = NULL"
+           "  FROM locked l WHERE p.session_id = l.id AND p.joined_at < " PG_AT("$1")};
+/* clang-format on */
+
+void db_sessions_unjoin(struct flow *f, int64_t gone_at_ms)
+{
+    struct pg_args args = {0};
+    pg_arg_time(&args, gone_at_ms);
+    pg_run(f, &SESSIONS_UNJOIN, &args, NULL, NULL);
 }

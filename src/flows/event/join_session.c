@@ -38,11 +38,15 @@ static void check(struct flow *f, const struct join_input *in)
         flow_set_error_field(f, ERR_UNAUTHORIZED, "token", "expired");
 }
 
+/* The live session is opened as it was before this join, so that its activation is seen once. */
 static void enter(struct flow *f, struct join *c)
 {
     const struct session *s = &c->joined.session;
+    struct session before = *s;
+    if (c->joined.activated)
+        before.status = SESSION_WAITING;
     c->is_new_here = !live_get(&s->id);
-    struct live *l = live_open(s, &c->prompts);
+    struct live *l = live_open(&before, &c->prompts);
     live_join(l, session_participant_index(s, caller_user_id(f)), event_socket(f));
     if (c->joined.activated)
         live_activate(l, s);

@@ -88,7 +88,27 @@ enum err relay_answer(struct relay_call *call)
     return relay_description(call, "answer");
 }
 
-/* RTCIceCandidateInit: all members optional; null or an empty candidate is the end of candidates. */
+/* The other members of an RTCIceCandidateInit: absent, null, or of their type (W3C WebRTC, section 4.8.2). */
+static bool other_members_are_good(struct str init)
+{
+    static const struct {
+        const char *name;
+        enum json_type type;
+    } members[] = {
+        {"sdpMid", JSON_STRING}, {"sdpMLineIndex", JSON_NUMBER}, {"usernameFragment", JSON_STRING}};
+    for (size_t i = 0; i < sizeof members / sizeof members[0]; i++) {
+        struct str value;
+        enum json_type type;
+        int64_t index;
+        if (!json_member(init, members[i].name, &value, &type) || type == JSON_NULL)
+            continue;
+        if (type != members[i].type || (type == JSON_NUMBER && !str_to_int(value, 0, UINT16_MAX, &index)))
+            return false;
+    }
+    return true;
+}
+
+/* An absent or empty candidate is the end of candidates. */
 static enum err check_candidate(struct relay_call *call, struct str init, enum json_type type)
 {
     static char text[CANDIDATE_MAX_BYTES + 1];
@@ -97,6 +117,10 @@ static enum err check_candidate(struct relay_call *call, struct str init, enum j
     if (type != JSON_OBJECT || init.n > 2 * CANDIDATE_MAX_BYTES) {
         call->reason =
             type != JSON_OBJECT ? "candidate must be an RTCIceCandidateInit object" : "candidate is too long";
+        return ERR_INVALID_CANDIDATE;
+    }
+    if (!other_members_are_good(init)) {
+        call->reason = "candidate has an sdpMid, sdpMLineIndex or usernameFragment of a wrong type";
         return ERR_INVALID_CANDIDATE;
     }
     if (!json_member(init, "candidate", &value, &type))

@@ -2,7 +2,7 @@
 #ifndef FLOWS_EVENT_RELAY_H
 #define FLOWS_EVENT_RELAY_H
 
-#include "conversation/edge/hub.h"
+#include "conversation/edge/reply.h"
 
 enum err relay_offer(struct relay_call *call);
 enum err relay_answer(struct relay_call *call);

@@ -1,29 +1,40 @@
-/* prompt.store: a prompt has been shown. The record must not delay the learners, so it follows the showing.
- */
+/* prompt.store: a prompt has been shown. The record must not delay the learners, so it follows the showing,
+ * and is tried until the database is there: otherwise the prompt would come again after a restart. */
 #include "flows/job.h"
 
+#include "conversation/base/clock.h"
 #include "conversation/ports/db.h"
+
+#define RETRY_MS 1000
 
 struct prompt_store {
     struct uuid session_id;
     struct topic_prompt prompt;
+    int64_t displayed_at_ms;
+    enum err err;
 };
 
 static void run(struct flow *f)
 {
     struct prompt_store *c = flow_ctx(f);
     FLOW_BEGIN(f);
-    AWAIT(f, db_session_prompt_shown(f, &c->session_id, &c->prompt));
+    for (;;) {
+        AWAIT_TRY(f, &c->err, db_session_prompt_shown(f, &c->session_id, &c->prompt, c->displayed_at_ms));
+        if (!err_is_passing(c->err))
+            break;
+        AWAIT(f, flow_sleep(f, RETRY_MS));
+    }
+    if (c->err)
+        FLOW_FAIL(f, c->err);
     FLOW_END(f);
 fail:
-    return; /* the engine logs it; the record lacks one prompt */
+    return; /* the engine logs it; a session that has ended needs the record no more */
 }
 
 static const struct flow_spec prompt_store = {
     .name = "prompt.store",
     .run = run,
     .ctx_size = sizeof(struct prompt_store),
-    .deadline_ms = 10000,
 };
 
 void job_prompt_store(const struct uuid *session_id, const struct topic_prompt *prompt)
@@ -31,4 +42,5 @@ void job_prompt_store(const struct uuid *session_id, const struct topic_prompt *
     struct prompt_store *c = flow_ctx(flow_start(&(struct flow_start){.spec = &prompt_store}));
     c->session_id = *session_id;
     c->prompt = *prompt;
+    c->displayed_at_ms = clock_now_ms();
 }

@@ -11,18 +11,13 @@ struct session_end {
     enum err err;
 };
 
-static bool database_is_away(enum err err)
-{
-    return err == ERR_DB_UNAVAILABLE || err == ERR_TIMEOUT || err == ERR_OVERLOADED;
-}
-
 static void run(struct flow *f)
 {
     struct session_end *c = flow_ctx(f);
     FLOW_BEGIN(f);
     for (;;) {
         AWAIT_TRY(f, &c->err, db_session_end(f, &c->ending, &c->ended));
-        if (!database_is_away(c->err))
+        if (!err_is_passing(c->err))
             break;
         AWAIT(f, flow_sleep(f, RETRY_MS));
     }

@@ -2,17 +2,19 @@
  * joined. */
 #include "flows/job.h"
 
+#include "conversation/base/clock.h"
 #include "conversation/ports/db.h"
 
 struct session_unjoin {
     struct uuid session_id, user_id;
+    int64_t gone_at_ms;
 };
 
 static void run(struct flow *f)
 {
     struct session_unjoin *c = flow_ctx(f);
     FLOW_BEGIN(f);
-    AWAIT(f, db_session_unjoin(f, &c->session_id, &c->user_id));
+    AWAIT(f, db_session_unjoin(f, &c->session_id, &c->user_id, c->gone_at_ms));
     FLOW_END(f);
 fail:
     return; /* the engine logs it; the join window ends the session all the same */
@@ -30,4 +32,5 @@ void job_session_unjoin(const struct uuid *session_id, const struct uuid *user_i
     struct session_unjoin *c = flow_ctx(flow_start(&(struct flow_start){.spec = &session_unjoin}));
     c->session_id = *session_id;
     c->user_id = *user_id;
+    c->gone_at_ms = clock_now_ms();
 }

@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "conversation/base/clock.h"
 #include "conversation/ports/db.h"
 #include "direct.h"
 #include "learners.h"
@@ -323,7 +324,7 @@ static void join_or_unjoin(int who, void *arg)
     if (who == 0)
         join_each(0, c);
     else
-        c->err[1] = RUN(racer[1], db_session_unjoin(racer[1], &c->session.id, user));
+        c->err[1] = RUN(racer[1], db_session_unjoin(racer[1], &c->session.id, user, clock_now_ms() + 1));
 }
 
 static void join_against_the_partners_unjoin(void **state)

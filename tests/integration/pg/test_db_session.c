@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "conversation/base/clock.h"
 #include "conversation/ports/db.h"
 #include "direct.h"
 #include "learners.h"
@@ -89,7 +90,7 @@ static void the_second_join_activates(void **state)
                  UUIDZ(&s.id), UUIDZ(&s.participants[0].user_id), UUIDZ(&s.participants[1].user_id));
 }
 
-static void joining_again_changes_nothing(void **state)
+static void joining_again_only_moves_the_time_while_waiting(void **state)
 {
     (void)state;
     struct session s = a_waiting_session(f, 0);
@@ -97,6 +98,8 @@ static void joining_again_changes_nothing(void **state)
     assert_int_equal(RUN(f, db_session_join(f, &s.id, &s.participants[0].user_id, &first)), OK);
     advance(1000);
     assert_int_equal(RUN(f, db_session_join(f, &s.id, &s.participants[0].user_id, &again)), OK);
+    assert_int_equal(again.session.participants[0].joined_at_ms, NOW + 1000);
+    again.session.participants[0].joined_at_ms = first.session.participants[0].joined_at_ms;
     assert_memory_equal(&again, &first, sizeof again);
 
     s = an_active_session(f);
@@ -132,7 +135,7 @@ static void unjoin_of_a_waiting_session_takes_the_join_back(void **state)
     const struct uuid *ana = &s.participants[0].user_id, *ben = &s.participants[1].user_id;
     struct db_join join;
     assert_int_equal(RUN(f, db_session_join(f, &s.id, ana, &join)), OK);
-    assert_int_equal(RUN(f, db_session_unjoin(f, &s.id, ana)), OK);
+    assert_int_equal(RUN(f, db_session_unjoin(f, &s.id, ana, NOW + 1)), OK);
     struct session after = stored(&s.id);
     assert_int_equal(after.participants[0].joined_at_ms, 0);
     assert_int_equal(after.first_joined_at_ms, NOW); /* the join window goes on */
@@ -148,8 +151,39 @@ static void unjoin_of_an_active_session_has_no_effect(void **state)
 {
     (void)state;
     struct session s = an_active_session(f);
-    assert_int_equal(RUN(f, db_session_unjoin(f, &s.id, &s.participants[0].user_id)), OK);
+    assert_int_equal(RUN(f, db_session_unjoin(f, &s.id, &s.participants[0].user_id, clock_now_ms() + 1)), OK);
     assert_stored(&s);
+}
+
+static void unjoin_spares_who_has_joined_again(void **state)
+{
+    (void)state;
+    struct session s = a_waiting_session(f, 0);
+    const struct uuid *ana = &s.participants[0].user_id, *ben = &s.participants[1].user_id;
+    struct db_join join;
+    assert_int_equal(RUN(f, db_session_join(f, &s.id, ana, &join)), OK);
+    advance(2000);
+    assert_int_equal(RUN(f, db_session_join(f, &s.id, ana, &join)), OK);
+    assert_int_equal(RUN(f, db_session_unjoin(f, &s.id, ana, NOW + 1000)),
+                     OK); /* of the first socket, late */
+    assert_int_equal(RUN(f, db_session_join(f, &s.id, ben, &join)), OK);
+    assert_true(join.activated);
+}
+
+static void a_new_process_takes_back_the_joins_of_the_old_one(void **state)
+{
+    (void)state;
+    struct session old = a_waiting_session(f, 0), fresh = a_waiting_session(f, 0),
+                   active = an_active_session(f);
+    struct db_join join;
+    assert_int_equal(RUN(f, db_session_join(f, &old.id, &old.participants[0].user_id, &join)), OK);
+    advance(MINUTE);
+    int64_t started_at_ms = clock_now_ms();
+    assert_int_equal(RUN(f, db_session_join(f, &fresh.id, &fresh.participants[0].user_id, &join)), OK);
+    assert_int_equal(RUN(f, db_sessions_unjoin(f, started_at_ms)), OK);
+    assert_int_equal(stored(&old.id).participants[0].joined_at_ms, 0);
+    assert_int_equal(stored(&fresh.id).participants[0].joined_at_ms, started_at_ms);
+    assert_stored(&active);
 }
 
 /* --- end --- */
@@ -350,7 +384,7 @@ static void prompts_of_the_topic_and_those_shown(void **state)
 
     const int shown[] = {0, 4, 1, 4};
     for (int i = 0; i < 4; i++, advance(1000))
-        assert_int_equal(RUN(f, db_session_prompt_shown(f, &s.id, &p.prompts[shown[i]])), OK);
+        assert_int_equal(RUN(f, db_session_prompt_shown(f, &s.id, &p.prompts[shown[i]], clock_now_ms())), OK);
     struct db_session_prompts again;
     assert_int_equal(RUN(f, db_session_prompts(f, &s, &again)), OK);
     assert_int_equal(again.shown_count, 4);
@@ -378,11 +412,11 @@ static void a_prompt_is_shown_in_an_active_session_only(void **state)
     (void)state;
     struct topic_prompt prompt = {.key = "prompt.x.main.1", .type = PROMPT_MAIN};
     struct session s = a_waiting_session(f, 0);
-    assert_int_equal(RUN(f, db_session_prompt_shown(f, &s.id, &prompt)), ERR_CONFLICT);
+    assert_int_equal(RUN(f, db_session_prompt_shown(f, &s.id, &prompt, clock_now_ms())), ERR_CONFLICT);
     struct db_ended ended;
     s = an_active_session(f);
     assert_int_equal(end_session(f, &s, NULL, SESSION_EVENT_LIMIT, &ended), OK);
-    assert_int_equal(RUN(f, db_session_prompt_shown(f, &s.id, &prompt)), ERR_CONFLICT);
+    assert_int_equal(RUN(f, db_session_prompt_shown(f, &s.id, &prompt, clock_now_ms())), ERR_CONFLICT);
     assert_int_equal(direct_int(f, "SELECT count(*) FROM session_prompts"), 0);
 }
 
@@ -509,10 +543,12 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(get_of_no_session),
         TEST(the_second_join_activates),
-        TEST(joining_again_changes_nothing),
+        TEST(joining_again_only_moves_the_time_while_waiting),
         TEST(who_may_not_join),
         TEST(unjoin_of_a_waiting_session_takes_the_join_back),
         TEST(unjoin_of_an_active_session_has_no_effect),
+        TEST(unjoin_spares_who_has_joined_again),
+        TEST(a_new_process_takes_back_the_joins_of_the_old_one),
         TEST(every_event_ends_a_session_as_the_rules_say),
         TEST(the_named_endings),
         TEST(ending_again_changes_nothing),
