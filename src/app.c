@@ -27,6 +27,7 @@
 
 #define TELL_MS       500  /* between server_draining and the end of the sockets */
 #define LOOK_MS       20   /* how often a stop looks whether the flows have finished */
+#define AWAY_MS       2000 /* for what runs, when the database is away */
 #define STOP_SHARE_MS 2000 /* of the shutdown timeout, kept for closing */
 
 static const char *config_path;
@@ -70,7 +71,10 @@ static void drain(void)
 {
     LOG(LOG_INFO, "service.draining", LOG_INT("sockets", (int64_t)hub_socket_count()),
         LOG_INT("flows", (int64_t)flow_active_count()));
-    stop_by_ms = clock_mono_ms() + config.shutdown_timeout_seconds * 1000LL - STOP_SHARE_MS;
+    int64_t patience_ms = config.shutdown_timeout_seconds * 1000LL - STOP_SHARE_MS;
+    if (!db_is_up() && patience_ms > AWAY_MS) /* what waits for the database would wait in vain */
+        patience_ms = AWAY_MS;
+    stop_by_ms = clock_mono_ms() + patience_ms;
     jobs_stop();
     matchmaker_stop();
     edge_drain();
@@ -92,13 +96,15 @@ static void on_terminate(uv_signal_t *handle, int number)
 static void on_hangup(uv_signal_t *handle, int number)
 {
     char problem[512];
-    const char *why = problem;
+    const char *why;
     (void)handle;
     (void)number;
-    if (!config_reload(config_path, problem) || !edge_reload(&why)) {
-        LOG(LOG_ERROR, "config.reload_failed", LOG_Z("problem", why));
+    if (!config_reload(config_path, problem)) {
+        LOG(LOG_ERROR, "config.reload_failed", LOG_Z("problem", problem));
         return;
     }
+    if (!edge_reload(&why))
+        LOG(LOG_ERROR, "config.reload_failed", LOG_Z("variable", "JWT_PUBLIC_KEY"), LOG_Z("problem", why));
     enum log_level level;
     if (log_level_parse(config.log_level, &level))
         log_set_threshold(level);

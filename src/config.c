@@ -53,7 +53,7 @@ static const struct row rows[] = {
     /* clang-format off */
 /* name                        field, default, allowed, flags */
 /* service */
-{"NODE_ENV",                    FIELD(node_env), "production", ONE_OF("production|development|test"), 0},
+{"NODE_ENV",                    FIELD(node_env), "production", TEXT(1, HOST_MAX), 0},
 {"SERVICE_NAME",                FIELD(service_name), "conversation-service", TEXT(1, HOST_MAX), 0},
 {"LOG_LEVEL",                   FIELD(log_level), "info", ONE_OF("debug|info|warn|error"), RELOADABLE},
 {"PORT",                        FIELD(port), "3003", NUMBER(1, PORT_MAX), 0},

@@ -11,7 +11,7 @@
 #include "conversation/base/jsonw.h"
 
 static const char *const level_names[] = {
-    [LOG_DEBUG] = "debug", [LOG_INFO] = "info", [LOG_WARN] = "warn", [LOG_ERROR] = "error"};
+    [LOG_DEBUG] = "DEBUG", [LOG_INFO] = "INFO", [LOG_WARN] = "WARN", [LOG_ERROR] = "ERROR"};
 
 static const char *service_name = "conversation-service";
 static enum log_level lowest = LOG_INFO;

@@ -174,6 +174,15 @@ void metric_mean(enum metric id, double value, const char *label1)
     s->value += (value - s->value) / (double)++s->mean_count;
 }
 
+void metric_zero(enum metric id)
+{
+    struct metric_state *state = &states[id];
+    if (!state->count)
+        return;
+    LIST_EACH (n, &state->series)
+        container_of(n, struct series, in_metric)->value = 0;
+}
+
 void metric_observe(enum metric id, double value, const char *label1)
 {
     assert(infos[id].kind == METRIC_HISTOGRAM);

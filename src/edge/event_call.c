@@ -42,7 +42,7 @@ static void send_error(const struct addressee *to, enum err err, const char *mes
     jsonw_object(&w);
     jsonw_m_z(&w, "status", "error");
     jsonw_m_z(&w, "code", code);
-    jsonw_m_z(&w, "message", message ? message : err_http_reason(err_info(err)->http_status));
+    jsonw_m_z(&w, "message", message ? message : code);
     if (details.p) {
         jsonw_key(&w, "details");
         jsonw_raw(&w, details);

@@ -8,6 +8,8 @@
 
 #define TEXT_FIRST_BYTES 1024 /* most requests fit */
 
+static const char malformed[] = "malformed HTTP request";
+
 struct span {
     size_t at, n;
 };
@@ -17,7 +19,7 @@ struct http_draft {
     size_t header_bytes;
     struct span target, body;
     struct http_request request;
-    bool in_value; /* the last piece of a field was of its value */
+    bool in_field; /* its name has begun, its value has not ended */
     int field_count;
     struct http_field fields[HTTP_FIELDS_MAX];
 };
@@ -42,7 +44,7 @@ static int on_begin(llhttp_t *parser)
     r->draft->text = (struct buf){0};
     r->draft->header_bytes = 0;
     r->draft->target = r->draft->body = (struct span){0, 0};
-    r->draft->in_value = false;
+    r->draft->in_field = false;
     r->draft->field_count = 0;
     buf_reserve(&r->draft->text, TEXT_FIRST_BYTES);
     return 0;
@@ -71,11 +73,36 @@ static bool header_fits(struct http_draft *d, size_t n)
     return d->header_bytes <= (size_t)config.http_max_header_bytes;
 }
 
-/* llhttp takes a lone CR for the end of a line. What another server reads as one field would be two here, and
- * where a request ends would be a matter of opinion (RFC 9112 section 2.2). */
-static bool begins_line(const struct http_reader *r, const char *p)
+/* As Debian builds it, llhttp takes a lone CR or LF for the end of a line and a line that begins with a space
+ * for the rest of the one before. What is one field or request for another server would be two here (RFC 9112
+ * sections 2.2 and 5.2). So every byte that is not of a body is looked at. */
+static bool lines_are_clean(struct http_reader *r, const char *end)
 {
-    return (p > r->chunk ? p[-1] : r->last_byte) == '\n';
+    char before = r->line_byte;
+    for (; r->unchecked < end; r->unchecked++) {
+        char c = *r->unchecked;
+        if (r->is_after_body && c != '\r') /* of a chunk */
+            return false;
+        r->is_after_body = false;
+        if ((before == '\r') != (c == '\n') || (before == '\n' && (c == ' ' || c == '\t')))
+            return false;
+        before = c;
+    }
+    r->line_byte = before;
+    return true;
+}
+
+/* RFC 9110 section 5.6.2. llhttp as Debian builds it lets spaces pass: "Host : a" would be no Host for others. */
+static bool is_token(struct str s)
+{
+    static const char others[] = "!#$%&'*+-.^_`|~";
+    for (size_t i = 0; i < s.n; i++) {
+        char c = s.p[i];
+        bool is_alphanumeric = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+        if (!is_alphanumeric && !memchr(others, c, sizeof others - 1))
+            return false;
+    }
+    return true;
 }
 
 static int on_field_name(llhttp_t *parser, const char *p, size_t n)
@@ -84,16 +111,16 @@ static int on_field_name(llhttp_t *parser, const char *p, size_t n)
     struct http_draft *d = r->draft;
     if (!header_fits(d, n))
         return stop(r, ERR_HEADERS_TOO_LARGE, "header fields too large");
+    if (!is_token((struct str){p, n}))
+        return stop(r, ERR_INVALID_REQUEST, malformed);
+    bool is_new = !d->in_field;
+    d->in_field = true;
     if (r->stage == HTTP_BODY) /* a trailer: counts, but means nothing here (RFC 9110 section 6.5.1) */
         return 0;
-    if (d->in_value || d->field_count == 0) {
-        if (d->field_count == HTTP_FIELDS_MAX)
-            return stop(r, ERR_HEADERS_TOO_LARGE, "too many header fields");
-        if (!begins_line(r, p))
-            return stop(r, ERR_INVALID_REQUEST, "malformed HTTP request");
-        d->in_value = false;
+    if (is_new && d->field_count == HTTP_FIELDS_MAX)
+        return stop(r, ERR_HEADERS_TOO_LARGE, "too many header fields");
+    if (is_new)
         d->fields[d->field_count++] = (struct http_field){.name_at = (uint32_t)d->text.n};
-    }
     buf_add(&d->text, p, n);
     d->fields[d->field_count - 1].name_bytes += (uint32_t)n;
     return 0;
@@ -105,23 +132,25 @@ static int on_field_value(llhttp_t *parser, const char *p, size_t n)
     struct http_draft *d = r->draft;
     if (!header_fits(d, n))
         return stop(r, ERR_HEADERS_TOO_LARGE, "header fields too large");
+    if (!d->in_field) /* a value without a name: not to become the last field's */
+        return stop(r, ERR_INVALID_REQUEST, malformed);
     if (r->stage == HTTP_BODY)
         return 0;
     struct http_field *field = &d->fields[d->field_count - 1];
-    if (!d->in_value)
+    if (field->value_bytes == 0)
         field->value_at = (uint32_t)d->text.n;
-    d->in_value = true;
     buf_add(&d->text, p, n);
     field->value_bytes += (uint32_t)n;
     return 0;
 }
 
-/* An empty value may come without a piece of its own: the next name must still open a new field. */
 static int on_field_complete(llhttp_t *parser)
 {
     struct http_reader *r = parser->data;
-    r->draft->in_value = true;
-    return 0;
+    struct http_draft *d = r->draft;
+    bool has_name = d->in_field && (r->stage == HTTP_BODY || d->fields[d->field_count - 1].name_bytes > 0);
+    d->in_field = false;
+    return has_name ? 0 : stop(r, ERR_INVALID_REQUEST, malformed);
 }
 
 static int on_headers_complete(llhttp_t *parser)
@@ -141,6 +170,11 @@ static int on_body(llhttp_t *parser, const char *p, size_t n)
     struct http_reader *r = parser->data;
     if (r->draft->body.n + n > (size_t)config.http_max_body_bytes)
         return stop(r, ERR_PAYLOAD_TOO_LARGE, "body too large");
+    if (!lines_are_clean(r, p))
+        return stop(r, ERR_INVALID_REQUEST, malformed);
+    r->unchecked = p + n;
+    r->line_byte = 0;
+    r->is_after_body = true;
     append(r->draft, &r->draft->body, p, n);
     return 0;
 }
@@ -221,7 +255,7 @@ struct str http_header(const struct http_request *r, const char *name)
     struct str wanted = str_of(name);
     for (const struct http_field *f = r->fields; f < r->fields + r->field_count; f++)
         if (str_eq_nocase(field_name(r, f), wanted))
-            return f->value_bytes ? (struct str){r->text + f->value_at, f->value_bytes} : STR("");
+            return f->value_bytes ? str_trim((struct str){r->text + f->value_at, f->value_bytes}, " \t") : STR("");
     return (struct str){NULL, 0};
 }
 
@@ -286,20 +320,20 @@ static void failed(struct http_reader *r, llhttp_errno_t err)
     else if (err == HPE_INVALID_VERSION)
         fail(r, ERR_INVALID_REQUEST, "HTTP version not supported");
     else
-        fail(r, ERR_INVALID_REQUEST, "malformed HTTP request");
+        fail(r, ERR_INVALID_REQUEST, malformed);
 }
 
 size_t http_reader_read(struct http_reader *r, const char *p, size_t n)
 {
-    r->chunk = p;
+    r->unchecked = p;
     llhttp_errno_t err = llhttp_execute(&r->parser, p, n);
     size_t used = err == HPE_OK ? n : (size_t)(llhttp_get_error_pos(&r->parser) - p);
-    if (used > 0)
-        r->last_byte = p[used - 1];
-    if (err == HPE_PAUSED)
-        completed(r);
-    else if (err != HPE_OK)
+    if (err != HPE_OK && err != HPE_PAUSED)
         failed(r, err);
+    else if (!lines_are_clean(r, p + used) || (err == HPE_PAUSED && r->line_byte == '\r'))
+        fail(r, ERR_INVALID_REQUEST, malformed);
+    else if (err == HPE_PAUSED)
+        completed(r);
     return used;
 }
 

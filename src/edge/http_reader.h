@@ -21,8 +21,9 @@ struct http_reader {
     llhttp_t parser;
     enum http_stage stage;
     struct http_draft *draft; /* owned; NULL while idle */
-    const char *chunk;        /* what is being read */
-    char last_byte;           /* of the one before */
+    const char *unchecked;    /* within what is being read: see lines_are_clean */
+    char line_byte;           /* the last one checked; 0 at the start and after a body */
+    bool is_after_body;
     enum err problem;         /* BAD: the answer, and why */
     const char *reason;
 };

@@ -9,18 +9,18 @@
 #include "conversation/base/list.h"
 #include "conversation/base/log.h"
 #include "conversation/base/map.h"
-#include "conversation/base/metrics.h"
+#include "conversation/codec/token.h"
 #include "conversation/config.h"
 #include "conversation/domain/identity.h"
 #include "conversation/ports/sockets.h"
 #include "conversation/rt/limiter.h"
 #include "conversation/rt/timer.h"
 #include "event_call.h"
+#include "event_dispatch.h"
 #include "handshake.h"
 #include "hub_socket.h"
 
 #define NAMESPACES_MAX     4 /* of one connection */
-#define MESSAGE_WINDOW_MS  60000
 #define RECONNECT_AFTER_MS 1000
 
 struct hub_user {
@@ -102,8 +102,7 @@ static void authenticated(struct hub_socket *h, const struct identity *who)
     enlist(h);
 }
 
-/* The string member `name` of a JSON object, unescaped into `out`; an empty slice when there is none. */
-static struct str string_member(struct str object, const char *name, char *out, size_t cap)
+struct str hub_string_member(struct str object, const char *name, char *out, size_t cap)
 {
     struct str value;
     enum json_type type;
@@ -114,23 +113,10 @@ static struct str string_member(struct str object, const char *name, char *out, 
     return (struct str){out, n};
 }
 
-static bool has_member(struct str object, const char *name)
-{
-    struct str value;
-    enum json_type type;
-    return object.n && object.p[0] == '{' && json_member(object, name, &value, &type) && type != JSON_NULL;
-}
-
-#define TOKEN_TEXT_MAX 8192
-static char token_text[TOKEN_TEXT_MAX];
-
-/* `authenticate {token}`: the late way in, or a fresher token of the same user. */
-static enum err authenticate(struct hub_socket *h, struct str payload, const char **reason)
+enum err hub_socket_authenticate(struct hub_socket *h, struct str token, const char **reason)
 {
     struct identity who;
-    struct str token = string_member(payload, "token", token_text, sizeof token_text);
-    *reason = "token must be a string";
-    enum err err = token.p ? gate(token, &who, reason) : ERR_UNAUTHORIZED;
+    enum err err = gate(token, &who, reason);
     if (err)
         return err;
     if (h->is_authenticated && !uuid_eq(&who.user_id, &h->user_id)) {
@@ -147,16 +133,21 @@ static enum err authenticate(struct hub_socket *h, struct str payload, const cha
 
 /* --- connect and disconnect --- */
 
-static bool namespace_is_known(struct str name, struct socket_context *bound)
+/* *binding: to which session it binds, if any, by its name or by the path of the connection; they must agree. */
+static bool namespace_is_known(struct str name, const struct socket_context *of_path, struct socket_context *binding)
 {
-    *bound = (struct socket_context){0};
-    return str_eqz(name, "/") || handshake_parse_ws_path(name, bound);
+    *binding = (struct socket_context){0};
+    if (!str_eqz(name, "/") && !handshake_parse_ws_path(name, binding))
+        return false;
+    if (!of_path->is_bound)
+        return true;
+    bool agree = !binding->is_bound || uuid_eq(&binding->bound_session, &of_path->bound_session);
+    *binding = *of_path;
+    return agree;
 }
 
-static struct hub_socket *socket_new(struct sio_socket *s, const struct socket_context *of_namespace)
+static struct hub_socket *socket_new(struct sio_socket *s, const struct socket_context *binding)
 {
-    const struct socket_context *of_path = sio_socket_context(s);
-    const struct socket_context *binding = of_namespace->is_bound ? of_namespace : of_path;
     struct hub_socket *h = calloc(1, sizeof *h);
     if (!h)
         abort();
@@ -165,33 +156,47 @@ static struct hub_socket *socket_new(struct sio_socket *s, const struct socket_c
     h->bound_session = binding->bound_session;
     sio_socket_set_data(s, h);
     socket_count++;
-    metric_set(M_WS_ACTIVE, (double)socket_count, NULL);
     return h;
+}
+
+static bool has_member(struct str object, const char *name)
+{
+    struct str value;
+    enum json_type type;
+    return object.n && object.p[0] == '{' && json_member(object, name, &value, &type) && type != JSON_NULL;
+}
+
+/* NULL and *who (all zero without a token), or why the client may not connect. */
+static const char *check_auth(struct str auth, struct identity *who)
+{
+    static char text[TOKEN_MAX_BYTES];
+    const char *reason;
+    *who = (struct identity){0};
+    if (!has_member(auth, "token"))
+        return config.ws_require_handshake_auth ? "Authentication error" : NULL;
+    struct str token = hub_string_member(auth, "token", text, sizeof text);
+    return token.p && gate(token, who, &reason) == OK ? NULL : "Invalid token";
 }
 
 static void on_connect(struct sio_socket *s, struct str name, struct str query, struct str auth)
 {
-    struct socket_context bound;
+    struct socket_context binding, *connection = sio_socket_context(s);
     struct identity who;
-    const char *reason;
+    const char *problem = NULL;
     (void)query;
-    if (!namespace_is_known(name, &bound)) {
-        sio_refuse(s, "Invalid namespace");
+    if (!token_bucket_take(&connection->connects, 1, config.rate_limit_ws_messages, MESSAGE_WINDOW_MS))
+        problem = "Too many attempts";
+    else if (!namespace_is_known(name, connection, &binding))
+        problem = "Invalid namespace";
+    else
+        problem = check_auth(auth, &who);
+    if (problem) {
+        sio_refuse(s, problem);
         return;
     }
-    bool has_token = has_member(auth, "token");
-    if (!has_token && config.ws_require_handshake_auth) {
-        sio_refuse(s, "Authentication error");
-        return;
-    }
-    struct str token = has_token ? string_member(auth, "token", token_text, sizeof token_text) : (struct str){NULL, 0};
-    if (has_token && (!token.p || gate(token, &who, &reason))) {
-        sio_refuse(s, "Invalid token");
-        return;
-    }
-    struct hub_socket *h = socket_new(s, &bound);
+    struct hub_socket *h = socket_new(s, &binding);
     sio_accept(s);
-    if (has_token)
+    if (who.expires_at_ms)
         authenticated(h, &who);
     else
         timer_start(&h->auth_timer, config.ws_auth_timeout_ms, on_auth_timeout);
@@ -216,110 +221,12 @@ static void on_disconnect(struct sio_socket *s, const char *reason)
     delist(h);
     leave_session(h, true);
     socket_count--;
-    metric_set(M_WS_ACTIVE, (double)socket_count, NULL);
     free(h);
-}
-
-/* --- events --- */
-
-static const struct event_row *row_of(struct str name)
-{
-    for (const struct event_row *row = setup->events; row->name; row++)
-        if (str_eqz(name, row->name))
-            return row;
-    return NULL;
-}
-
-/* The event's one argument: an object. */
-static enum err take_payload(const struct sio_event *e, struct str *payload, const char **reason)
-{
-    struct str rest = e->args;
-    enum json_type type;
-    *reason = "the event's argument must be an object";
-    if (!json_take_value(&rest, payload, &type) || type != JSON_OBJECT)
-        return ERR_INVALID_REQUEST;
-    return OK;
-}
-
-/* NEEDS_SESSION: the payload names the session that this socket has joined. A bound socket is in no other one. */
-static enum err check_session(const struct hub_socket *h, const struct event_row *row, struct str payload,
-                              const char **reason)
-{
-    char text[UUID_TEXT_LENGTH];
-    struct uuid named;
-    bool has_one = uuid_parse(string_member(payload, "sessionId", text, sizeof text), &named);
-    if (has_one && h->is_bound && !uuid_eq(&named, &h->bound_session)) {
-        *reason = "this socket is bound to another session";
-        return ERR_FORBIDDEN;
-    }
-    if (row->needs != NEEDS_SESSION)
-        return OK;
-    if (!has_one) {
-        *reason = "sessionId must be a UUID";
-        return ERR_INVALID_REQUEST;
-    }
-    if (!h->has_session || !uuid_eq(&named, &h->session_id)) {
-        *reason = "this socket has not joined the session";
-        return ERR_NOT_IN_SESSION;
-    }
-    return OK;
-}
-
-static enum err relay(struct hub_socket *h, const struct event_row *row, struct str payload, const char **reason)
-{
-    struct relay_call call = {
-        .payload = payload,
-        .socket_id = sio_socket_id(h->sio),
-        .user_id = h->user_id,
-        .session_id = h->session_id,
-    };
-    enum err err = row->relay(&call);
-    *reason = call.reason;
-    return err;
-}
-
-/* The columns of the table, in order; a flow is started last. *started: it will answer itself. */
-static enum err dispatch(struct hub_socket *h, const struct sio_event *e, const char **reason, bool *started)
-{
-    const struct event_row *row = row_of(e->name);
-    struct str payload;
-    metric_inc(M_WS_MESSAGES, row ? row->name : str_eqz(e->name, "authenticate") ? "authenticate" : "unknown");
-    if (!token_bucket_take(&h->messages, 1, config.rate_limit_ws_messages, MESSAGE_WINDOW_MS)) {
-        *reason = "too many messages";
-        return ERR_RATE_LIMITED;
-    }
-    bool is_authenticate = str_eqz(e->name, "authenticate");
-    if (!h->is_authenticated && !is_authenticate) {
-        *reason = "authenticate first";
-        return ERR_UNAUTHORIZED;
-    }
-    if (!row && !is_authenticate)
-        return ERR_UNKNOWN_EVENT;
-    enum err err = take_payload(e, &payload, reason);
-    if (err)
-        return err;
-    if (is_authenticate)
-        return authenticate(h, payload, reason);
-    err = check_session(h, row, payload, reason);
-    if (err)
-        return err;
-    if (row->relay)
-        return relay(h, row, payload, reason);
-    *started = true;
-    event_call_start(h, e, row, payload);
-    return OK;
 }
 
 static void on_event(struct sio_socket *s, const struct sio_event *e)
 {
-    struct hub_socket *h = sio_socket_data(s);
-    const char *reason = NULL;
-    bool started = false;
-    enum err err = dispatch(h, e, &reason, &started);
-    if (err)
-        event_call_refuse(h, e, err, reason);
-    else if (!started && e->wants_ack)
-        sio_ack(s, e->ack_id, STR("{\"status\":\"ok\"}"));
+    event_dispatch(sio_socket_data(s), e);
 }
 
 /* --- ports/sockets.h --- */
@@ -384,6 +291,7 @@ void hub_init(const struct hub_setup *setup_, token_gate *gate_)
     };
     setup = setup_;
     gate = gate_;
+    event_dispatch_init(setup->events);
     server = sio_server_new(&sio, &eio, &app);
 }
 

@@ -4,22 +4,32 @@
 
 #include <stdbool.h>
 
+#include "conversation/base/err.h"
 #include "conversation/base/list.h"
 #include "conversation/base/uuid.h"
 #include "conversation/rt/limiter.h"
 #include "conversation/rt/timer.h"
 #include "conversation/sio/sio.h"
 
+#define MESSAGE_WINDOW_MS 60000 /* of RATE_LIMIT_WS_MESSAGES */
+
 struct hub_socket {
     struct sio_socket *sio;
-    struct list of_user;             /* linked while authenticated */
+    struct list of_user; /* linked while authenticated */
     struct uuid user_id;
-    struct uuid session_id;          /* has_session: the one it has joined */
-    struct uuid bound_session;       /* is_bound: the only one it may join */
+    struct uuid session_id;    /* has_session: the one it has joined */
+    struct uuid bound_session; /* is_bound: the only one it may join */
     int64_t token_expires_ms;
     struct token_bucket messages;
-    struct timer auth_timer;         /* until authenticated */
+    struct timer auth_timer; /* until authenticated */
     bool is_authenticated, has_session, is_bound;
 };
+
+/* The user of `token`, or a later expiry when it is of the same user again; ERR_FORBIDDEN when of another one.
+ * Tells the client `authenticated`. */
+enum err hub_socket_authenticate(struct hub_socket *h, struct str token, const char **reason) MUST_CHECK;
+
+/* The string member `name` of a JSON object, unescaped into `out`; {NULL,0} when there is none or it does not fit. */
+struct str hub_string_member(struct str object, const char *name, char *out, size_t cap);
 
 #endif

@@ -12,13 +12,17 @@
 #include <uv.h>
 
 #include "conn.h"
+#include "conversation/base/clock.h"
 #include "conversation/base/log.h"
+#include "conversation/base/metrics.h"
 #include "conversation/config.h"
 #include "http.h"
 
 #define LISTENERS_MAX 3
 #define ACCEPTS_A_TURN 64   /* others must get their turn too */
 #define NO_FD_PAUSE_MS 100  /* while descriptors are out, before accept is tried again */
+#define TELL_EVERY_MS  10000 /* at most one log line of a kind in this time, whatever clients do */
+#define OPS_RESERVE    64    /* connections that a full server still takes from probes and scrapers */
 
 struct listener {
     uv_poll_t poll;
@@ -39,7 +43,7 @@ static void on_pause_over(struct timer *t)
     uv_poll_start(&l->poll, UV_READABLE, on_acceptable);
 }
 
-static void take(struct listener *l, int fd, const struct sockaddr_storage *from)
+static void take(const struct listener *l, int fd)
 {
     int on = 1;
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
@@ -48,30 +52,57 @@ static void take(struct listener *l, int fd, const struct sockaddr_storage *from
         return;
     c->on_api_port = l->setup.serves_api;
     c->on_ops_port = l->setup.serves_ops;
-    if (from->ss_family == AF_INET)
-        inet_ntop(AF_INET, &((const struct sockaddr_in *)from)->sin_addr, c->address, sizeof c->address);
-    else if (from->ss_family == AF_INET6)
-        inet_ntop(AF_INET6, &((const struct sockaddr_in6 *)from)->sin6_addr, c->address, sizeof c->address);
+}
+
+/* May this be told again? *last_ms is when it was told last, 0 for never. */
+static bool is_time_to_tell(int64_t *last_ms)
+{
+    int64_t now_ms = clock_mono_ms();
+    if (*last_ms && now_ms - *last_ms < TELL_EVERY_MS)
+        return false;
+    *last_ms = now_ms;
+    return true;
+}
+
+static bool is_full(const struct listener *l)
+{
+    size_t limit = (size_t)config.http_max_connections + (l->setup.serves_api ? 0 : OPS_RESERVE);
+    return conn_count() >= limit;
+}
+
+static void refuse(int fd)
+{
+    static int64_t told_ms;
+    close(fd);
+    metric_inc(M_HTTP_REFUSED, NULL);
+    if (is_time_to_tell(&told_ms))
+        LOG(LOG_WARN, "listener.full", LOG_INT("connections", (int64_t)conn_count()));
+}
+
+/* A connection waits in the backlog that cannot be had for now; polling on would spin. */
+static void pause_accepting(struct listener *l, int error)
+{
+    static int64_t told_ms;
+    if (is_time_to_tell(&told_ms))
+        LOG(LOG_ERROR, "listener.exhausted", LOG_Z("error", strerror(error)),
+            LOG_INT("connections", (int64_t)conn_count()));
+    uv_poll_stop(&l->poll);
+    timer_start(&l->pause, NO_FD_PAUSE_MS, on_pause_over);
 }
 
 /* False: nothing more to accept now. */
 static bool accept_one(struct listener *l)
 {
-    struct sockaddr_storage from = {0};
-    socklen_t length = sizeof from;
-    int fd = accept4(l->fd, (struct sockaddr *)&from, &length, SOCK_NONBLOCK | SOCK_CLOEXEC);
-    if (fd >= 0 && conn_count() >= (size_t)config.http_max_connections) {
-        close(fd);
-        return true;
-    }
+    int fd = accept4(l->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (fd >= 0) {
-        take(l, fd, &from);
+        if (is_full(l))
+            refuse(fd);
+        else
+            take(l, fd);
         return true;
     }
     if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
-        LOG(LOG_ERROR, "listener.exhausted", LOG_Z("error", strerror(errno)), LOG_INT("connections", (int64_t)conn_count()));
-        uv_poll_stop(&l->poll); /* the connection waits in the backlog; polling on would spin */
-        timer_start(&l->pause, NO_FD_PAUSE_MS, on_pause_over);
+        pause_accepting(l, errno);
         return false;
     }
     return errno != EAGAIN; /* a connection that was reset before we got to it is no reason to stop */
@@ -133,8 +164,13 @@ bool listener_open(const struct listener_setup *setup, const char **problem)
         return false;
     }
     l->setup.port = bound_port(l->fd);
-    uv_poll_init(loop_uv(), &l->poll, l->fd);
-    uv_poll_start(&l->poll, UV_READABLE, on_acceptable);
+    int rc = uv_poll_init(loop_uv(), &l->poll, l->fd);
+    if (rc < 0) {
+        close(l->fd);
+        *problem = uv_strerror(rc);
+        return false;
+    }
+    uv_poll_start(&l->poll, UV_READABLE, on_acceptable); /* fails only on a closing handle */
     l->is_open = true;
     listener_count++;
     return true;
@@ -148,10 +184,16 @@ int listener_port(void)
     return 0;
 }
 
+int listener_last_port(void)
+{
+    return listener_count ? listeners[listener_count - 1].setup.port : 0;
+}
+
 static void on_closed(uv_handle_t *handle)
 {
     struct listener *l = container_of(handle, struct listener, poll);
     close(l->fd);
+    listener_count--; /* all close together */
 }
 
 void listener_close_all(void)

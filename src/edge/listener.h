@@ -12,6 +12,7 @@ struct listener_setup {
 };
 bool listener_open(const struct listener_setup *setup, const char **problem);
 int listener_port(void);       /* of the first one that serves the API */
+int listener_last_port(void);  /* of the one opened last */
 void listener_close_all(void); /* stops accepting */
 
 #endif

@@ -1,6 +1,7 @@
 /* The WebSocket transport. Invariant: `eio.session` is set exactly while neither side has closed. */
 #include "ws.h"
 
+#include <assert.h>
 #include <stdlib.h>
 
 #include "conversation/base/metrics.h"
@@ -9,7 +10,7 @@
 #include "conversation/sio/sio.h"
 #include "http.h"
 
-#define PARTS_MAX (SIO_PIECES_MAX + 8)
+#define PARTS_MAX (SIO_PIECES_MAX + 8) /* of a packet */
 
 struct ws {
     struct eio_transport eio;
@@ -18,17 +19,22 @@ struct ws {
     struct socket_context context;
 };
 
-static bool send_frame(struct ws *ws, enum ws_opcode opcode, const struct str *parts, int part_count)
+static size_t open_count;
+
+/* One frame of parts[1] to parts[part_count]; parts[0] is room for its header. */
+static bool send_frame(struct ws *ws, enum ws_opcode opcode, struct str *parts, int part_count)
 {
     char header[WS_HEADER_MAX];
-    struct str all[PARTS_MAX + 2];
     size_t total = 0;
-    for (int i = 0; i < part_count; i++) {
+    for (int i = 1; i <= part_count; i++)
         total += parts[i].n;
-        all[i + 1] = parts[i];
-    }
-    all[0] = (struct str){header, ws_header(header, opcode, total, false)};
-    return conn_write(ws->conn, all, part_count + 1, (size_t)config.ws_send_buffer_bytes);
+    parts[0] = (struct str){header, ws_header(header, opcode, total, false)};
+    return conn_write(ws->conn, parts, part_count + 1, (size_t)config.ws_send_buffer_bytes);
+}
+
+static bool send_control(struct ws *ws, enum ws_opcode opcode, struct str payload)
+{
+    return send_frame(ws, opcode, (struct str[]){{0}, payload}, 1);
 }
 
 /* --- Engine.IO above --- */
@@ -37,37 +43,45 @@ static bool send_packet(struct eio_transport *t, enum eio_packet_type type, bool
                         int part_count)
 {
     struct ws *ws = container_of(t, struct ws, eio);
-    if (is_binary)
-        return send_frame(ws, WS_BINARY, parts, part_count);
+    struct str all[PARTS_MAX + 2];
     char digit = (char)('0' + type);
-    struct str all[PARTS_MAX + 1] = {{&digit, 1}};
-    memcpy(&all[1], parts, (size_t)part_count * sizeof *parts);
-    return send_frame(ws, WS_TEXT, all, part_count + 1);
+    int n = 1;
+    assert(part_count <= PARTS_MAX);
+    if (!is_binary)
+        all[n++] = (struct str){&digit, 1};
+    for (int i = 0; i < part_count; i++)
+        all[n++] = parts[i];
+    return send_frame(ws, is_binary ? WS_BINARY : WS_TEXT, all, n - 1);
 }
 
 static void close_with(struct ws *ws, enum ws_close_code code)
 {
     const char bytes[2] = {(char)(code >> 8), (char)code};
-    const struct str payload = {bytes, sizeof bytes};
-    (void)send_frame(ws, WS_CLOSE, &payload, 1); /* a full buffer means that the peer does not read: it goes without */
+    /* A full buffer means that the peer does not read: it goes without. */
+    (void)send_control(ws, WS_CLOSE, (struct str){bytes, sizeof bytes});
     conn_finish(ws->conn);
+}
+
+/* The peer does not read: what waits for it is not worth keeping. */
+static void cut(struct ws *ws)
+{
+    metric_inc(M_WS_SLOW_CLOSED, NULL);
+    conn_close(ws->conn);
 }
 
 static void close_transport(struct eio_transport *t, enum eio_reason reason)
 {
     static const enum ws_close_code codes[] = {
-        [EIO_TRANSPORT_CLOSE] = WS_CLOSE_NORMAL,      [EIO_TRANSPORT_ERROR] = WS_CLOSE_PROTOCOL_ERROR,
-        [EIO_PING_TIMEOUT] = WS_CLOSE_NORMAL,         [EIO_PARSE_ERROR] = WS_CLOSE_INVALID_DATA,
-        [EIO_FORCED_CLOSE] = WS_CLOSE_NORMAL,         [EIO_SLOW_CONSUMER] = WS_CLOSE_POLICY,
+        [EIO_TRANSPORT_CLOSE] = WS_CLOSE_NORMAL,     [EIO_TRANSPORT_ERROR] = WS_CLOSE_PROTOCOL_ERROR,
+        [EIO_PING_TIMEOUT] = WS_CLOSE_NORMAL,        [EIO_PARSE_ERROR] = WS_CLOSE_INVALID_DATA,
+        [EIO_FORCED_CLOSE] = WS_CLOSE_NORMAL,        [EIO_SLOW_CONSUMER] = WS_CLOSE_POLICY,
         [EIO_SERVER_SHUTDOWN] = WS_CLOSE_GOING_AWAY,
     };
     struct ws *ws = container_of(t, struct ws, eio);
-    if (reason == EIO_SLOW_CONSUMER) {
-        metric_inc(M_WS_SLOW_CLOSED, NULL);
-        conn_close(ws->conn); /* what it did not read is not worth keeping */
-        return;
-    }
-    close_with(ws, codes[reason]);
+    if (reason == EIO_SLOW_CONSUMER)
+        cut(ws);
+    else
+        close_with(ws, codes[reason]);
 }
 
 static const struct eio_transport_ops ops = {.name = "websocket", .send = send_packet, .close = close_transport};
@@ -86,8 +100,8 @@ static void handle(struct ws *ws, const struct ws_message *m)
     case WS_TEXT: eio_transport_received(&ws->eio, false, m->payload); break;
     case WS_BINARY: eio_transport_received(&ws->eio, true, m->payload); break;
     case WS_PING:
-        if (!send_frame(ws, WS_PONG, &m->payload, 1))
-            fail(ws, WS_CLOSE_POLICY);
+        if (!send_control(ws, WS_PONG, m->payload))
+            cut(ws);
         break;
     case WS_CLOSE: {
         enum ws_close_code code = ws_close_check(m->payload);
@@ -121,16 +135,23 @@ static size_t received(struct conn *c, char *p, size_t n)
     return taken;
 }
 
+static void stuck(struct conn *c)
+{
+    (void)c;
+    metric_inc(M_WS_SLOW_CLOSED, NULL);
+}
+
 static void closed(struct conn *c)
 {
     struct ws *ws = c->data;
     if (ws->eio.session)
         eio_transport_closed(&ws->eio, EIO_TRANSPORT_CLOSE);
+    metric_set(M_WS_ACTIVE, (double)--open_count, NULL);
     ws_reader_done(&ws->reader);
     free(ws);
 }
 
-static const struct conn_protocol ws_protocol = {.received = received, .closed = closed};
+static const struct conn_protocol ws_protocol = {.received = received, .stuck = stuck, .closed = closed};
 
 void ws_start(struct conn *c, struct eio_server *server, const struct socket_context *context)
 {
@@ -140,6 +161,7 @@ void ws_start(struct conn *c, struct eio_server *server, const struct socket_con
     ws->eio.ops = &ops;
     ws->conn = c;
     ws->context = *context;
+    metric_set(M_WS_ACTIVE, (double)++open_count, NULL);
     http_leave(c, &ws_protocol, ws);
     if (!eio_session_open(server, &ws->eio, &ws->context))
         close_with(ws, WS_CLOSE_TRY_AGAIN);

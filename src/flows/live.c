@@ -17,6 +17,7 @@
 
 struct peer {
     uint64_t socket_id; /* 0: not here */
+    int64_t joined_at_ms; /* that socket's join, as stored */
     bool has_been_here;
     uint32_t ufrag_hash;
     int candidates; /* of the current negotiation */
@@ -260,18 +261,20 @@ static void live_free(struct live *l)
     free(l);
 }
 
-static void absent(struct live *l, int who)
+static void absent(struct live *l, int who, int64_t joined_at_ms)
 {
     session_run_absent(&l->run, who, clock_now_ms());
     if (l->peers[1 - who].socket_id)
         tell_partner_left(l->peers[1 - who].socket_id, &l->session.participants[who], "disconnect");
     if (l->session.status == SESSION_WAITING)
-        job_session_unjoin(&l->session.id, &l->session.participants[who].user_id);
+        job_session_unjoin(&l->session.id, &l->session.participants[who].user_id, joined_at_ms);
     arm(l);
 }
 
-void live_join(struct live *l, int who, uint64_t socket_id)
+void live_join(struct live *l, const struct live_seat *seat)
 {
+    int who = seat->who;
+    uint64_t socket_id = seat->socket_id;
     struct peer *me = &l->peers[who], *other = &l->peers[1 - who];
     uint64_t older = me->socket_id;
     bool is_return = me->has_been_here;
@@ -279,9 +282,10 @@ void live_join(struct live *l, int who, uint64_t socket_id)
         return;
     if (!sockets_enter_session(socket_id, &l->session.id)) {
         if (!older) /* gone since it asked: the database has it as joined */
-            absent(l, who);
+            absent(l, who, seat->joined_at_ms);
         return;
     }
+    me->joined_at_ms = seat->joined_at_ms;
     me->socket_id = socket_id;
     me->has_been_here = true;
     if (older) {
@@ -302,6 +306,8 @@ void live_join(struct live *l, int who, uint64_t socket_id)
 
 void live_activate(struct live *l, const struct session *s)
 {
+    if (l->session.status != SESSION_WAITING)
+        return; /* told already: by the other participant's join, or by a second look at the row */
     take(l, s);
     session_run_activate(&l->run, s->started_at_ms, s->max_duration_seconds);
     LOG(LOG_INFO, "conversation.started", LOG_UUID("sessionId", &s->id), LOG_Z("topicCode", s->topic_code));
@@ -315,7 +321,7 @@ void live_socket_gone(uint64_t socket_id, const struct uuid *session_id, const s
     if (who < 0 || l->peers[who].socket_id != socket_id)
         return; /* ended meanwhile, or taken over by a newer socket */
     l->peers[who].socket_id = 0;
-    absent(l, who);
+    absent(l, who, l->peers[who].joined_at_ms);
 }
 
 enum err live_request_prompt(struct live *l)

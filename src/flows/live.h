@@ -21,11 +21,16 @@ struct live *live_get(const struct uuid *session_id); /* NULL when this instance
 struct live *live_open(const struct session *s, const struct db_session_prompts *prompts);
 const struct session *live_session(const struct live *l);
 
+struct live_seat {
+    int who; /* index of the participant */
+    uint64_t socket_id;
+    int64_t joined_at_ms; /* as the database has it of this socket's join */
+};
 /* The user's socket is in: takes over from an older one, tells both sides partner_joined; on a return also
  * session_state. */
 /* A socket that is gone already counts as dropped. */
-void live_join(struct live *l, int who, uint64_t socket_id);
-/* The database made it active: timers start, the icebreaker is shown. */
+void live_join(struct live *l, const struct live_seat *seat);
+/* The database made it active: timers start, the icebreaker is shown. Telling it twice is harmless. */
 void live_activate(struct live *l, const struct session *s);
 /* hub_setup.socket_gone: partner_left, and the grace begins. */
 void live_socket_gone(uint64_t socket_id, const struct uuid *session_id, const struct uuid *user_id);

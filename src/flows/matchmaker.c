@@ -39,6 +39,12 @@ static void set_gauge(const char *language, size_t n, void *arg)
     metric_set(M_QUEUE_SIZE, (double)n, language);
 }
 
+static void gauge_queue(void)
+{
+    metric_zero(M_QUEUE_SIZE); /* the index forgets a language with its last request */
+    pairing_count_by_language(waiting, set_gauge, NULL);
+}
+
 static void expire_due(int64_t now)
 {
     struct pairing_ticket batch[EXPIRE_BATCH];
@@ -64,7 +70,7 @@ static void on_pump(struct timer *t)
     while (pairing_next(waiting, now, &pair))
         job_match_claim(&pair);
     expire_due(now);
-    pairing_count_by_language(waiting, set_gauge, NULL);
+    gauge_queue();
     arm(pairing_next_due_ms(waiting));
 }
 
@@ -77,7 +83,7 @@ void matchmaker_add(const struct match_request *r)
 void matchmaker_remove(const struct uuid *request_id)
 {
     if (waiting && pairing_remove(waiting, request_id))
-        pairing_count_by_language(waiting, set_gauge, NULL);
+        gauge_queue();
 }
 
 static void on_reload(struct timer *t)

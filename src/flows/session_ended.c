@@ -43,12 +43,10 @@ static void log_end(struct flow *f, const struct session *s)
 void session_ended(struct flow *f, const struct db_ended *ended, const struct uuid *by)
 {
     const struct session *s = &ended->session;
-    if (ended->changed) {
-        count(s);
-        log_end(f, s);
-        job_session_clear(s);
-    } else if (!live_get(&s->id)) {
-        return;
-    }
+    if (!ended->changed && !live_get(&s->id))
+        return; /* told before */
+    count(s);
+    log_end(f, s);
+    job_session_clear(s);
     live_close(s, session_participant_index(s, by));
 }

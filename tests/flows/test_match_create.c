@@ -6,8 +6,11 @@
 static void given_learner(void)
 {
     given_topic();
-    fake_profile = (struct profile){
-        .tier = TIER_FREE, .level = LEVEL_B1, .native_language = "fr", .display_name = "Ana", .accent = "es-MX"};
+    fake_profile = (struct profile){.tier = TIER_FREE,
+                                    .level = LEVEL_B1,
+                                    .native_language = "fr",
+                                    .display_name = "Ana",
+                                    .accent = "es-MX"};
     matchmaker_start();
     pass_ms(1000); /* its load */
     port_forget();
@@ -100,10 +103,11 @@ static void every_wish_is_stored(void **state)
 {
     (void)state;
     given_learner();
-    struct caller *c = create("{'targetLanguageCode':'es','topicCode':'travel','preferredPartnerLevel':'higher',"
-                              "'preferredPartnerNativeLanguageCode':'es','mode':'now','preferredAccent':'es-AR',"
-                              "'preferredDuration':15,'maxWaitTimeSeconds':300,"
-                              "'learningProfileId':'" SESSION "','recordingConsent':true}");
+    struct caller *c =
+        create("{'targetLanguageCode':'es','topicCode':'travel','preferredPartnerLevel':'higher',"
+               "'preferredPartnerNativeLanguageCode':'es','mode':'now','preferredAccent':'es-AR',"
+               "'preferredDuration':15,'maxWaitTimeSeconds':300,"
+               "'learningProfileId':'" SESSION "','recordingConsent':true}");
     const struct match_request *r = &fake_db.asked.inserted;
     struct uuid profile = id_of(SESSION);
     assert_int_equal(c->status, 201);
@@ -168,7 +172,8 @@ static void refuses_bad_input_without_asking_anybody(void **state)
     static const struct {
         const char *body, *details;
     } cases[] = {
-        {"{}", "[{'field':'targetLanguageCode','reason':'required'},{'field':'topicCode','reason':'required'}]"},
+        {"{}",
+         "[{'field':'targetLanguageCode','reason':'required'},{'field':'topicCode','reason':'required'}]"},
         {"{'targetLanguageCode':'es','topicCode':'travel','preferredPartnerNativeLanguageCode':'fr'}",
          "[{'field':'preferredPartnerNativeLanguageCode','reason':'must equal targetLanguageCode'}]"},
         {"{'targetLanguageCode':'es','topicCode':'travel','preferredDuration':7}",
@@ -177,9 +182,11 @@ static void refuses_bad_input_without_asking_anybody(void **state)
          "[{'field':'scheduledFor','reason':'required when mode is scheduled'}]"},
         {"{'targetLanguageCode':'es','topicCode':'travel','scheduledFor':'2025-01-16T09:00:00Z'}",
          "[{'field':'scheduledFor','reason':'only allowed when mode is scheduled'}]"},
-        {"{'targetLanguageCode':'es','topicCode':'travel','mode':'scheduled','scheduledFor':'2025-01-15T10:00:01Z'}",
+        {"{'targetLanguageCode':'es','topicCode':'travel','mode':'scheduled','scheduledFor':'2025-01-15T10:"
+         "00:01Z'}",
          "[{'field':'scheduledFor','reason':'must be in the future and at most 7 days ahead'}]"},
-        {"{'targetLanguageCode':'es','topicCode':'travel','mode':'scheduled','scheduledFor':'2025-01-22T10:00:01.001Z'}",
+        {"{'targetLanguageCode':'es','topicCode':'travel','mode':'scheduled','scheduledFor':'2025-01-22T10:"
+         "00:01.001Z'}",
          "[{'field':'scheduledFor','reason':'must be in the future and at most 7 days ahead'}]"},
     };
     (void)state;
@@ -232,7 +239,9 @@ static void the_edges_of_the_schedule_are_allowed(void **state)
     given_learner();
     fake_profile.tier = TIER_PREMIUM;
     assert_int_equal(create("{'targetLanguageCode':'es','topicCode':'travel','mode':'scheduled',"
-                            "'scheduledFor':'2025-01-22T10:00:01Z'}")->status, 201); /* seven days to the second */
+                            "'scheduledFor':'2025-01-22T10:00:01Z'}")
+                         ->status,
+                     201); /* seven days to the second */
 }
 
 static void scheduling_is_for_premium(void **state)
@@ -331,7 +340,8 @@ static void takes_the_request_back_when_the_queue_is_away(void **state)
     given_learner();
     port_script_next(KV_QUEUE_ADD, (struct port_script){.err = ERR_KV_UNAVAILABLE});
     assert_refused(create(PLAIN), ERR_KV_UNAVAILABLE, NULL);
-    assert_calls("profile_get db_match_admission db_match_request_insert kv_queue_add db_match_request_cancel");
+    assert_calls(
+        "profile_get db_match_admission db_match_request_insert kv_queue_add db_match_request_cancel");
     assert_int_equal(fake_db.requests[0].status, MATCH_CANCELLED);
     pass_ms(1000); /* a reload must not bring it back */
     assert_int_equal(matchmaker_waiting(), 0);

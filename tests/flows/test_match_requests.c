@@ -104,7 +104,8 @@ static void cancelling_during_the_claim_lets_the_database_decide(void **state)
     assert_int_equal(fake_db.session_count, 1);
 }
 
-/* A request that the database calls pending stays where it was; a cancelled one pairs with nobody, in the index or not. */
+/* A request that the database calls pending stays where it was; a cancelled one pairs with nobody, in the
+ * index or not. */
 static void nobody_is_lost_or_matched(const struct attempt *a)
 {
     (void)a;
@@ -117,7 +118,8 @@ static void nobody_is_lost_or_matched(const struct attempt *a)
     pass_ms(2000);
     assert_int_equal(fake_db.session_count, is_pending ? 1 : 0);
     assert_int_equal(fake_db.requests[1].status, is_pending ? MATCH_MATCHED : MATCH_PENDING);
-    assert_int_equal(matchmaker_waiting(), is_pending ? 0 : 1); /* Ben goes on waiting after meeting a ghost */
+    assert_int_equal(matchmaker_waiting(),
+                     is_pending ? 0 : 1); /* Ben goes on waiting after meeting a ghost */
 }
 
 static const struct scenario cancelling = {.given = given_waiting_request,
@@ -203,7 +205,8 @@ static void shows_a_matched_request(void **state)
     r->level_difference = 2;
     pass_ms(10 * MINUTE);
     assert_answer(status(), 200,
-                  "{'matchRequest':{'id':'" REQUEST_A "','status':'matched','sessionId':'" SESSION "','waitedSeconds':42,"
+                  "{'matchRequest':{'id':'" REQUEST_A "','status':'matched','sessionId':'" SESSION
+                  "','waitedSeconds':42,"
                   "'expiresAt':'2025-01-15T10:02:00.000Z','levelDifference':2}}");
 }
 

@@ -42,13 +42,14 @@ static struct caller *list(void)
     return list_with("targetLanguageCode=es");
 }
 
-#define TRAVEL                                                                                               \
-    "'code':'travel','nameKey':'topics.travel.name','descriptionKey':'topics.travel.description',"           \
-    "'title':'Travel','level':'A2','category':'travel','estimatedDurationMinutes':15,'popularityScore':12.25," \
+#define TRAVEL                                                                                              \
+    "'code':'travel','nameKey':'topics.travel.name','descriptionKey':'topics.travel.description',"          \
+    "'title':'Travel','level':'A2','category':'travel','estimatedDurationMinutes':15,'popularityScore':12." \
+    "25,"                                                                                                   \
     "'isUnlocked':true"
-#define INTERVIEW                                                                                            \
-    "'code':'work.interview','nameKey':'topics.travel.name','descriptionKey':'topics.travel.description',"   \
-    "'title':'Job interview','level':'B2','category':'work','imageUrl':'https://img.example/work.png',"      \
+#define INTERVIEW                                                                                          \
+    "'code':'work.interview','nameKey':'topics.travel.name','descriptionKey':'topics.travel.description'," \
+    "'title':'Job interview','level':'B2','category':'work','imageUrl':'https://img.example/work.png',"    \
     "'estimatedDurationMinutes':15,'popularityScore':0.5"
 
 static void lists_topics(void **state)
@@ -94,7 +95,8 @@ static void premium_unlocks(void **state)
 static void listing_needs_a_language(void **state)
 {
     (void)state;
-    assert_refused(list_with(""), ERR_INVALID_REQUEST, "[{'field':'targetLanguageCode','reason':'required'}]");
+    assert_refused(list_with(""), ERR_INVALID_REQUEST,
+                   "[{'field':'targetLanguageCode','reason':'required'}]");
     assert_int_equal(list_with("targetLanguageCode=es&level=B3")->err, ERR_INVALID_REQUEST);
     assert_int_equal(list_with("targetLanguageCode=es&category=sports")->err, ERR_INVALID_REQUEST);
     assert_calls("");
@@ -123,7 +125,8 @@ static void shows_a_topic_with_prompts(void **state)
     (void)state;
     given_two_topics();
     assert_answer(get_topic(), 200,
-                  "{'topic':{'targetLanguageCode':'es','description':'Apply for a job'," INTERVIEW ",'isUnlocked':false,"
+                  "{'topic':{'targetLanguageCode':'es','description':'Apply for a job'," INTERVIEW
+                  ",'isUnlocked':false,"
                   "'prompts':[{'promptKey':'p.ice','type':'icebreaker','order':1},"
                   "{'promptKey':'p.main1','type':'main','order':1}],"
                   "'requiredSkills':['past_tense','numbers']}}");
@@ -196,14 +199,15 @@ static void lists_ones_conversations(void **state)
 {
     (void)state;
     given_history();
-    assert_answer(history(), 200,
-                  "{'conversations':["
-                  "{'sessionId':'" SESSION "','topicCode':'travel','topicNameKey':'topics.travel.name',"
-                  "'partnerDisplayName':'Ben','durationSeconds':540,'completedAt':'2025-01-15T10:00:00.000Z',"
-                  "'myRating':4,'transcriptAvailable':true},"
-                  "{'sessionId':'" REQUEST_A "','topicCode':'gone','partnerDisplayName':'Zoé \\\"Z\\\"',"
-                  "'durationSeconds':0,'completedAt':'2025-01-15T09:59:59.999Z','transcriptAvailable':false}],"
-                  "'total':2,'hasMore':false}");
+    assert_answer(
+        history(), 200,
+        "{'conversations':["
+        "{'sessionId':'" SESSION "','topicCode':'travel','topicNameKey':'topics.travel.name',"
+        "'partnerDisplayName':'Ben','durationSeconds':540,'completedAt':'2025-01-15T10:00:00.000Z',"
+        "'myRating':4,'transcriptAvailable':true},"
+        "{'sessionId':'" REQUEST_A "','topicCode':'gone','partnerDisplayName':'Zoé \\\"Z\\\"',"
+        "'durationSeconds':0,'completedAt':'2025-01-15T09:59:59.999Z','transcriptAvailable':false}],"
+        "'total':2,'hasMore':false}");
     struct uuid ana = id_of(ANA);
     assert_true(uuid_eq(&fake_db.asked.history.user_id, &ana));
     assert_string_equal(fake_db.asked.history_language, "");
@@ -223,7 +227,8 @@ static void pages_say_whether_there_is_more(void **state)
         char query[64], expected[64];
         fake_db.history_total = cases[i].total;
         snprintf(query, sizeof query, "limit=2&offset=%d&targetLanguageCode=es", cases[i].offset);
-        snprintf(expected, sizeof expected, "\"total\":%d,\"hasMore\":%s}", cases[i].total, cases[i].has_more);
+        snprintf(expected, sizeof expected, "\"total\":%d,\"hasMore\":%s}", cases[i].total,
+                 cases[i].has_more);
         const struct caller *c = history_by(ANA, 0, query);
         assert_int_equal(c->status, 200);
         assert_non_null(strstr(c->body, expected));
@@ -241,7 +246,8 @@ static void no_conversations_is_an_answer(void **state)
 
 static void only_an_admin_reads_anothers_history(void **state)
 {
-    static const char refusal[] = "[{'field':'userId','reason':'only an admin may read another user\\u0027s history'}]";
+    static const char refusal[] =
+        "[{'field':'userId','reason':'only an admin may read another user\\u0027s history'}]";
     (void)state;
     struct uuid ben = id_of(BEN);
     assert_refused(history_by(ANA, 0, "userId=" BEN), ERR_FORBIDDEN, refusal);
@@ -254,8 +260,8 @@ static void only_an_admin_reads_anothers_history(void **state)
 
 static void history_refuses_what_is_out_of_range(void **state)
 {
-    static const char *const queries[] = {"limit=0", "limit=101", "limit=x", "offset=-1", "userId=me",
-                                          "targetLanguageCode=Spanish"};
+    static const char *const queries[] = {"limit=0",   "limit=101", "limit=x",
+                                          "offset=-1", "userId=me", "targetLanguageCode=Spanish"};
     (void)state;
     for (size_t i = 0; i < sizeof queries / sizeof queries[0]; i++)
         assert_int_equal(history_by(ANA, 0, queries[i])->err, ERR_INVALID_REQUEST);
@@ -284,10 +290,11 @@ static struct caller *get(void)
     return get_by(ANA, 0, &rest_session_get);
 }
 
-#define TWO                                                                                                  \
-    "'participants':[{'userId':'" ANA "','displayName':'Ana','nativeLanguageCode':'fr','targetLanguageCode':'es'," \
-    "'spokenSeconds':0,'turnCount':0},"                                                                      \
-    "{'userId':'" BEN "','displayName':'Ben','nativeLanguageCode':'en','targetLanguageCode':'es',"           \
+#define TWO                                                                                        \
+    "'participants':[{'userId':'" ANA                                                              \
+    "','displayName':'Ana','nativeLanguageCode':'fr','targetLanguageCode':'es',"                   \
+    "'spokenSeconds':0,'turnCount':0},"                                                            \
+    "{'userId':'" BEN "','displayName':'Ben','nativeLanguageCode':'en','targetLanguageCode':'es'," \
     "'spokenSeconds':0,'turnCount':0}]"
 
 static void given_waiting(void)
@@ -309,9 +316,10 @@ static void an_active_session_shows_how_long_it_has_lasted(void **state)
     (void)state;
     given_active_session();
     pass_ms(1500);
-    assert_answer(get(), 200,
-                  "{'session':{'id':'" SESSION "','status':'active','topicCode':'travel'," TWO
-                  ",'durationSeconds':121,'startedAt':'2025-01-15T09:58:00.000Z','transcriptAvailable':false}}");
+    assert_answer(
+        get(), 200,
+        "{'session':{'id':'" SESSION "','status':'active','topicCode':'travel'," TWO
+        ",'durationSeconds':121,'startedAt':'2025-01-15T09:58:00.000Z','transcriptAvailable':false}}");
 }
 
 static void given_completed(void)
@@ -328,14 +336,15 @@ static void given_completed(void)
     s->participants[0].turn_count = 7;
 }
 
-#define COMPLETED_PARTICIPANTS                                                                               \
-    "'participants':[{'userId':'" ANA "','displayName':'Ana','nativeLanguageCode':'fr','targetLanguageCode':'es'," \
-    "'spokenSeconds':55,'turnCount':7},"                                                                     \
-    "{'userId':'" BEN "','displayName':'Ben','nativeLanguageCode':'en','targetLanguageCode':'es',"           \
+#define COMPLETED_PARTICIPANTS                                                                     \
+    "'participants':[{'userId':'" ANA                                                              \
+    "','displayName':'Ana','nativeLanguageCode':'fr','targetLanguageCode':'es',"                   \
+    "'spokenSeconds':55,'turnCount':7},"                                                           \
+    "{'userId':'" BEN "','displayName':'Ben','nativeLanguageCode':'en','targetLanguageCode':'es'," \
     "'spokenSeconds':0,'turnCount':0}]"
-#define COMPLETED                                                                                            \
-    "'id':'" SESSION "','status':'completed','topicCode':'travel'," COMPLETED_PARTICIPANTS                    \
-    ",'durationSeconds':120,'startedAt':'2025-01-15T09:58:00.000Z','endedAt':'2025-01-15T10:00:00.000Z',"    \
+#define COMPLETED                                                                                         \
+    "'id':'" SESSION "','status':'completed','topicCode':'travel'," COMPLETED_PARTICIPANTS                \
+    ",'durationSeconds':120,'startedAt':'2025-01-15T09:58:00.000Z','endedAt':'2025-01-15T10:00:00.000Z'," \
     "'endReason':'timeout','transcriptAvailable':true"
 
 static void a_participant_sees_no_recording(void **state)
@@ -413,8 +422,9 @@ static void is_healthy(void **state)
 static void is_ready(void **state)
 {
     (void)state;
-    assert_answer(ops(&ops_readyz), 200,
-                  "{'status':'ready','checks':{'postgresql':'ok','redis':'ok','migrations':'ok','draining':'ok'}}");
+    assert_answer(
+        ops(&ops_readyz), 200,
+        "{'status':'ready','checks':{'postgresql':'ok','redis':'ok','migrations':'ok','draining':'ok'}}");
 }
 
 static void each_thing_away_makes_it_not_ready(void **state)
@@ -425,12 +435,16 @@ static void each_thing_away_makes_it_not_ready(void **state)
         enum db_schema schema;
         const char *checks;
     } cases[] = {
-        {fake_db_goes_away, false, DB_SCHEMA_OK, "'postgresql':'unreachable','redis':'ok','migrations':'ok','draining':'ok'"},
-        {fake_kv_goes_away, false, DB_SCHEMA_OK, "'postgresql':'ok','redis':'unreachable','migrations':'ok','draining':'ok'"},
-        {NULL, false, DB_SCHEMA_OLDER, "'postgresql':'ok','redis':'ok','migrations':'migrations pending','draining':'ok'"},
+        {fake_db_goes_away, false, DB_SCHEMA_OK,
+         "'postgresql':'unreachable','redis':'ok','migrations':'ok','draining':'ok'"},
+        {fake_kv_goes_away, false, DB_SCHEMA_OK,
+         "'postgresql':'ok','redis':'unreachable','migrations':'ok','draining':'ok'"},
+        {NULL, false, DB_SCHEMA_OLDER,
+         "'postgresql':'ok','redis':'ok','migrations':'migrations pending','draining':'ok'"},
         {NULL, false, DB_SCHEMA_NEWER,
          "'postgresql':'ok','redis':'ok','migrations':'database newer than this binary','draining':'ok'"},
-        {NULL, false, DB_SCHEMA_UNKNOWN, "'postgresql':'ok','redis':'ok','migrations':'unknown','draining':'ok'"},
+        {NULL, false, DB_SCHEMA_UNKNOWN,
+         "'postgresql':'ok','redis':'ok','migrations':'unknown','draining':'ok'"},
         {NULL, true, DB_SCHEMA_OK, "'postgresql':'ok','redis':'ok','migrations':'ok','draining':'draining'"},
     };
     (void)state;

@@ -1,4 +1,5 @@
-/* The endpoints that change a session or let one in: join, end, leave, rate. And session_ended.c, which they share. */
+/* The endpoints that change a session or let one in: join, end, leave, rate. And session_ended.c, which they
+ * share. */
 #include "flows/fakes/failures.h"
 
 #include "flows/job.h"
@@ -23,9 +24,9 @@ static struct caller *join(void)
     return call(ANA, &rest_session_join);
 }
 
-#define JOIN_PARTICIPANTS                                                                                    \
-    "'participants':[{'userId':'" ANA "','displayName':'Ana','avatarUrl':'https://img.example/ana.png',"     \
-    "'nativeLanguageCode':'fr','targetLanguageCode':'es'},"                                                  \
+#define JOIN_PARTICIPANTS                                                                                \
+    "'participants':[{'userId':'" ANA "','displayName':'Ana','avatarUrl':'https://img.example/ana.png'," \
+    "'nativeLanguageCode':'fr','targetLanguageCode':'es'},"                                              \
     "{'userId':'" BEN "','displayName':'Ben','nativeLanguageCode':'en','targetLanguageCode':'es'}]"
 
 static void hands_out_what_the_browser_needs(void **state)
@@ -114,10 +115,11 @@ static void join_survives_its_upstream(void **state)
 
 /* --- end and leave --- */
 
-#define TWO                                                                                                  \
-    "'participants':[{'userId':'" ANA "','displayName':'Ana','nativeLanguageCode':'fr','targetLanguageCode':'es'," \
-    "'spokenSeconds':0,'turnCount':0},"                                                                      \
-    "{'userId':'" BEN "','displayName':'Ben','nativeLanguageCode':'en','targetLanguageCode':'es',"           \
+#define TWO                                                                                        \
+    "'participants':[{'userId':'" ANA                                                              \
+    "','displayName':'Ana','nativeLanguageCode':'fr','targetLanguageCode':'es',"                   \
+    "'spokenSeconds':0,'turnCount':0},"                                                            \
+    "{'userId':'" BEN "','displayName':'Ben','nativeLanguageCode':'en','targetLanguageCode':'es'," \
     "'spokenSeconds':0,'turnCount':0}]"
 
 static struct caller *end(void)
@@ -136,12 +138,15 @@ static void ending_completes_and_tells_both(void **state)
     given_conversation();
     pass_ms(30000);
     sockets_forget();
-    assert_answer(end(), 200,
-                  "{'session':{'id':'" SESSION "','status':'completed','topicCode':'travel'," TWO
-                  ",'durationSeconds':30,'startedAt':'2025-01-15T10:00:00.000Z','endedAt':'2025-01-15T10:00:30.000Z',"
-                  "'endReason':'completed','transcriptAvailable':false}}");
-    assert_told(ANAS, "session_ended", "{'sessionId':'" SESSION "','reason':'completed','durationSeconds':30}");
-    assert_told(BENS, "session_ended", "{'sessionId':'" SESSION "','reason':'completed','durationSeconds':30}");
+    assert_answer(
+        end(), 200,
+        "{'session':{'id':'" SESSION "','status':'completed','topicCode':'travel'," TWO
+        ",'durationSeconds':30,'startedAt':'2025-01-15T10:00:00.000Z','endedAt':'2025-01-15T10:00:30.000Z',"
+        "'endReason':'completed','transcriptAvailable':false}}");
+    assert_told(ANAS, "session_ended",
+                "{'sessionId':'" SESSION "','reason':'completed','durationSeconds':30}");
+    assert_told(BENS, "session_ended",
+                "{'sessionId':'" SESSION "','reason':'completed','durationSeconds':30}");
     assert_told_nothing(ANAS);
     assert_told_nothing(BENS);
     assert_null(live_one());
@@ -162,8 +167,10 @@ static void leaving_early_aborts(void **state)
     assert_int_equal(session_row()->status, SESSION_ABORTED);
     assert_int_equal(session_row()->end_reason, END_LEFT);
     assert_told(BENS, "partner_left", "{'partnerId':'" ANA "','reason':'ended'}");
-    assert_told(BENS, "session_ended", "{'sessionId':'" SESSION "','reason':'partner_left','durationSeconds':59}");
-    assert_told(ANAS, "session_ended", "{'sessionId':'" SESSION "','reason':'partner_left','durationSeconds':59}");
+    assert_told(BENS, "session_ended",
+                "{'sessionId':'" SESSION "','reason':'partner_left','durationSeconds':59}");
+    assert_told(ANAS, "session_ended",
+                "{'sessionId':'" SESSION "','reason':'partner_left','durationSeconds':59}");
     assert_metric("conversations_aborted_total{language=\"es\"} 1");
 }
 
@@ -172,10 +179,11 @@ static void leaving_after_a_minute_completes(void **state)
     (void)state;
     given_conversation();
     pass_ms(61000);
-    assert_answer(leave(), 200,
-                  "{'session':{'id':'" SESSION "','status':'completed','topicCode':'travel'," TWO
-                  ",'durationSeconds':61,'startedAt':'2025-01-15T10:00:00.000Z','endedAt':'2025-01-15T10:01:01.000Z',"
-                  "'endReason':'left','transcriptAvailable':false}}");
+    assert_answer(
+        leave(), 200,
+        "{'session':{'id':'" SESSION "','status':'completed','topicCode':'travel'," TWO
+        ",'durationSeconds':61,'startedAt':'2025-01-15T10:00:00.000Z','endedAt':'2025-01-15T10:01:01.000Z',"
+        "'endReason':'left','transcriptAvailable':false}}");
     assert_metric("conversations_completed_total{language=\"es\",duration_range=\"1-5m\"} 1");
 }
 
@@ -191,8 +199,10 @@ static void ending_before_it_began_calls_it_off(void **state)
                   "{'session':{'id':'" SESSION "','status':'cancelled','topicCode':'travel'," TWO
                   ",'durationSeconds':0,'endedAt':'2025-01-15T10:00:00.000Z','endReason':'left',"
                   "'transcriptAvailable':false}}");
-    assert_told(ANAS, "session_ended", "{'sessionId':'" SESSION "','reason':'partner_left','durationSeconds':0}");
-    assert_told(BENS, "session_ended", "{'sessionId':'" SESSION "','reason':'partner_left','durationSeconds':0}");
+    assert_told(ANAS, "session_ended",
+                "{'sessionId':'" SESSION "','reason':'partner_left','durationSeconds':0}");
+    assert_told(BENS, "session_ended",
+                "{'sessionId':'" SESSION "','reason':'partner_left','durationSeconds':0}");
     assert_null(live_one());
 }
 
@@ -277,7 +287,8 @@ static void ended_while(enum err how, const struct handler *handler)
     assert_int_equal(times_told("session_ended"), 2);
 }
 
-/* The database ended the session, but the caller's flow did not live to hear it: the participants must be told all the same. */
+/* The database ended the session, but the caller's flow did not live to hear it: the participants must be
+ * told all the same. */
 static void an_end_that_nobody_waits_for_any_more_is_told(void **state)
 {
     (void)state;
@@ -309,8 +320,8 @@ static void counts_by_duration(void **state)
     static const struct {
         int seconds;
         const char *range;
-    } cases[] = {{59, "0-1m"},     {60, "1-5m"},     {299, "1-5m"},    {300, "5-15m"},   {899, "5-15m"},
-                 {900, "15-30m"},  {1799, "15-30m"}, {1800, "30-60m"}, {3599, "30-60m"}, {3600, "60m+"}};
+    } cases[] = {{59, "0-1m"},    {60, "1-5m"},     {299, "1-5m"},    {300, "5-15m"},   {899, "5-15m"},
+                 {900, "15-30m"}, {1799, "15-30m"}, {1800, "30-60m"}, {3599, "30-60m"}, {3600, "60m+"}};
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         char line[128];
@@ -319,7 +330,8 @@ static void counts_by_duration(void **state)
         session_row()->max_duration_seconds = 7200;
         session_row()->started_at_ms = T0 - cases[i].seconds * 1000LL;
         end();
-        snprintf(line, sizeof line, "conversations_completed_total{language=\"es\",duration_range=\"%s\"} 1", cases[i].range);
+        snprintf(line, sizeof line, "conversations_completed_total{language=\"es\",duration_range=\"%s\"} 1",
+                 cases[i].range);
         assert_metric(line);
     }
 }
@@ -367,7 +379,8 @@ static void feedback_is_optional(void **state)
 
 static void a_rating_is_an_integer_from_1_to_5(void **state)
 {
-    static const char *const bad[] = {"{'rating':0}", "{'rating':6}", "{'rating':4.5}", "{'rating':'5'}", "{'rating':true}", "{}"};
+    static const char *const bad[] = {"{'rating':0}",   "{'rating':6}",    "{'rating':4.5}",
+                                      "{'rating':'5'}", "{'rating':true}", "{}"};
     (void)state;
     given_ended();
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)

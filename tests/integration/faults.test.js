@@ -25,9 +25,12 @@ async function setUp() {
 async function tearDown() {
   pg?.thaw();
   redis?.thaw();
-  await world?.stop();
-  await Promise.all([pg?.destroy(), redis?.destroy()]);
-  world = pg = redis = undefined;
+  try {
+    await world?.stop();
+  } finally {
+    await Promise.all([pg?.destroy(), redis?.destroy()]);
+    world = pg = redis = undefined;
+  }
 }
 
 async function timed(ms, call) {
@@ -44,7 +47,9 @@ async function culprit(...names) {
   const answer = await until(`readyz to blame ${names}`, async () => {
     const now = await world.daemon.readyz();
     const blamed = Object.keys(now.body.checks).filter((name) => !wellFor(now.body.checks[name]));
-    return now.status === 503 && blamed.filter((name) => name !== 'migrations').join() === names.join() && now;
+    return (
+      now.status === 503 && blamed.filter((name) => name !== 'migrations').join() === names.join() && now
+    );
   });
   assert.equal(answer.body.status, 'not_ready');
   assert.equal((await world.rest.call('GET', '/healthz')).status, 200);

@@ -100,10 +100,11 @@ describe('timers', { concurrency: true }, () => {
       keys.push(one.promptKey);
     }
     assert.equal(new Set(keys).size, keys.length, 'none comes twice');
-    const shown = await world.db.query(
-      'SELECT prompt_key FROM session_prompts WHERE session_id = $1 ORDER BY id',
-      [sessionId],
-    );
+    const shown = await until('the prompts to be stored', async () => {
+      const sql = 'SELECT prompt_key FROM session_prompts WHERE session_id = $1 ORDER BY id';
+      const rows = await world.db.query(sql, [sessionId]); // stored after they are shown
+      return rows.length === 1 + keys.length && rows;
+    });
     assert.deepEqual(
       shown.slice(1).map((row) => row.prompt_key),
       keys,

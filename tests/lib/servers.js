@@ -109,7 +109,13 @@ export class PostgresServer {
   }
 
   #signalAll(signal) {
-    for (const pid of [this.pid, ...childrenOf(this.pid)]) process.kill(pid, signal);
+    for (const pid of [this.pid, ...childrenOf(this.pid)]) {
+      try {
+        process.kill(pid, signal);
+      } catch (error) {
+        if (error.code !== 'ESRCH') throw error; // a backend that has just ended
+      }
+    }
   }
 
   // Connections stay open and the port still accepts, but nothing answers.

@@ -66,6 +66,8 @@ static inline void metric_inc(enum metric id, const char *label1)
     metric_add(id, 1, label1, NULL, NULL);
 }
 
+void metric_zero(enum metric id); /* sets every series of a gauge to 0, before those that still exist are set */
+
 void metrics_render(struct buf *out); /* Prometheus text format 0.0.4 */
 void metrics_reset(void);             /* frees every series; for exit and tests */
 

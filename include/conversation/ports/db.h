@@ -135,11 +135,11 @@ struct db_join {
     bool activated;         /* by this call */
 };
 void db_session_join(struct flow *f, const struct uuid *id, const struct uuid *user_id, struct db_join *out);
-/* The socket went at `gone_at_ms` while the session was waiting: joined_at null again. No effect otherwise, nor on a
- * participant who has joined again since. */
-void db_session_unjoin(struct flow *f, const struct uuid *id, const struct uuid *user_id, int64_t gone_at_ms);
-/* The same for everyone who joined a waiting session before that: a process that is gone held their sockets. */
-void db_sessions_unjoin(struct flow *f, int64_t gone_at_ms);
+/* The socket that joined at `joined_at_ms` is gone while the session is waiting: joined_at null again. No effect
+ * otherwise, nor on a participant who has joined again since, on another socket. */
+void db_session_unjoin(struct flow *f, const struct uuid *id, const struct uuid *user_id, int64_t joined_at_ms);
+/* The same for everyone who joined a waiting session until then: a process that is gone held their sockets. */
+void db_sessions_unjoin(struct flow *f, int64_t until_ms);
 
 /* Ends a session as domain/session.h's table says, with its event in the outbox; idempotent: on a session
  * that is over nothing changes and `changed` is false. `by` is the participant, nil for the daemon itself.

@@ -80,7 +80,7 @@ void db_session_join(struct flow *f, const struct uuid *id, const struct uuid *u
 
 /* --- unjoin --- */
 
-/* $1 session, $2 participant, $3 when its socket went. A session that became active while the lock was awaited
+/* $1 session, $2 participant, $3 when it joined. A session that became active while the lock was awaited
  * is looked at again and stays as it is; so does the seat of one who has joined again, whose join may have come
  * first over another connection. */
 /* clang-format off */
@@ -91,19 +91,19 @@ static const struct pg_statement SESSION_UNJOIN = {
            "    SELECT id FROM sessions WHERE id = $1 AND status = 'waiting' FOR UPDATE"
            ") "
            "UPDATE session_participants p SET joined_at = NULL"
-           "  FROM locked l WHERE p.session_id = l.id AND p.user_id = $2 AND p.joined_at < " PG_AT("$3")};
+           "  FROM locked l WHERE p.session_id = l.id AND p.user_id = $2 AND p.joined_at <= " PG_AT("$3")};
 /* clang-format on */
 
-void db_session_unjoin(struct flow *f, const struct uuid *id, const struct uuid *user_id, int64_t gone_at_ms)
+void db_session_unjoin(struct flow *f, const struct uuid *id, const struct uuid *user_id, int64_t joined_at_ms)
 {
     struct pg_args args = {0};
     pg_arg_uuid(&args, id);
     pg_arg_uuid(&args, user_id);
-    pg_arg_time(&args, gone_at_ms);
+    pg_arg_time(&args, joined_at_ms);
     pg_run(f, &SESSION_UNJOIN, &args, NULL, NULL);
 }
 
-/* $1 when the sockets went. */
+/* $1 until when they joined. */
 /* clang-format off */
 static const struct pg_statement SESSIONS_UNJOIN = {
     .name = "sessions_unjoin",
@@ -112,12 +112,12 @@ static const struct pg_statement SESSIONS_UNJOIN = {
            "    SELECT id FROM sessions WHERE status = 'waiting' ORDER BY id FOR UPDATE"
            ") "
            "UPDATE session_participants p SET joined_at = NULL"
-           "  FROM locked l WHERE p.session_id = l.id AND p.joined_at < " PG_AT("$1")};
+           "  FROM locked l WHERE p.session_id = l.id AND p.joined_at <= " PG_AT("$1")};
 /* clang-format on */
 
-void db_sessions_unjoin(struct flow *f, int64_t gone_at_ms)
+void db_sessions_unjoin(struct flow *f, int64_t until_ms)
 {
     struct pg_args args = {0};
-    pg_arg_time(&args, gone_at_ms);
+    pg_arg_time(&args, until_ms);
     pg_run(f, &SESSIONS_UNJOIN, &args, NULL, NULL);
 }

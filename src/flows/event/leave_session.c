@@ -1,5 +1,6 @@
 /* leave_session {sessionId, userId}: as POST /sessions/:id/leave, from the socket. */
 #include "flows/handlers.h"
+#include "flows/job.h"
 #include "flows/session_ended.h"
 
 #include <stddef.h>
@@ -53,6 +54,8 @@ static void run(struct flow *f)
     session_ended(f, &c->ended, caller_user_id(f));
     FLOW_END(f);
 fail:
+    if (!uuid_is_nil(&c->ending.id) && err_is_passing(flow_error(f)))
+        job_session_end(&c->ending); /* it may have ended all the same, and those in it must be told */
     reply_error(f);
 }
 

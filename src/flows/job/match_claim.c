@@ -11,11 +11,14 @@
 #include "conversation/ports/kv.h"
 #include "conversation/ports/sockets.h"
 
+#define RETRY_MS 1000
+
 struct match_claim {
     struct pairing_pair pair;
     struct db_claim claim;
     struct session session;
     struct uuid request_ids[2];
+    enum err err;
     enum err ignored; /* of the Redis copies, which the database can rebuild */
 };
 
@@ -63,7 +66,13 @@ static void run(struct flow *f)
 {
     struct match_claim *c = flow_ctx(f);
     FLOW_BEGIN(f);
-    AWAIT(f, db_match_claim(f, &c->claim, &c->session));
+    AWAIT_TRY(f, &c->err, db_match_claim(f, &c->claim, &c->session));
+    while (err_is_passing(c->err)) { /* the answer was lost: whether there is a session says how it went */
+        AWAIT(f, flow_sleep(f, RETRY_MS));
+        AWAIT_TRY(f, &c->err, db_session_get(f, &c->claim.session_id, &c->session));
+    }
+    if (c->err)
+        FLOW_FAIL(f, c->err);
     announce(f, c);
     AWAIT_TRY(f, &c->ignored, kv_queue_remove(f, c->request_ids, 2));
     AWAIT_TRY(f, &c->ignored, kv_session_put(f, &c->session, 0));
@@ -76,7 +85,6 @@ static const struct flow_spec match_claim = {
     .name = "match.claim",
     .run = run,
     .ctx_size = sizeof(struct match_claim),
-    .deadline_ms = 30000,
 };
 
 void job_match_claim(const struct pairing_pair *pair)

@@ -1,32 +1,67 @@
-/* session.end: a timer ended a session. Tried until the database has decided, since nobody else would. */
+/* session.end and session.look: what the database makes of a session, carried to whoever is in it. Tried
+ * until the database has answered, since nobody else would: a timer has ended the session, or a caller's
+ * answer was lost. */
 #include "flows/job.h"
 #include "flows/live.h"
 #include "flows/session_ended.h"
 
-#define RETRY_MS 1000
+#define RETRY_MS       1000
+#define RETRY_FAULT_MS 30000 /* after an error of ours: it does not pass by itself, and each try is logged \
+                              */
 
 struct session_end {
     struct db_session_ending ending;
     struct db_ended ended;
+    bool only_look;
     enum err err;
 };
+
+static void try(struct flow *f, struct session_end *c)
+{
+    if (c->only_look)
+        db_session_get(f, &c->ending.id, &c->ended.session);
+    else
+        db_session_end(f, &c->ending, &c->ended);
+}
+
+/* The event is not legal in the session's status: what this process thinks of it is out of date. */
+static bool must_look(struct session_end *c)
+{
+    if (c->err != ERR_CONFLICT || c->only_look)
+        return false;
+    c->only_look = true;
+    return true;
+}
+
+static void carry(struct flow *f, const struct session_end *c)
+{
+    const struct session *s = &c->ended.session;
+    struct live *l = live_get(&s->id);
+    if (session_is_over(s))
+        session_ended(f, &c->ended, &c->ending.by);
+    else if (l && s->status == SESSION_ACTIVE)
+        live_activate(l, s);
+}
 
 static void run(struct flow *f)
 {
     struct session_end *c = flow_ctx(f);
     FLOW_BEGIN(f);
     for (;;) {
-        AWAIT_TRY(f, &c->err, db_session_end(f, &c->ending, &c->ended));
-        if (!err_is_passing(c->err))
+        AWAIT_TRY(f, &c->err, try(f, c));
+        if (must_look(c))
+            continue;
+        if (c->err == OK || c->err == ERR_SESSION_NOT_FOUND)
             break;
-        AWAIT(f, flow_sleep(f, RETRY_MS));
+        AWAIT(f, flow_sleep(f, err_is_passing(c->err) ? RETRY_MS : RETRY_FAULT_MS));
     }
     if (c->err)
         FLOW_FAIL(f, c->err);
-    session_ended(f, &c->ended, &c->ending.by);
+    carry(f, c);
     FLOW_END(f);
 fail:
-    live_forget(&c->ending.id);
+    if (flow_error(f) == ERR_SESSION_NOT_FOUND)
+        live_forget(&c->ending.id);
 }
 
 static const struct flow_spec session_end = {
@@ -35,8 +70,21 @@ static const struct flow_spec session_end = {
     .ctx_size = sizeof(struct session_end),
 };
 
+static const struct flow_spec session_look = {
+    .name = "session.look",
+    .run = run,
+    .ctx_size = sizeof(struct session_end),
+};
+
 void job_session_end(const struct db_session_ending *ending)
 {
     struct session_end *c = flow_ctx(flow_start(&(struct flow_start){.spec = &session_end}));
     c->ending = *ending;
+}
+
+void job_session_look(const struct uuid *session_id)
+{
+    struct session_end *c = flow_ctx(flow_start(&(struct flow_start){.spec = &session_look}));
+    c->ending.id = *session_id;
+    c->only_look = true;
 }

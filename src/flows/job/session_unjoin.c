@@ -2,19 +2,28 @@
  * joined. */
 #include "flows/job.h"
 
-#include "conversation/base/clock.h"
 #include "conversation/ports/db.h"
+
+#define RETRY_MS 1000
 
 struct session_unjoin {
     struct uuid session_id, user_id;
-    int64_t gone_at_ms;
+    int64_t joined_at_ms;
+    enum err err;
 };
 
 static void run(struct flow *f)
 {
     struct session_unjoin *c = flow_ctx(f);
     FLOW_BEGIN(f);
-    AWAIT(f, db_session_unjoin(f, &c->session_id, &c->user_id, c->gone_at_ms));
+    for (;;) {
+        AWAIT_TRY(f, &c->err, db_session_unjoin(f, &c->session_id, &c->user_id, c->joined_at_ms));
+        if (!err_is_passing(c->err))
+            break;
+        AWAIT(f, flow_sleep(f, RETRY_MS));
+    }
+    if (c->err)
+        FLOW_FAIL(f, c->err);
     FLOW_END(f);
 fail:
     return; /* the engine logs it; the join window ends the session all the same */
@@ -24,13 +33,12 @@ static const struct flow_spec session_unjoin = {
     .name = "session.unjoin",
     .run = run,
     .ctx_size = sizeof(struct session_unjoin),
-    .deadline_ms = 10000,
 };
 
-void job_session_unjoin(const struct uuid *session_id, const struct uuid *user_id)
+void job_session_unjoin(const struct uuid *session_id, const struct uuid *user_id, int64_t joined_at_ms)
 {
     struct session_unjoin *c = flow_ctx(flow_start(&(struct flow_start){.spec = &session_unjoin}));
     c->session_id = *session_id;
     c->user_id = *user_id;
-    c->gone_at_ms = clock_now_ms();
+    c->joined_at_ms = joined_at_ms;
 }

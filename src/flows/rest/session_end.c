@@ -1,5 +1,6 @@
 /* POST /sessions/:id/end and POST /sessions/:id/leave. On a session that is over both just show it. */
 #include "flows/handlers.h"
+#include "flows/job.h"
 #include "flows/session_ended.h"
 #include "session_json.h"
 
@@ -22,6 +23,15 @@ static void finish(struct flow *f, struct finish *c, enum session_event event)
     db_session_end(f, &c->ending, &c->ended);
 }
 
+/* The caller will not hear how it went, or was told to try again: the session may have ended all the same,
+ * and those in it must be told. What was asked for is harmless to ask twice. */
+static void carry_through(struct flow *f, const struct finish *c)
+{
+    enum err err = flow_error(f);
+    if (!uuid_is_nil(&c->ending.id) && (err == ERR_CANCELLED || err_is_passing(err)))
+        job_session_end(&c->ending);
+}
+
 static void run_end(struct flow *f)
 {
     struct finish *c = flow_ctx(f);
@@ -31,6 +41,7 @@ static void run_end(struct flow *f)
     reply_session(f, &c->ended.session);
     FLOW_END(f);
 fail:
+    carry_through(f, c);
     reply_error(f);
 }
 
@@ -43,6 +54,7 @@ static void run_leave(struct flow *f)
     reply_session(f, &c->ended.session);
     FLOW_END(f);
 fail:
+    carry_through(f, c);
     reply_error(f);
 }
 

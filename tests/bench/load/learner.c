@@ -89,8 +89,8 @@ static void on_connected(struct learner *l)
         ready(l);
         return;
     }
-    int n = snprintf(text, sizeof text, "420[\"join_session\",{\"userId\":\"%s\",\"sessionId\":\"%s\"}]", l->user_id,
-                     l->session_id);
+    int n = snprintf(text, sizeof text, "420[\"join_session\",{\"userId\":\"%s\",\"sessionId\":\"%s\"}]",
+                     l->user_id, l->session_id);
     send_text(l, text, (size_t)n);
 }
 

@@ -1,5 +1,5 @@
-/* A learner of the plan, and its Socket.IO socket: Engine.IO 4 over WebSocket, namespace "/", token in the handshake, as the
- * stock client does it with transports: ["websocket"]. */
+/* A learner of the plan, and its Socket.IO socket: Engine.IO 4 over WebSocket, namespace "/", token in the
+ * handshake, as the stock client does it with transports: ["websocket"]. */
 #pragma once
 
 #include "link.h"
@@ -25,7 +25,8 @@ struct plan {
 /* Lines of "userId token sessionId"; the two of a pair one after the other. */
 struct plan plan_read(const char *path);
 
-/* Opens the sockets of the first `count` learners and waits until all are connected and have joined their sessions. */
+/* Opens the sockets of the first `count` learners and waits until all are connected and have joined their
+ * sessions. */
 void learners_connect(struct plan *plan, size_t count, int port);
 
 /* Appends a masked text frame. */

@@ -1,5 +1,5 @@
-/* TCP connections to the server under test: one epoll loop, bytes in through a callback, bytes out collected and
- * sent once per turn. Whatever goes wrong ends the program: a measurement with errors in it is none. */
+/* TCP connections to the server under test: one epoll loop, bytes in through a callback, bytes out collected
+ * and sent once per turn. Whatever goes wrong ends the program: a measurement with errors in it is none. */
 #pragma once
 
 #include <stdbool.h>
@@ -15,7 +15,8 @@ struct link {
     int fd;
     bool is_dirty; /* stands in the list of those with bytes to send */
     struct bytes in, out;
-    /* Looks at `in` and answers how many bytes of it are dealt with; called again as long as that is not 0. */
+    /* Looks at `in` and answers how many bytes of it are dealt with; called again as long as that is not 0.
+     */
     size_t (*received)(struct link *l);
 };
 

@@ -1,12 +1,12 @@
-/* The load generator of the daemon-level benchmarks: many Socket.IO sockets and HTTP connections in one epoll loop. It shares no code
- * with the daemon, and works against any server that speaks the same events.
+/* The load generator of the daemon-level benchmarks: many Socket.IO sockets and HTTP connections in one epoll
+ * loop. It shares no code with the daemon, and works against any server that speaks the same events.
  *
  *   load idle  PORT PID PLAN
  *   load relay PORT PID PLAN SECONDS SESSIONSxIN_FLIGHT...
  *   load match PORT PID PLAN CONNECTIONS PAIRS_PER_SECOND
  *
- * PLAN is a file of learners, "userId token sessionId" a line, the two of a pair one after the other. PID is the server's
- * process, of which CPU time and memory are read. Prints JSON, one line a figure. */
+ * PLAN is a file of learners, "userId token sessionId" a line, the two of a pair one after the other. PID is
+ * the server's process, of which CPU time and memory are read. Prints JSON, one line a figure. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,8 +29,8 @@ void mode_idle(const struct target *target, struct plan *plan)
     double before_kib = process_rss_kib(target->pid);
     learners_connect(plan, plan->count, target->port);
     double after_kib = process_rss_kib(target->pid);
-    printf("{\"sockets\":%zu,\"beforeKib\":%.0f,\"afterKib\":%.0f,\"bytesPerSocket\":%.0f}\n", plan->count, before_kib,
-           after_kib, (after_kib - before_kib) * 1024 / (double)plan->count);
+    printf("{\"sockets\":%zu,\"beforeKib\":%.0f,\"afterKib\":%.0f,\"bytesPerSocket\":%.0f}\n", plan->count,
+           before_kib, after_kib, (after_kib - before_kib) * 1024 / (double)plan->count);
 }
 
 int main(int argc, char **argv)

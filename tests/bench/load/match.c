@@ -1,5 +1,5 @@
-/* Match requests over REST, at once or so many pairs a second whatever the server does; what counts is the time until
- * match_found has come to both sockets of a pair. */
+/* Match requests over REST, at once or so many pairs a second whatever the server does; what counts is the
+ * time until match_found has come to both sockets of a pair. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -7,8 +7,8 @@
 #include "modes.h"
 #include "stats.h"
 
-#define BODY      "{\"targetLanguageCode\":\"en\",\"topicCode\":\"free_talk\"}"
-#define FOUND     "[\"match_found\","
+#define BODY       "{\"targetLanguageCode\":\"en\",\"topicCode\":\"free_talk\"}"
+#define FOUND      "[\"match_found\","
 #define GIVE_UP_NS 60000000000
 
 struct asking {
@@ -27,7 +27,7 @@ static struct {
     struct waiting { /* the requests of a connection, oldest first: answers come in order */
         int64_t *sent_ns;
         size_t head, tail;
-    } *waiting;
+    } * waiting;
     size_t count;
 } pool;
 
@@ -135,8 +135,8 @@ void mode_match(const struct target *target, struct plan *plan, char **arguments
     await_all(plan->count);
     cpu_us = process_cpu_us(target->pid) - cpu_us;
     double took_s = (double)(run.last_found_ns - begin_ns) / 1e9;
-    printf("{\"requests\":%zu,\"refused\":%zu,\"matched\":%zu,\"seconds\":%.3f,\"pairsPerSecond\":%.0f,", plan->count,
-           run.refused, run.found.n, took_s, (double)run.found.n / 2 / took_s);
+    printf("{\"requests\":%zu,\"refused\":%zu,\"matched\":%zu,\"seconds\":%.3f,\"pairsPerSecond\":%.0f,",
+           plan->count, run.refused, run.found.n, took_s, (double)run.found.n / 2 / took_s);
     print_samples("answer", &run.answer);
     print_samples("found", &run.found);
     printf("\"cpuUsPerPair\":%.0f}\n", cpu_us / ((double)plan->count / 2));

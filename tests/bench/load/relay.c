@@ -1,5 +1,5 @@
-/* The relay of ICE candidates. Every session keeps `in_flight` messages going to and fro: what one learner receives, it
- * answers with a candidate of its own. So the load is closed: a slower server is asked less. */
+/* The relay of ICE candidates. Every session keeps `in_flight` messages going to and fro: what one learner
+ * receives, it answers with a candidate of its own. So the load is closed: a slower server is asked less. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,8 +13,8 @@
 #define EVENT         "[\"ice_candidate\","
 
 struct side {
-    struct bytes frame;              /* this learner's candidate, masked */
-    int64_t sent_ns[IN_FLIGHT_MAX];  /* of what is under way to this learner: answers come in order */
+    struct bytes frame;             /* this learner's candidate, masked */
+    int64_t sent_ns[IN_FLIGHT_MAX]; /* of what is under way to this learner: answers come in order */
     unsigned head, tail;
 };
 
@@ -58,11 +58,12 @@ static void prepare(struct learner *l)
 {
     char text[1024];
     struct side *s = must_alloc(1, sizeof *s);
-    int n = snprintf(text, sizeof text,
-                     "42[\"ice_candidate\",{\"sessionId\":\"%s\",\"targetUserId\":\"%s\",\"candidate\":{\"candidate\":"
-                     "\"candidate:842163049 1 udp 1677729535 203.0.113.77 46154 typ srflx raddr 192.168.100.17 "
-                     "rport 46154 generation 0 ufrag EsAw\",\"sdpMid\":\"0\",\"sdpMLineIndex\":0}}]",
-                     l->session_id, l->partner->user_id);
+    int n = snprintf(
+        text, sizeof text,
+        "42[\"ice_candidate\",{\"sessionId\":\"%s\",\"targetUserId\":\"%s\",\"candidate\":{\"candidate\":"
+        "\"candidate:842163049 1 udp 1677729535 203.0.113.77 46154 typ srflx raddr 192.168.100.17 "
+        "rport 46154 generation 0 ufrag EsAw\",\"sdpMid\":\"0\",\"sdpMLineIndex\":0}}]",
+        l->session_id, l->partner->user_id);
     frame_add(&s->frame, text, (size_t)n);
     l->user_data = s;
     l->on_event = on_event;
@@ -89,7 +90,8 @@ static void measure(const struct target *target, struct plan *plan, const char *
 {
     size_t sessions;
     int in_flight;
-    if (sscanf(row, "%zux%d", &sessions, &in_flight) != 2 || sessions > plan->count / 2 || in_flight > IN_FLIGHT_MAX)
+    if (sscanf(row, "%zux%d", &sessions, &in_flight) != 2 || sessions > plan->count / 2 ||
+        in_flight > IN_FLIGHT_MAX)
         die("bad row %s", row);
     run.is_on = true;
     run.latency.n = 0;
@@ -105,7 +107,8 @@ static void measure(const struct target *target, struct plan *plan, const char *
     cpu_us = process_cpu_us(target->pid) - cpu_us;
     drain();
     samples_sort(&run.latency);
-    printf("{\"sessions\":%zu,\"inFlight\":%d,\"messages\":%zu,\"perSecond\":%.0f,\"cpuUs\":%.3f,\"cpuShare\":%.3f,"
+    printf("{\"sessions\":%zu,\"inFlight\":%d,\"messages\":%zu,\"perSecond\":%.0f,\"cpuUs\":%.3f,"
+           "\"cpuShare\":%.3f,"
            "\"p50Ms\":%.4f,\"p99Ms\":%.4f,\"bytes\":%zu}\n",
            sessions, in_flight, run.latency.n, (double)run.latency.n / took_s, cpu_us / (double)run.latency.n,
            cpu_us / took_s / 1e6, samples_ms(&run.latency, 0.5), samples_ms(&run.latency, 0.99),

@@ -52,7 +52,8 @@ double process_cpu_us(int pid)
     read_proc(pid, "stat", text, sizeof text);
     /* Fields 14 and 15; the name, field 2, may contain anything up to its last ')'. */
     char *after_name = strrchr(text, ')');
-    if (!after_name || sscanf(after_name + 2, "%*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &user, &system) != 2)
+    if (!after_name ||
+        sscanf(after_name + 2, "%*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &user, &system) != 2)
         die("cannot read /proc/%d/stat", pid);
     return (double)(user + system) * 1e6 / (double)sysconf(_SC_CLK_TCK);
 }

@@ -14,6 +14,7 @@ void samples_sort(struct samples *s);
 /* In ms, of sorted samples; `share` from 0 to 1. */
 double samples_ms(const struct samples *s, double share);
 
-/* CPU time of all threads of `pid` so far, user and system, in us; in steps of 10 ms, as the kernel accounts it. */
+/* CPU time of all threads of `pid` so far, user and system, in us; in steps of 10 ms, as the kernel accounts
+ * it. */
 double process_cpu_us(int pid);
 double process_rss_kib(int pid);

@@ -55,11 +55,13 @@ static void note_query(const struct db_topics_query *q)
 
 static bool fits(const struct topic *t, const struct db_topics_query *q)
 {
-    return (!q->language || strcmp(q->language, t->language) == 0) && (!q->code || strcmp(q->code, t->code) == 0) &&
-           (q->level < 0 || q->level == (int)t->level) && (q->category < 0 || q->category == (int)t->category);
+    return (!q->language || strcmp(q->language, t->language) == 0) &&
+           (!q->code || strcmp(q->code, t->code) == 0) && (q->level < 0 || q->level == (int)t->level) &&
+           (q->category < 0 || q->category == (int)t->category);
 }
 
-static void answer_topics(struct flow *f, enum port port, const struct db_topics_query *q, struct db_topics *out)
+static void answer_topics(struct flow *f, enum port port, const struct db_topics_query *q,
+                          struct db_topics *out)
 {
     struct port_call *call = port_begin(f, port);
     struct topic *items = ARENA_ARRAY(flow_arena(f), struct topic, FAKE_TOPICS_MAX);

@@ -1,11 +1,18 @@
-/* Fake of ports/db.h: a small database in memory that keeps the port's promises (guarded transitions, one live request a
- * user, claims that move both or none). Tests put rows in and look at them; port.h scripts failures. */
+/* Fake of ports/db.h: a small database in memory that keeps the port's promises (guarded transitions, one
+ * live request a user, claims that move both or none). Tests put rows in and look at them; port.h scripts
+ * failures. */
 #ifndef TESTS_FLOWS_FAKES_DB_H
 #define TESTS_FLOWS_FAKES_DB_H
 
 #include "conversation/ports/db.h"
 
-enum { FAKE_REQUESTS_MAX = 700, FAKE_SESSIONS_MAX = 16, FAKE_TOPICS_MAX = 8, FAKE_SHOWN_MAX = 64, FAKE_HISTORY_MAX = 8 };
+enum {
+    FAKE_REQUESTS_MAX = 700,
+    FAKE_SESSIONS_MAX = 16,
+    FAKE_TOPICS_MAX = 8,
+    FAKE_SHOWN_MAX = 64,
+    FAKE_HISTORY_MAX = 8
+};
 
 struct fake_shown {
     struct uuid session_id;

@@ -73,7 +73,8 @@ void db_match_request_insert(struct flow *f, const struct match_request *r)
     port_answer(call, port_takes_effect(call) ? insert(r) : OK, NULL, NULL, 0);
 }
 
-void db_match_request_cancel(struct flow *f, const struct uuid *id, const struct uuid *user_id, struct db_cancel *out)
+void db_match_request_cancel(struct flow *f, const struct uuid *id, const struct uuid *user_id,
+                             struct db_cancel *out)
 {
     struct port_call *call = port_begin(f, DB_MATCH_REQUEST_CANCEL);
     struct match_request *r = fake_request(id);
@@ -137,7 +138,8 @@ static enum err claim_pair(const struct db_claim *claim, struct session *out)
         .id = claim->session_id,
         .type = claim->is_tandem ? SESSION_TANDEM : SESSION_PRACTICE,
         .created_at_ms = clock_now_ms(),
-        .max_duration_seconds = is_premium ? claim->max_duration_premium_seconds : claim->max_duration_free_seconds,
+        .max_duration_seconds =
+            is_premium ? claim->max_duration_premium_seconds : claim->max_duration_free_seconds,
         .participants = {participant_of(a), participant_of(b)},
     };
     memcpy(s->target_language, a->target_language, sizeof s->target_language);
@@ -157,7 +159,8 @@ void db_match_claim(struct flow *f, const struct db_claim *claim, struct session
 
 /* --- expiry and load --- */
 
-void db_match_requests_expire(struct flow *f, const struct uuid *ids, size_t count, struct db_match_requests *out)
+void db_match_requests_expire(struct flow *f, const struct uuid *ids, size_t count,
+                              struct db_match_requests *out)
 {
     struct port_call *call = port_begin(f, DB_MATCH_REQUESTS_EXPIRE);
     struct match_request *items = ARENA_ARRAY(flow_arena(f), struct match_request, count + 1);

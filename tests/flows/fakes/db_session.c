@@ -64,7 +64,8 @@ void db_session_prompts(struct flow *f, const struct session *s, struct db_sessi
     port_answer(call, OK, out, &prompts, sizeof prompts);
 }
 
-void db_session_prompt_shown(struct flow *f, const struct uuid *id, const struct topic_prompt *prompt)
+void db_session_prompt_shown(struct flow *f, const struct uuid *id, const struct topic_prompt *prompt,
+                             int64_t displayed_at_ms)
 {
     struct port_call *call = port_begin(f, DB_SESSION_PROMPT_SHOWN);
     const struct session *s = fake_session(id);
@@ -72,7 +73,7 @@ void db_session_prompt_shown(struct flow *f, const struct uuid *id, const struct
     if (is_active && port_takes_effect(call)) {
         struct fake_shown *row = &fake_db.shown[fake_db.shown_count++];
         row->session_id = *id;
-        row->at_ms = clock_now_ms();
+        row->at_ms = displayed_at_ms;
         memcpy(row->key, prompt->key, sizeof row->key);
     }
     port_answer(call, is_active ? OK : ERR_CONFLICT, NULL, NULL, 0);
@@ -83,7 +84,7 @@ void db_session_prompt_shown(struct flow *f, const struct uuid *id, const struct
 static bool enter(struct session *s, int who)
 {
     int64_t now = clock_now_ms();
-    if (!s->participants[who].joined_at_ms)
+    if (!s->participants[who].joined_at_ms || s->status == SESSION_WAITING)
         s->participants[who].joined_at_ms = now;
     if (!s->first_joined_at_ms)
         s->first_joined_at_ms = now;
@@ -109,13 +110,30 @@ void db_session_join(struct flow *f, const struct uuid *id, const struct uuid *u
     port_answer(call, err, out, &join, sizeof join);
 }
 
-void db_session_unjoin(struct flow *f, const struct uuid *id, const struct uuid *user_id)
+/* It does not concern one who has joined again since. */
+static void unjoin(struct session *s, int who, int64_t until_ms)
+{
+    if (s->status == SESSION_WAITING && s->participants[who].joined_at_ms && s->participants[who].joined_at_ms <= until_ms)
+        s->participants[who].joined_at_ms = 0;
+}
+
+void db_session_unjoin(struct flow *f, const struct uuid *id, const struct uuid *user_id, int64_t until_ms)
 {
     struct port_call *call = port_begin(f, DB_SESSION_UNJOIN);
     struct session *s = fake_session(id);
     int who = s ? session_participant_index(s, user_id) : -1;
-    if (who >= 0 && s->status == SESSION_WAITING && port_takes_effect(call))
-        s->participants[who].joined_at_ms = 0;
+    if (who >= 0 && port_takes_effect(call))
+        unjoin(s, who, until_ms);
+    port_answer(call, OK, NULL, NULL, 0);
+}
+
+void db_sessions_unjoin(struct flow *f, int64_t until_ms)
+{
+    struct port_call *call = port_begin(f, DB_SESSIONS_UNJOIN);
+    for (size_t i = 0; port_takes_effect(call) && i < fake_db.session_count; i++) {
+        unjoin(&fake_db.sessions[i], 0, until_ms);
+        unjoin(&fake_db.sessions[i], 1, until_ms);
+    }
     port_answer(call, OK, NULL, NULL, 0);
 }
 
@@ -133,7 +151,7 @@ static enum err end(struct session *s, const struct db_session_ending *ending, b
     s->duration_seconds = s->started_at_ms ? (int)((at - s->started_at_ms) / 1000) : 0;
     s->status = into.status;
     s->end_reason = into.reason;
-    s->ended_at_ms = now;
+    s->ended_at_ms = at;
     *changed = true;
     return OK;
 }
@@ -179,7 +197,8 @@ void db_sessions_sweep(struct flow *f, const struct db_sweep_query *q, struct db
         struct session *s = &fake_db.sessions[i - 1];
         bool changed;
         if (is_overdue(s, q)) {
-            enum session_event event = s->status == SESSION_ACTIVE ? SESSION_EVENT_LIMIT : SESSION_EVENT_NO_SHOW;
+            enum session_event event =
+                s->status == SESSION_ACTIVE ? SESSION_EVENT_LIMIT : SESSION_EVENT_NO_SHOW;
             if (end(s, &(struct db_session_ending){.event = event}, &changed) == OK)
                 items[swept.ended_count++] = *s;
         } else if (is_abandoned(s, q)) {

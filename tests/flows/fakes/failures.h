@@ -1,5 +1,6 @@
-/* The failure driver: runs one scenario again and again, and at each of its port calls lets the upstream fail, lose its
- * answer, say nothing, or the client go. What holds for every flow is asserted here; `then` adds the scenario's own. */
+/* The failure driver: runs one scenario again and again, and at each of its port calls lets the upstream
+ * fail, lose its answer, say nothing, or the client go. What holds for every flow is asserted here; `then`
+ * adds the scenario's own. */
 #ifndef TESTS_FLOWS_FAKES_FAILURES_H
 #define TESTS_FLOWS_FAKES_FAILURES_H
 
@@ -13,16 +14,17 @@ struct attempt {
 };
 
 struct scenario {
-    void (*given)(void);            /* rows, sockets */
-    struct caller *(*start)(void);  /* starts the flow; NULL for a job */
+    void (*given)(void);                   /* rows, sockets */
+    struct caller *(*start)(void);         /* starts the flow; NULL for a job */
     void (*then)(const struct attempt *a); /* may be NULL */
-    uint64_t tolerated;             /* bits of ports whose failure does not fail the flow */
-    int64_t watch_ms;               /* how long a job is given to finish; 0: at once */
+    uint64_t tolerated;                    /* bits of ports whose failure does not fail the flow */
+    int64_t watch_ms;                      /* how long a job is given to finish; 0: at once */
 };
 
 #define PORT_BIT(port) (UINT64_C(1) << (port))
 
-/* Each call fails with each of DB_UNAVAILABLE, KV_UNAVAILABLE, TIMEOUT and INTERNAL: exactly one answer, the right error. */
+/* Each call fails with each of DB_UNAVAILABLE, KV_UNAVAILABLE, TIMEOUT and INTERNAL: exactly one answer, the
+ * right error. */
 void every_upstream_fails(const struct scenario *s);
 /* The same failures, but the effect took place. */
 void every_answer_is_lost(const struct scenario *s);

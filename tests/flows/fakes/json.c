@@ -33,7 +33,8 @@ static json_t *parse(const char *text, const char *what, const char *file, int l
     json_error_t error;
     json_t *value = text ? json_loads(text, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &error) : NULL;
     if (!value) {
-        print_error("%s:%d: %s: %s in: %s\n", file, line, what, text ? error.text : "nothing", text ? text : "");
+        print_error("%s:%d: %s: %s in: %s\n", file, line, what, text ? error.text : "nothing",
+                    text ? text : "");
         _fail(file, line);
     }
     return value;

@@ -137,7 +137,8 @@ void kv_session_clear(struct flow *f, const struct session *s)
     port_answer(call, OK, NULL, NULL, 0);
 }
 
-void kv_rate_take(struct flow *f, const struct rate_limit *limit, const struct uuid *user_id, int64_t *retry_after_ms)
+void kv_rate_take(struct flow *f, const struct rate_limit *limit, const struct uuid *user_id,
+                  int64_t *retry_after_ms)
 {
     (void)limit;
     (void)user_id;

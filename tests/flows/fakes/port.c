@@ -1,5 +1,5 @@
-/* Scripts, records and delivers. Outputs are written at delivery even when the flow does not want them any more, as a
- * real adapter may: the sanitizers then show whether the flow's memory is still there. */
+/* Scripts, records and delivers. Outputs are written at delivery even when the flow does not want them any
+ * more, as a real adapter may: the sanitizers then show whether the flow's memory is still there. */
 #include "flows/fakes/port.h"
 
 #include <setjmp.h>

@@ -1,6 +1,7 @@
-/* What all fake adapters share: every call of a port function is recorded and, unless a script says otherwise,
- * answered on the next loop turn with what the fake's memory says. A script makes the answer an error, late, lost
- * (the effect took place, the answer says it failed), or withheld until the test releases it. */
+/* What all fake adapters share: every call of a port function is recorded and, unless a script says
+ * otherwise, answered on the next loop turn with what the fake's memory says. A script makes the answer an
+ * error, late, lost (the effect took place, the answer says it failed), or withheld until the test releases
+ * it. */
 #ifndef TESTS_FLOWS_FAKES_PORT_H
 #define TESTS_FLOWS_FAKES_PORT_H
 
@@ -10,38 +11,39 @@
 
 #include "conversation/rt/flow.h"
 
-#define PORT_TABLE(X)                                                                                        \
-    X(DB_TOPICS_LIST, "db_topics_list")                                                                      \
-    X(DB_TOPIC_GET, "db_topic_get")                                                                          \
-    X(DB_TOPIC_PAIRS, "db_topic_pairs")                                                                      \
-    X(DB_MATCH_ADMISSION, "db_match_admission")                                                              \
-    X(DB_MATCH_REQUEST_INSERT, "db_match_request_insert")                                                    \
-    X(DB_MATCH_REQUEST_CANCEL, "db_match_request_cancel")                                                    \
-    X(DB_MATCH_REQUEST_LATEST, "db_match_request_latest")                                                    \
-    X(DB_MATCH_CLAIM, "db_match_claim")                                                                      \
-    X(DB_MATCH_REQUESTS_EXPIRE, "db_match_requests_expire")                                                  \
-    X(DB_MATCH_REQUESTS_PENDING, "db_match_requests_pending")                                                \
-    X(DB_SESSION_GET, "db_session_get")                                                                      \
-    X(DB_SESSION_PROMPTS, "db_session_prompts")                                                              \
-    X(DB_SESSION_JOIN, "db_session_join")                                                                    \
-    X(DB_SESSION_UNJOIN, "db_session_unjoin")                                                                \
-    X(DB_SESSION_END, "db_session_end")                                                                      \
-    X(DB_SESSION_PROMPT_SHOWN, "db_session_prompt_shown")                                                    \
-    X(DB_SESSION_RATE, "db_session_rate")                                                                    \
-    X(DB_HISTORY, "db_history")                                                                              \
-    X(DB_SESSIONS_SWEEP, "db_sessions_sweep")                                                                \
-    X(KV_RATE_TAKE, "kv_rate_take")                                                                          \
-    X(KV_QUEUE_ADD, "kv_queue_add")                                                                          \
-    X(KV_QUEUE_REMOVE, "kv_queue_remove")                                                                    \
-    X(KV_SESSION_PUT, "kv_session_put")                                                                      \
-    X(KV_SESSION_CLEAR, "kv_session_clear")                                                                  \
+#define PORT_TABLE(X)                                         \
+    X(DB_TOPICS_LIST, "db_topics_list")                       \
+    X(DB_TOPIC_GET, "db_topic_get")                           \
+    X(DB_TOPIC_PAIRS, "db_topic_pairs")                       \
+    X(DB_MATCH_ADMISSION, "db_match_admission")               \
+    X(DB_MATCH_REQUEST_INSERT, "db_match_request_insert")     \
+    X(DB_MATCH_REQUEST_CANCEL, "db_match_request_cancel")     \
+    X(DB_MATCH_REQUEST_LATEST, "db_match_request_latest")     \
+    X(DB_MATCH_CLAIM, "db_match_claim")                       \
+    X(DB_MATCH_REQUESTS_EXPIRE, "db_match_requests_expire")   \
+    X(DB_MATCH_REQUESTS_PENDING, "db_match_requests_pending") \
+    X(DB_SESSION_GET, "db_session_get")                       \
+    X(DB_SESSION_PROMPTS, "db_session_prompts")               \
+    X(DB_SESSION_JOIN, "db_session_join")                     \
+    X(DB_SESSION_UNJOIN, "db_session_unjoin")                 \
+    X(DB_SESSIONS_UNJOIN, "db_sessions_unjoin")               \
+    X(DB_SESSION_END, "db_session_end")                       \
+    X(DB_SESSION_PROMPT_SHOWN, "db_session_prompt_shown")     \
+    X(DB_SESSION_RATE, "db_session_rate")                     \
+    X(DB_HISTORY, "db_history")                               \
+    X(DB_SESSIONS_SWEEP, "db_sessions_sweep")                 \
+    X(KV_RATE_TAKE, "kv_rate_take")                           \
+    X(KV_QUEUE_ADD, "kv_queue_add")                           \
+    X(KV_QUEUE_REMOVE, "kv_queue_remove")                     \
+    X(KV_SESSION_PUT, "kv_session_put")                       \
+    X(KV_SESSION_CLEAR, "kv_session_clear")                   \
     X(PROFILE_GET, "profile_get")
 
 enum port {
 #define PORT_ENUM(id, name) id,
     PORT_TABLE(PORT_ENUM)
 #undef PORT_ENUM
-    PORT_COUNT
+        PORT_COUNT
 };
 
 extern const char *const port_names[PORT_COUNT];
@@ -80,7 +82,8 @@ struct port_call;
 struct port_call *port_begin(struct flow *f, enum port port);
 /* Whether the effect takes place. */
 bool port_takes_effect(const struct port_call *call);
-/* The last thing a fake does: `err` and, when that is OK, `size` bytes at `result` copied to `out` when the flow is told. */
+/* The last thing a fake does: `err` and, when that is OK, `size` bytes at `result` copied to `out` when the
+ * flow is told. */
 void port_answer(struct port_call *call, enum err err, void *out, const void *result, size_t size);
 
 #endif

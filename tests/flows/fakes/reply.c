@@ -136,8 +136,8 @@ static enum err decode_query(struct flow *f, const struct start *s, struct str *
     struct field_param query[32];
     int n = query_parse(str_of(s->input->query ? s->input->query : ""), query, 32, flow_arena(f));
     assert_in_range(n, 0, 32);
-    return fields_decode_params(s->handler->input, FIELD_FROM_INPUT, query, (size_t)n, flow_ctx(f), flow_arena(f),
-                                details);
+    return fields_decode_params(s->handler->input, FIELD_FROM_INPUT, query, (size_t)n, flow_ctx(f),
+                                flow_arena(f), details);
 }
 
 static enum err decode(struct flow *f, const struct start *s, struct str *details)
@@ -148,7 +148,8 @@ static enum err decode(struct flow *f, const struct start *s, struct str *detail
         path[n++] = (struct field_param){"id", str_of(s->input->id)};
     if (s->input->code)
         path[n++] = (struct field_param){"code", str_of(s->input->code)};
-    enum err err = fields_decode_params(s->handler->input, FIELD_FROM_PATH, path, n, flow_ctx(f), flow_arena(f), details);
+    enum err err = fields_decode_params(s->handler->input, FIELD_FROM_PATH, path, n, flow_ctx(f),
+                                        flow_arena(f), details);
     if (err)
         return err;
     return s->input->body ? decode_json(f, s, details) : decode_query(f, s, details);
@@ -190,14 +191,16 @@ void caller_start(struct caller *c, const struct handler *handler, const struct 
                                               .before_arg = &s});
 }
 
-struct caller *rest_call_of(const char *user_id, const struct handler *handler, const struct call_input *input)
+struct caller *rest_call_of(const char *user_id, const struct handler *handler,
+                            const struct call_input *input)
 {
     struct caller *c = caller_of(user_id);
     caller_start(c, handler, input);
     return c;
 }
 
-struct caller *event_call(const char *user_id, uint64_t socket_id, const struct handler *handler, const char *payload)
+struct caller *event_call(const char *user_id, uint64_t socket_id, const struct handler *handler,
+                          const char *payload)
 {
     struct caller *c = caller_of(user_id);
     c->socket_id = socket_id;
@@ -210,12 +213,14 @@ static const char *name_of(enum err err)
     return err ? err_info(err)->name : "OK";
 }
 
-void assert_answer_at(const struct caller *c, enum err err, int status, const char *json, const char *file, int line)
+void assert_answer_at(const struct caller *c, enum err err, int status, const char *json, const char *file,
+                      int line)
 {
     const char *have = c->err ? c->details : c->body;
     if (c->answers != 1 || c->err != err || c->status != status || (!json && have)) {
-        print_error("%s:%d: %d answers, %s, status %d: %s\nwanted one, %s, status %d: %s\n", file, line, c->answers,
-                    name_of(c->err), c->status, have ? have : "nothing", name_of(err), status, json ? json : "nothing");
+        print_error("%s:%d: %d answers, %s, status %d: %s\nwanted one, %s, status %d: %s\n", file, line,
+                    c->answers, name_of(c->err), c->status, have ? have : "nothing", name_of(err), status,
+                    json ? json : "nothing");
         _fail(file, line);
     }
     if (json)

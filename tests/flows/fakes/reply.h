@@ -10,10 +10,10 @@ struct caller {
     uint64_t socket_id; /* 0: a REST call */
     int64_t token_expires_ms;
 
-    struct flow *flow;  /* NULL once it has ended */
+    struct flow *flow; /* NULL once it has ended */
     int answers;
-    int status;         /* HTTP; 0 for an ack */
-    enum err err;       /* OK: it succeeded */
+    int status;                          /* HTTP; 0 for an ack */
+    enum err err;                        /* OK: it succeeded */
     char *body, *details, *content_type; /* NULL when there was none */
     int64_t retry_after_ms;
     struct caller *next;
@@ -26,16 +26,19 @@ struct call_input {
     const char *body;
 };
 
-struct caller *caller_of(const char *user_id); /* free tier, named after nothing; change `who` before the call */
+struct caller *
+caller_of(const char *user_id); /* free tier, named after nothing; change `who` before the call */
 /* Decodes the input as the edge does and starts the flow. */
 void caller_start(struct caller *c, const struct handler *handler, const struct call_input *input);
 
 /* A REST call of a user. */
-#define rest_call(user_id, handler, ...)                                                                      \
+#define rest_call(user_id, handler, ...) \
     rest_call_of((user_id), &(handler), &(struct call_input){__VA_ARGS__})
-struct caller *rest_call_of(const char *user_id, const struct handler *handler, const struct call_input *input);
+struct caller *rest_call_of(const char *user_id, const struct handler *handler,
+                            const struct call_input *input);
 /* A socket's event, which asks for an ack. */
-struct caller *event_call(const char *user_id, uint64_t socket_id, const struct handler *handler, const char *payload);
+struct caller *event_call(const char *user_id, uint64_t socket_id, const struct handler *handler,
+                          const char *payload);
 
 void reply_set_draining(bool is_draining);
 void reply_reset(void); /* frees the callers */
@@ -43,8 +46,9 @@ void reply_reset(void); /* frees the callers */
 /* Exactly one answer: this status and body; this ack; this error with details (NULL: none). */
 #define assert_answer(c, status, body) assert_answer_at((c), OK, (status), (body), __FILE__, __LINE__)
 #define assert_ack(c, body)            assert_answer_at((c), OK, 0, (body), __FILE__, __LINE__)
-#define assert_refused(c, err, details)                                                                      \
+#define assert_refused(c, err, details) \
     assert_answer_at((c), (err), err_info(err)->http_status, (details), __FILE__, __LINE__)
-void assert_answer_at(const struct caller *c, enum err err, int status, const char *json, const char *file, int line);
+void assert_answer_at(const struct caller *c, enum err err, int status, const char *json, const char *file,
+                      int line);
 
 #endif

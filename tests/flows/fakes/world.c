@@ -8,7 +8,8 @@
 
 enum { TURNS_MAX = 1000 };
 
-static int64_t now_ms, mono_ms = 1000000; /* the monotonic clock goes on from test to test, as the timer wheel does */
+static int64_t now_ms,
+    mono_ms = 1000000; /* the monotonic clock goes on from test to test, as the timer wheel does */
 
 int64_t world_now_ms(void)
 {
@@ -108,7 +109,7 @@ void world_again(void)
 /* --- rows --- */
 
 static const struct topic_prompt travel_prompts[] = {
-    {"p.ice", PROMPT_ICEBREAKER, 1}, {"p.main1", PROMPT_MAIN, 1},       {"p.main2", PROMPT_MAIN, 2},
+    {"p.ice", PROMPT_ICEBREAKER, 1}, {"p.main1", PROMPT_MAIN, 1},        {"p.main2", PROMPT_MAIN, 2},
     {"p.main3", PROMPT_MAIN, 3},     {"p.follow1", PROMPT_FOLLOW_UP, 1}, {"p.follow2", PROMPT_FOLLOW_UP, 2},
 };
 
@@ -174,7 +175,10 @@ struct session *given_session(void)
                  .avatar_url = "https://img.example/ana.png",
                  .native_language = "fr",
                  .target_language = "es"},
-                {.user_id = id_of(BEN), .display_name = "Ben", .native_language = "en", .target_language = "es"},
+                {.user_id = id_of(BEN),
+                 .display_name = "Ben",
+                 .native_language = "en",
+                 .target_language = "es"},
             },
     };
     return s;

@@ -1,5 +1,6 @@
-/* The world of a flow test: the real flows, engine and domain on fakes and a virtual clock. Includes everything a flow
- * test needs. Each test begins with an empty database, no sockets and no matchmaker; WORLD_TEST wraps it. */
+/* The world of a flow test: the real flows, engine and domain on fakes and a virtual clock. Includes
+ * everything a flow test needs. Each test begins with an empty database, no sockets and no matchmaker;
+ * WORLD_TEST wraps it. */
 #ifndef TESTS_FLOWS_FAKES_WORLD_H
 #define TESTS_FLOWS_FAKES_WORLD_H
 
@@ -45,7 +46,7 @@ enum { ANAS = 11, ANAS_SECOND = 12, BENS = 21, BENS_SECOND = 22, EVES = 31 };
 
 int world_begin(void **state);
 int world_end(void **state); /* asserts that no flow is left */
-void world_again(void); /* ends this one and begins the next, within a test */
+void world_again(void);      /* ends this one and begins the next, within a test */
 #define WORLD_TEST(f) cmocka_unit_test_setup_teardown(f, world_begin, world_end)
 
 /* Virtual time: everything due on the way happens at its own moment. 0 runs what can happen now. */
@@ -56,7 +57,8 @@ struct uuid id_of(const char *text);
 
 /* --- rows --- */
 
-/* Topic `travel` of Spanish, A2, free to everybody: icebreaker p.ice, p.main1 to p.main3, p.follow1, p.follow2. */
+/* Topic `travel` of Spanish, A2, free to everybody: icebreaker p.ice, p.main1 to p.main3, p.follow1,
+ * p.follow2. */
 struct topic *given_topic(void);
 /* A pending request for it by a B1 learner who never met anybody, made now, for two minutes. */
 struct match_request request_by(const char *id, const char *user_id);
@@ -68,7 +70,8 @@ struct session *session_row(void);          /* the row of SESSION */
 
 /* --- live sessions --- */
 
-struct caller *joins(const char *user_id, uint64_t socket_id); /* join_session from an open socket, run to its end */
+struct caller *joins(const char *user_id,
+                     uint64_t socket_id); /* join_session from an open socket, run to its end */
 /* Both sockets open, joined, and what they were told forgotten: an active live session. */
 void given_conversation(void);
 struct live *live_one(void); /* the live session SESSION, or NULL */

@@ -68,7 +68,7 @@ static void writes_one_object_a_line(void **state)
         LOG_UUID("absent", NULL), LOG_UUID("absent", &nil));
     assert_string_equal(
         read_all().p,
-        "{\"timestamp\":\"2025-01-15T10:30:00.123Z\",\"level\":\"info\",\"service\":\"conversation-service\","
+        "{\"timestamp\":\"2025-01-15T10:30:00.123Z\",\"level\":\"INFO\",\"service\":\"conversation-service\","
         "\"event\":\"conversation.matched\",\"sessionId\":\"0123abcd-ef01-2345-6789-abcdefabcdef\",\"score\":"
         "-5,"
         "\"isTandem\":true,\"reason\":\"a \\\"quoted\\\"\\nline\xEF\xBF\xBD\"}\n");
@@ -77,7 +77,7 @@ static void writes_one_object_a_line(void **state)
 static void keeps_below_the_threshold_quiet(void **state)
 {
     (void)state;
-    static const char *const names[] = {"debug", "info", "warn", "error"};
+    static const char *const names[] = {"DEBUG", "INFO", "WARN", "ERROR"};
     for (enum log_level threshold = LOG_DEBUG; threshold <= LOG_ERROR; threshold++) {
         log_set_threshold(threshold);
         assert_int_equal(log_threshold(), threshold);

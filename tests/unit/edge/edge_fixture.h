@@ -17,6 +17,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
@@ -103,6 +104,9 @@ UNUSED static void connect_pair(int *client, int *server)
     *server = accept(listener, NULL, NULL);
     assert_true(*server >= 0);
     close(listener);
+    int on = 1; /* else a test would wait for acknowledgements that the kernel delays */
+    setsockopt(*client, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    setsockopt(*server, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     set_nonblocking(*client);
     set_nonblocking(*server);
 }
@@ -131,6 +135,8 @@ UNUSED static void peer_pump(struct peer *p)
         ssize_t n = recv(p->fd, bytes, sizeof bytes, 0);
         if (n > 0) {
             buf_add(&p->got, bytes, (size_t)n);
+            buf_addc(&p->got, '\0'); /* for strstr; not counted */
+            p->got.n--;
             continue;
         }
         if (n == 0 || errno == ECONNRESET)

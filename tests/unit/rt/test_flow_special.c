@@ -282,7 +282,7 @@ static void logs_one_line_a_flow_at_the_level_of_its_error(void **state)
     close(fds[1]);
     assert_true(n > 0);
     assert_ptr_equal(strchr(line, '\n'), line + n - 1);
-    assert_non_null(strstr(line, "\"level\":\"warn\""));
+    assert_non_null(strstr(line, "\"level\":\"WARN\""));
     assert_non_null(strstr(line, "\"event\":\"flow.ended\",\"flow\":\"test.steps\",\"durationMs\":40,"
                                  "\"error\":\"ERR_DB_UNAVAILABLE\",\"correlationId\":\"c-1\"}"));
 }

@@ -1,0 +1,145 @@
+/* Event dispatch: enforces the columns of the event table (rate, authentication, payload, session). The one
+ * event that is not in the table is `authenticate`. */
+#include "event_dispatch.h"
+
+#include <stdio.h>
+
+#include "conversation/base/json_scan.h"
+#include "conversation/base/metrics.h"
+#include "conversation/codec/token.h"
+#include "conversation/config.h"
+#include "event_call.h"
+
+static const struct event_row *rows;
+
+void event_dispatch_init(const struct event_row *rows_)
+{
+    rows = rows_;
+}
+
+static const struct event_row *row_of(struct str name)
+{
+    for (const struct event_row *row = rows; row->name; row++)
+        if (str_eqz(name, row->name))
+            return row;
+    return NULL;
+}
+
+/* The event's one argument: an object. */
+static enum err take_payload(const struct sio_event *e, struct str *payload, const char **reason)
+{
+    struct str rest = e->args;
+    enum json_type type;
+    *reason = "the event's argument must be an object";
+    if (!json_take_value(&rest, payload, &type) || type != JSON_OBJECT)
+        return ERR_INVALID_REQUEST;
+    return OK;
+}
+
+static enum err authenticate(struct hub_socket *h, const struct sio_event *e, const char **reason)
+{
+    static char token[TOKEN_MAX_BYTES];
+    struct str payload;
+    enum err err = take_payload(e, &payload, reason);
+    if (err)
+        return err;
+    *reason = "token must be a string";
+    struct str text = hub_string_member(payload, "token", token, sizeof token);
+    return text.p ? hub_socket_authenticate(h, text, reason) : ERR_UNAUTHORIZED;
+}
+
+/* NEEDS_SESSION: the payload names the session that this socket has joined. A bound socket is in no other one. */
+static enum err check_session(const struct hub_socket *h, enum event_needs needs, struct str payload,
+                              const char **reason)
+{
+    char text[UUID_TEXT_LENGTH];
+    struct uuid named;
+    bool has_one = uuid_parse(hub_string_member(payload, "sessionId", text, sizeof text), &named);
+    if (has_one && h->is_bound && !uuid_eq(&named, &h->bound_session)) {
+        *reason = "this socket is bound to another session";
+        return ERR_FORBIDDEN;
+    }
+    if (needs != NEEDS_SESSION)
+        return OK;
+    if (!has_one) {
+        *reason = "sessionId must be a UUID";
+        return ERR_INVALID_REQUEST;
+    }
+    if (!h->has_session || !uuid_eq(&named, &h->session_id)) {
+        *reason = "this socket has not joined the session";
+        return ERR_NOT_IN_SESSION;
+    }
+    return OK;
+}
+
+static enum err relay(const struct hub_socket *h, const struct event_row *row, struct str payload,
+                      const char **reason)
+{
+    struct relay_call call = {
+        .payload = payload,
+        .socket_id = sio_socket_id(h->sio),
+        .user_id = h->user_id,
+        .session_id = h->session_id,
+    };
+    enum err err = row->relay(&call);
+    *reason = call.reason;
+    return err;
+}
+
+/* The columns, in order; a flow is started last. *started: it will answer itself. */
+static enum err run_row(const struct hub_socket *h, const struct sio_event *e, const struct event_row *row,
+                        const char **reason, bool *started)
+{
+    struct str payload;
+    if (!h->is_authenticated) {
+        *reason = "authenticate first";
+        return ERR_UNAUTHORIZED;
+    }
+    if (!row)
+        return ERR_UNKNOWN_EVENT;
+    enum err err = take_payload(e, &payload, reason);
+    if (!err)
+        err = check_session(h, row->needs, payload, reason);
+    if (err)
+        return err;
+    if (row->relay)
+        return relay(h, row, payload, reason);
+    *started = true;
+    event_call_start(h, e, row, payload);
+    return OK;
+}
+
+static void accept(const struct hub_socket *h, const struct sio_event *e, bool is_authenticate)
+{
+    struct uuid_text user_id = uuid_text(&h->user_id);
+    char json[96];
+    if (!e->wants_ack)
+        return;
+    if (!is_authenticate) {
+        sio_ack(h->sio, e->ack_id, STR("{\"status\":\"ok\"}"));
+        return;
+    }
+    int n = snprintf(json, sizeof json, "{\"status\":\"ok\",\"userId\":\"%s\"}", user_id.z);
+    sio_ack(h->sio, e->ack_id, (struct str){json, (size_t)n});
+}
+
+void event_dispatch(struct hub_socket *h, const struct sio_event *e)
+{
+    const struct event_row *row = row_of(e->name);
+    bool is_authenticate = str_eqz(e->name, "authenticate"), started = false;
+    const char *reason = NULL;
+    enum err err;
+    metric_inc(M_WS_MESSAGES, row ? row->name : is_authenticate ? "authenticate" : "unknown");
+    if (!token_bucket_take(&h->messages, 1, config.rate_limit_ws_messages, MESSAGE_WINDOW_MS)) {
+        reason = "too many messages";
+        err = ERR_RATE_LIMITED;
+    } else if (is_authenticate) {
+        err = authenticate(h, e, &reason);
+    } else {
+        err = run_row(h, e, row, &reason, &started);
+    }
+    if (err)
+        event_call_refuse(h, e, err, reason);
+    else if (!started)
+        accept(h, e, is_authenticate);
+}

@@ -1,0 +1,391 @@
+/* The jobs that sessions start (end, unjoin, clear, prompt), the sweep, and the table of periodic jobs. */
+#include "flows/fakes/failures.h"
+
+#include "flows/job.h"
+#include "flows/matchmaker.h"
+#include "tables.h"
+
+static void run_job(const struct flow_spec *spec)
+{
+    flow_start(&(struct flow_start){.spec = spec});
+    pass_ms(0);
+}
+
+/* --- sweep --- */
+
+static void sweep(void)
+{
+    run_job(&job_sessions_sweep);
+}
+
+static void the_sweep_asks_with_the_configured_times(void **state)
+{
+    (void)state;
+    sweep();
+    assert_int_equal(fake_db.asked.sweep.join_window_ms, 60000);
+    assert_int_equal(fake_db.asked.sweep.abandoned_ms, 300000);
+    assert_in_range(fake_db.asked.sweep.slack_ms, 1000, 60000);
+}
+
+static void the_sweep_ends_what_was_left_active(void **state)
+{
+    (void)state;
+    given_active_session(); /* for two minutes of fifteen; nobody is here */
+    socket_opens(BENS, BEN);
+    pass_ms(13 * MINUTE + 9000);
+    sweep();
+    assert_int_equal(session_row()->status, SESSION_ACTIVE); /* whoever owns it comes first */
+    pass_ms(1000);
+    sweep();
+    assert_int_equal(session_row()->status, SESSION_COMPLETED);
+    assert_int_equal(session_row()->end_reason, END_TIMEOUT);
+    assert_told(BENS, "session_ended",
+                "{'sessionId':'" SESSION "','reason':'timeout','durationSeconds':910}");
+    assert_metric("conversations_completed_total{language=\"es\",duration_range=\"15-30m\"} 1");
+    assert_int_equal(port_calls(KV_SESSION_CLEAR), 1);
+}
+
+static void the_sweep_expires_what_waited_too_long(void **state)
+{
+    (void)state;
+    given_session()->first_joined_at_ms = T0;
+    pass_ms(71000);
+    sweep();
+    assert_int_equal(session_row()->status, SESSION_EXPIRED);
+    assert_int_equal(session_row()->end_reason, END_NO_SHOW);
+}
+
+static void the_sweep_closes_what_is_live_here(void **state)
+{
+    (void)state;
+    given_conversation();
+    session_row()->started_at_ms = T0 - 20 * MINUTE; /* somehow its timers did not do it */
+    sweep();
+    assert_null(live_one());
+    assert_told(ANAS, "session_ended",
+                "{'sessionId':'" SESSION "','reason':'timeout','durationSeconds':1200}");
+    assert_false(socket_is_in_any(ANAS));
+}
+
+static void the_sweep_deletes_what_nobody_joined(void **state)
+{
+    (void)state;
+    given_session();
+    pass_ms(299000);
+    sweep();
+    assert_int_equal(fake_db.session_count, 1);
+    pass_ms(1000);
+    sweep();
+    assert_int_equal(fake_db.session_count, 0);
+    assert_int_equal(times_told("session_ended"), 0);
+}
+
+static struct caller *start_sweep(void)
+{
+    sweep();
+    return NULL;
+}
+
+static void given_overdue(void)
+{
+    given_active_session()->started_at_ms = T0 - 60 * MINUTE;
+}
+
+static const struct scenario sweeping = {.given = given_overdue, .start = start_sweep};
+
+static void the_sweep_survives_its_upstream(void **state)
+{
+    (void)state;
+    every_upstream_fails(&sweeping);
+    every_answer_is_lost(&sweeping);
+    every_upstream_is_silent(&sweeping);
+}
+
+/* --- recover --- */
+
+static void a_new_process_takes_back_the_joins_of_the_last_one(void **state)
+{
+    (void)state;
+    struct session *s = given_session();
+    s->first_joined_at_ms = s->participants[0].joined_at_ms = T0;
+    pass_ms(1000);
+    job_sessions_recover();
+    pass_ms(0);
+    assert_int_equal(s->participants[0].joined_at_ms, 0);
+    assert_int_equal(s->first_joined_at_ms, T0); /* the window goes on */
+    socket_opens(BENS, BEN);
+    joins(BEN, BENS);
+    assert_int_equal(s->status, SESSION_WAITING); /* Ana is not there */
+}
+
+static void an_active_session_is_not_touched_by_recovery(void **state)
+{
+    (void)state;
+    struct session before = *given_active_session();
+    job_sessions_recover();
+    pass_ms(0);
+    assert_memory_equal(&before, session_row(), sizeof before);
+}
+
+static void recovery_waits_for_the_database_and_spares_new_joins(void **state)
+{
+    (void)state;
+    struct session *s = given_session();
+    s->participants[0].joined_at_ms = T0 - 1000;
+    fake_db_goes_away();
+    job_sessions_recover();
+    pass_ms(10000);
+    s->participants[1].joined_at_ms = world_now_ms(); /* of this process */
+    fake_db_comes_back();
+    pass_ms(1000);
+    assert_int_equal(s->participants[0].joined_at_ms, 0);
+    assert_int_not_equal(s->participants[1].joined_at_ms, 0);
+    assert_int_equal(flow_active_count(), 0);
+}
+
+/* --- the jobs of a session --- */
+
+static struct caller *start_unjoin(void)
+{
+    struct uuid session = id_of(SESSION), ana = id_of(ANA);
+    job_session_unjoin(&session, &ana, INT64_MAX);
+    pass_ms(0);
+    return NULL;
+}
+
+static struct caller *start_clear(void)
+{
+    job_session_clear(session_row());
+    pass_ms(0);
+    return NULL;
+}
+
+static struct caller *start_put(void)
+{
+    job_session_put(session_row(), 3);
+    pass_ms(0);
+    return NULL;
+}
+
+static struct caller *start_look(void)
+{
+    job_session_look(&session_row()->id);
+    pass_ms(0);
+    return NULL;
+}
+
+static struct caller *start_prompt_store(void)
+{
+    job_prompt_store(&session_row()->id, &fake_db.topics[0].prompts[0]);
+    pass_ms(0);
+    return NULL;
+}
+
+static struct caller *start_end(void)
+{
+    job_session_end(&(struct db_session_ending){.id = id_of(SESSION), .event = SESSION_EVENT_LIMIT});
+    pass_ms(0);
+    return NULL;
+}
+
+static void unjoin_takes_the_join_back(void **state)
+{
+    (void)state;
+    given_session()->participants[0].joined_at_ms = T0;
+    pass_ms(1000);
+    start_unjoin();
+    assert_int_equal(session_row()->participants[0].joined_at_ms, 0);
+    assert_calls("db_session_unjoin");
+}
+
+static void clear_takes_the_keys_away(void **state)
+{
+    (void)state;
+    given_conversation();
+    assert_true(fake_kv_has_session(&session_row()->id));
+    start_clear();
+    assert_false(fake_kv_has_session(&session_row()->id));
+}
+
+static void put_makes_the_keys(void **state)
+{
+    (void)state;
+    given_active_session();
+    start_put();
+    assert_int_equal(fake_kv_prompts_shown(&session_row()->id), 3);
+}
+
+static void a_look_carries_the_end_to_who_is_here(void **state)
+{
+    (void)state;
+    given_conversation();
+    session_row()->status = SESSION_COMPLETED; /* by whomever */
+    session_row()->end_reason = END_COMPLETED;
+    start_look();
+    assert_null(live_one());
+    assert_told(ANAS, "session_ended",
+                "{'sessionId':'" SESSION "','reason':'completed','durationSeconds':0}");
+    assert_told(BENS, "session_ended",
+                "{'sessionId':'" SESSION "','reason':'completed','durationSeconds':0}");
+    assert_false(fake_kv_has_session(&session_row()->id));
+    sockets_forget();
+    start_look();
+    assert_told_nothing(ANAS);
+}
+
+static void a_look_at_what_runs_changes_nothing(void **state)
+{
+    (void)state;
+    given_conversation();
+    start_look();
+    assert_non_null(live_one());
+    assert_told_nothing(ANAS);
+    assert_calls("db_session_get");
+}
+
+static void a_look_waits_for_the_database(void **state)
+{
+    (void)state;
+    given_conversation();
+    fake_db_goes_away();
+    start_look();
+    pass_ms(10000);
+    assert_non_null(live_one());
+    session_row()->status = SESSION_ABORTED;
+    fake_db_comes_back();
+    pass_ms(1100);
+    assert_null(live_one());
+}
+
+static void prompt_store_keeps_what_was_shown(void **state)
+{
+    (void)state;
+    given_active_session();
+    start_prompt_store();
+    assert_int_equal(fake_db.shown_count, 1);
+    assert_string_equal(fake_db.shown[0].key, "p.ice");
+}
+
+static void end_of_an_unknown_session_is_over_at_once(void **state)
+{
+    (void)state;
+    start_end();
+    assert_int_equal(flow_active_count(), 0);
+}
+
+static void end_of_an_ended_session_tells_nobody(void **state)
+{
+    (void)state;
+    given_active_session()->status = SESSION_COMPLETED;
+    socket_opens(ANAS, ANA);
+    start_end();
+    assert_told_nothing(ANAS);
+    assert_int_equal(port_calls(KV_SESSION_CLEAR), 0);
+}
+
+static void given_active(void)
+{
+    given_active_session();
+}
+
+static void each_job_survives_its_upstream(void **state)
+{
+    static struct caller *(*const starts[])(void) = {start_unjoin, start_clear, start_put, start_look,
+                                                     start_prompt_store};
+    (void)state;
+    for (size_t i = 0; i < sizeof starts / sizeof starts[0]; i++) {
+        const struct scenario s = {.given = given_active, .start = starts[i]};
+        every_upstream_fails(&s);
+        every_answer_is_lost(&s);
+        every_upstream_is_silent(&s);
+    }
+}
+
+static void it_ended(const struct attempt *a)
+{
+    pass_ms(2000);
+    if (a->port == DB_SESSION_END && (a->err == ERR_DB_UNAVAILABLE || a->err == ERR_TIMEOUT))
+        assert_int_equal(session_row()->status, SESSION_COMPLETED); /* it was tried again */
+}
+
+static void the_end_by_timer_survives_its_upstream(void **state)
+{
+    static const struct scenario s = {.given = given_active, .start = start_end, .then = it_ended};
+    (void)state;
+    every_upstream_fails(&s);
+    every_answer_is_lost(&s);
+}
+
+/* --- the table --- */
+
+static void the_periodic_jobs_run_soon_and_then_at_their_intervals(void **state)
+{
+    (void)state;
+    config.session_cleanup_interval_ms = 300000;
+    config.match_queue_cleanup_interval_ms = 60000;
+    jobs_start();
+    pass_ms(10000);
+    assert_int_equal(port_calls(DB_SESSIONS_SWEEP), 1);
+    assert_int_equal(port_calls(DB_TOPIC_PAIRS), 1);
+    pass_ms(5 * MINUTE);
+    assert_int_equal(port_calls(DB_SESSIONS_SWEEP), 2);
+    assert_int_equal(port_calls(DB_TOPIC_PAIRS), 6);
+    jobs_stop();
+    port_forget();
+    pass_ms(10 * MINUTE);
+    assert_calls("");
+}
+
+static void a_job_that_still_runs_is_not_started_again(void **state)
+{
+    (void)state;
+    config.session_cleanup_interval_ms = 1000;
+    port_script_next(DB_SESSIONS_SWEEP, (struct port_script){.delay_ms = 20000});
+    jobs_start();
+    pass_ms(21000);
+    assert_int_equal(port_calls(DB_SESSIONS_SWEEP), 1);
+    pass_ms(5000);
+    assert_in_range(port_calls(DB_SESSIONS_SWEEP), 3, 6);
+    jobs_stop();
+}
+
+static void a_job_that_failed_runs_again(void **state)
+{
+    (void)state;
+    config.session_cleanup_interval_ms = 1000;
+    fake_db_goes_away();
+    jobs_start();
+    pass_ms(10000);
+    assert_in_range(port_calls(DB_SESSIONS_SWEEP), 8, 10);
+    jobs_stop();
+}
+
+int main(void)
+{
+    static const struct CMUnitTest tests[] = {
+        WORLD_TEST(the_sweep_asks_with_the_configured_times),
+        WORLD_TEST(the_sweep_ends_what_was_left_active),
+        WORLD_TEST(the_sweep_expires_what_waited_too_long),
+        WORLD_TEST(the_sweep_closes_what_is_live_here),
+        WORLD_TEST(the_sweep_deletes_what_nobody_joined),
+        WORLD_TEST(the_sweep_survives_its_upstream),
+        WORLD_TEST(a_new_process_takes_back_the_joins_of_the_last_one),
+        WORLD_TEST(an_active_session_is_not_touched_by_recovery),
+        WORLD_TEST(recovery_waits_for_the_database_and_spares_new_joins),
+        WORLD_TEST(unjoin_takes_the_join_back),
+        WORLD_TEST(clear_takes_the_keys_away),
+        WORLD_TEST(put_makes_the_keys),
+        WORLD_TEST(a_look_carries_the_end_to_who_is_here),
+        WORLD_TEST(a_look_at_what_runs_changes_nothing),
+        WORLD_TEST(a_look_waits_for_the_database),
+        WORLD_TEST(prompt_store_keeps_what_was_shown),
+        WORLD_TEST(end_of_an_unknown_session_is_over_at_once),
+        WORLD_TEST(end_of_an_ended_session_tells_nobody),
+        WORLD_TEST(each_job_survives_its_upstream),
+        WORLD_TEST(the_end_by_timer_survives_its_upstream),
+        WORLD_TEST(the_periodic_jobs_run_soon_and_then_at_their_intervals),
+        WORLD_TEST(a_job_that_still_runs_is_not_started_again),
+        WORLD_TEST(a_job_that_failed_runs_again),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
