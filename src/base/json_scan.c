@@ -3,6 +3,7 @@
 #include "conversation/base/json_scan.h"
 
 #include <assert.h>
+#include <endian.h>
 #include <stdint.h>
 
 #define KEY_MAX 256 /* longest member name json_member can look for */
@@ -49,9 +50,14 @@ static int hex_value(char c)
 
 /* --- scalars --- */
 
-/* Number of leading bytes, in steps of eight, that stand for themselves in a string: no control character,
- * quote or backslash, and ASCII. A set high bit in the sum marks a byte that is none of these or only may be;
- * both end the run. */
+static bool is_plain(unsigned char c)
+{
+    return c >= 0x20 && c < 0x80 && c != '"' && c != '\\';
+}
+
+/* Number of leading bytes that stand for themselves in a string: no control character, quote or backslash, and
+ * ASCII. Eight at a time: a set high bit in `special` marks a byte that is none of these. A borrow may mark plain
+ * bytes above it, but never below, so the lowest mark is right. */
 static size_t plain_run(struct str s)
 {
     const uint64_t ones = 0x0101010101010101ULL, highs = 0x8080808080808080ULL;
@@ -59,12 +65,23 @@ static size_t plain_run(struct str s)
     for (; i + 8 <= s.n; i += 8) {
         uint64_t word;
         memcpy(&word, s.p + i, sizeof word);
+        word = le64toh(word);
         uint64_t quote = word ^ (ones * '"'), backslash = word ^ (ones * '\\');
-        uint64_t special = (word - ones * 0x20) | (quote - ones) | (backslash - ones) | word;
-        if (special & highs)
-            break;
+        uint64_t special = ((word - ones * 0x20) | (quote - ones) | (backslash - ones) | word) & highs;
+        if (special)
+            return i + (size_t)__builtin_ctzll(special) / 8;
     }
+    while (i < s.n && is_plain((unsigned char)s.p[i]))
+        i++;
     return i;
+}
+
+static bool is_short_escape(char c)
+{
+    switch (c) {
+    case '"': case '\\': case '/': case 'b': case 'f': case 'n': case 'r': case 't': return true;
+    default: return false;
+    }
 }
 
 static bool take_escape(struct str *s)
@@ -75,7 +92,7 @@ static bool take_escape(struct str *s)
     char c = *s->p;
     advance(s, 1);
     if (c != 'u')
-        return c != '\0' && strchr("\"\\/bfnrt", c);
+        return is_short_escape(c);
     for (int i = 0; i < 4; i++) {
         if ((size_t)i >= s->n || hex_value(s->p[i]) < 0)
             return false;

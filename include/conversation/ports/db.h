@@ -98,7 +98,8 @@ struct db_claim {
 };
 void db_match_claim(struct flow *f, const struct db_claim *claim, struct session *out);
 
-/* pending and past expires_at -> expired, and match.expired, among these ids. *out: the ones moved. */
+/* pending and past expires_at -> expired, and match.expired, among these ids. *out: the ones that are expired
+ * now, by this call or by one before whose answer was lost. */
 struct db_match_requests {
     const struct match_request *items;
     size_t count;
@@ -127,18 +128,20 @@ struct db_session_prompts {
 };
 void db_session_prompts(struct flow *f, const struct session *s, struct db_session_prompts *out);
 
-/* A participant's socket is there: joined_at set (while waiting also when it was), first_joined_at if null; when
- * both are joined and the session was waiting: active, started_at, conversation.started. ERR_SESSION_NOT_FOUND (also: not a
- * participant), ERR_SESSION_ENDED. */
+/* A participant's socket is there: joined_at set (while waiting also when it was), first_joined_at if null;
+ * when both are joined and the session was waiting: active, started_at, conversation.started.
+ * ERR_SESSION_NOT_FOUND (also: not a participant), ERR_SESSION_ENDED. */
 struct db_join {
     struct session session; /* as it is afterwards */
     bool activated;         /* by this call */
 };
 void db_session_join(struct flow *f, const struct uuid *id, const struct uuid *user_id, struct db_join *out);
-/* The socket that joined at `joined_at_ms` is gone while the session is waiting: joined_at null again. No effect
- * otherwise, nor on a participant who has joined again since, on another socket. */
-void db_session_unjoin(struct flow *f, const struct uuid *id, const struct uuid *user_id, int64_t joined_at_ms);
-/* The same for everyone who joined a waiting session until then: a process that is gone held their sockets. */
+/* The socket that joined at `joined_at_ms` is gone while the session is waiting: joined_at null again. No
+ * effect otherwise, nor on a participant who has joined again since, on another socket. */
+void db_session_unjoin(struct flow *f, const struct uuid *id, const struct uuid *user_id,
+                       int64_t joined_at_ms);
+/* The same for everyone who joined a waiting session until then: a process that is gone held their sockets.
+ */
 void db_sessions_unjoin(struct flow *f, int64_t until_ms);
 
 /* Ends a session as domain/session.h's table says, with its event in the outbox; idempotent: on a session

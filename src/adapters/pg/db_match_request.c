@@ -182,7 +182,9 @@ static const struct pg_statement REQUESTS_EXPIRE = {
            "    SELECT 'match.expired', r.user_id, $3, " PG_AT("$2") ", " MATCH_EVENT_PAYLOAD
            "      FROM r ORDER BY r.expires_at, r.id"
            ") "
-           "SELECT " MATCH_COLUMNS " FROM r ORDER BY r.expires_at, r.id"};
+           "SELECT " MATCH_COLUMNS " FROM (SELECT * FROM r UNION ALL"
+           "    SELECT * FROM match_requests WHERE id = ANY ($1::uuid[]) AND status = 'expired') r"
+           " ORDER BY r.expires_at, r.id"};
 /* clang-format on */
 
 static enum err read_requests(struct flow *f, const struct pg_rows *rows, void *out)

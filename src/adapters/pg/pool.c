@@ -11,10 +11,12 @@
 #include "conversation/config.h"
 #include "conversation/ports/db.h"
 #include "conversation/rt/loop.h"
+#include "conversation/rt/timer.h"
 #include "rows.h"
 #include "schema.h"
 #include "sqlstate.h"
 
+#define PROBE_MS       5000
 #define WAITING_MAX    10000 /* a pool's queue; beyond it the service is overloaded */
 #define SHARED_MAX     64    /* statements a sync: what fails rolls so many neighbours back */
 #define PIPELINE_DEPTH 32    /* batches of one in flight on a connection */
@@ -23,6 +25,7 @@ static struct pg_pool readers = {.name = "reader", .batch_max = 1, .may_retry_lo
 static struct pg_pool writers = {.name = "writer", .batch_max = SHARED_MAX};
 static enum { HEALTH_UNKNOWN, HEALTH_UP, HEALTH_DOWN } health;
 static bool is_started;
+static struct timer probe_timer;
 
 /* --- a statement's end --- */
 
@@ -242,6 +245,13 @@ void pg_pool_probe_idle(void)
     each_conn(probe_if_idle);
 }
 
+/* A server that froze while nobody asked anything is noticed all the same, as /readyz must. */
+static void on_probe(struct timer *t)
+{
+    pg_pool_probe_idle();
+    timer_start(t, PROBE_MS, on_probe);
+}
+
 static void fill(struct pg_pool *pool, int count)
 {
     pool->conns = calloc((size_t)count, sizeof *pool->conns);
@@ -273,6 +283,7 @@ void db_start(void)
     loop_at_turn_end(at_turn_end);
     pg_schema_start();
     each_conn(pg_conn_open);
+    timer_start(&probe_timer, PROBE_MS, on_probe);
 }
 
 void db_stop(void)
@@ -280,6 +291,7 @@ void db_stop(void)
     if (!is_started)
         return;
     is_started = false;
+    timer_stop(&probe_timer);
     pg_schema_stop();
     drain(&readers);
     drain(&writers);

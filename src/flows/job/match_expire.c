@@ -1,4 +1,5 @@
-/* match.expire: requests whose time is over become expired in the database, and their users are told. */
+/* match.expire: requests whose time is over become expired in the database, and their users are told; tried
+ * until the database has answered. */
 #include "flows/job.h"
 #include "flows/matchmaker.h"
 
@@ -7,11 +8,14 @@
 #include "conversation/ports/kv.h"
 #include "conversation/ports/sockets.h"
 
+#define RETRY_MS 1000
+
 struct match_expire {
     struct uuid *ids; /* the flow's arena */
     size_t count;
     struct db_match_requests expired;
-    enum err ignored;
+    enum err err;
+    enum err ignored; /* of the Redis copies, which run out by themselves */
 };
 
 static void announce(const struct match_expire *c)
@@ -35,7 +39,14 @@ static void run(struct flow *f)
 {
     struct match_expire *c = flow_ctx(f);
     FLOW_BEGIN(f);
-    AWAIT(f, db_match_requests_expire(f, c->ids, c->count, &c->expired));
+    for (;;) {
+        AWAIT_TRY(f, &c->err, db_match_requests_expire(f, c->ids, c->count, &c->expired));
+        if (!err_is_passing(c->err))
+            break;
+        AWAIT(f, flow_sleep(f, RETRY_MS));
+    }
+    if (c->err)
+        FLOW_FAIL(f, c->err);
     announce(c);
     AWAIT_TRY(f, &c->ignored, kv_queue_remove(f, c->ids, c->count));
     FLOW_END(f);
@@ -47,7 +58,6 @@ static const struct flow_spec match_expire = {
     .name = "match.expire",
     .run = run,
     .ctx_size = sizeof(struct match_expire),
-    .deadline_ms = 30000,
 };
 
 void job_match_expire(const struct pairing_ticket *tickets, size_t count)

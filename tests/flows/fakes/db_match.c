@@ -169,7 +169,8 @@ void db_match_requests_expire(struct flow *f, const struct uuid *ids, size_t cou
     fake_db.asked.expired_count = count;
     for (size_t i = 0; port_takes_effect(call) && i < count; i++) {
         struct match_request *r = fake_request(&ids[i]);
-        if (!r || r->status != MATCH_PENDING || r->expires_at_ms > clock_now_ms())
+        if (!r || (r->status != MATCH_PENDING && r->status != MATCH_EXPIRED) ||
+            r->expires_at_ms > clock_now_ms())
             continue;
         r->status = MATCH_EXPIRED;
         items[expired.count++] = *r;
