@@ -193,6 +193,19 @@ static void a_frozen_server_is_given_up(void **state)
     assert_usable(2);
 }
 
+static void a_server_that_froze_while_nobody_asked_is_noticed(void **state)
+{
+    (void)state;
+    config.db_statement_timeout_ms = 300;
+    config.db_connect_timeout_ms = 300;
+    start_adapter();
+    server_signal_all(SIGSTOP);
+    TURN_UNTIL(is_down, NULL);
+    assert_refused_at_once();
+    server_signal_all(SIGCONT);
+    assert_usable(3);
+}
+
 static void a_server_that_comes_late_is_found(void **state)
 {
     (void)state;
@@ -260,6 +273,7 @@ int main(void)
         CASE(the_server_is_killed_and_comes_back),
         CASE(a_crashed_backend_takes_all_down_for_a_while),
         CASE(a_frozen_server_is_given_up),
+        CASE(a_server_that_froze_while_nobody_asked_is_noticed),
         CASE(a_server_that_comes_late_is_found),
         CASE(it_connects_by_name_over_tcp),
         CASE(a_name_that_does_not_resolve_is_no_end),
