@@ -319,6 +319,18 @@ static struct str unquote(struct str value)
     return value;
 }
 
+/* Without quotes a value ends where a comment begins: a # after white space. */
+static struct str without_comment(struct str value)
+{
+    if (value.n && (value.p[0] == '"' || value.p[0] == '\''))
+        return value;
+    for (size_t i = 1; i < value.n; i++) {
+        if (value.p[i] == '#' && (value.p[i - 1] == ' ' || value.p[i - 1] == '\t'))
+            return (struct str){value.p, i};
+    }
+    return value;
+}
+
 /* One line NAME=value of the file; `where` is "FILE:LINE". */
 static bool give_line(struct given *given, struct str line, const char *where, char *problem)
 {
@@ -337,7 +349,7 @@ static bool give_line(struct given *given, struct str line, const char *where, c
                            name.n > SHOWN_MAX ? SHOWN_MAX : (int)name.n, name.p);
     if (given->text[row])
         return problem_set(problem, "%s: %s is given twice", where, rows[row].name);
-    value = unquote(str_trim(value, " \t"));
+    value = unquote(str_trim(without_comment(str_trim(value, " \t")), " \t"));
     char *text = copy_text(value.n ? value.p : "", value.n);
     if (!is_path) {
         given->text[row] = text;

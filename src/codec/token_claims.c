@@ -87,6 +87,11 @@ static void copy_name(struct str name, char *dst, size_t cap)
         if ((unsigned char)name.p[i] < 0x20 || name.p[i] == 0x7F)
             return;
     }
+    while (name.n >= cap) { /* cut between code points: a partner with half a name beats one without */
+        name.n--;
+        while (name.n && ((unsigned char)name.p[name.n] & 0xC0) == 0x80)
+            name.n--;
+    }
     (void)str_copy(name, dst, cap);
 }
 

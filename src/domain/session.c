@@ -258,7 +258,7 @@ static void pick_waiting(const struct session_run *run, const struct session_lim
           (struct session_action){.kind = ACTION_END, .event = SESSION_EVENT_NO_SHOW, .who = absent});
 }
 
-static void pick_active(const struct session_run *run, const struct session_limits *limits, struct due *best)
+static void pick_ending(const struct session_run *run, const struct session_limits *limits, struct due *best)
 {
     for (int who = 0; who < 2; who++) {
         if (run->dropped_at_ms[who])
@@ -269,7 +269,12 @@ static void pick_active(const struct session_run *run, const struct session_limi
                                           .at_ms = run->dropped_at_ms[who]});
     }
     offer(best, run->limit_at_ms,
-          (struct session_action){.kind = ACTION_END, .event = SESSION_EVENT_LIMIT, .who = -1});
+          (struct session_action){
+              .kind = ACTION_END, .event = SESSION_EVENT_LIMIT, .who = -1, .at_ms = run->limit_at_ms});
+}
+
+static void pick_showing(const struct session_run *run, const struct session_limits *limits, struct due *best)
+{
     if (run->type == SESSION_TANDEM && !run->is_switched)
         offer(best, run->started_at_ms + (run->limit_at_ms - run->started_at_ms) / 2,
               (struct session_action){.kind = ACTION_SWITCH_LANGUAGE, .who = -1});
@@ -283,14 +288,17 @@ static void pick_active(const struct session_run *run, const struct session_limi
     }
 }
 
-/* The earliest thing to come. */
-static struct due pick(const struct session_run *run, const struct session_limits *limits)
+/* The earliest thing to come. Past its limit a session only ends: a process that comes late must not first
+ * make up for what it would have shown. */
+static struct due pick(const struct session_run *run, const struct session_limits *limits, int64_t now_ms)
 {
     struct due best = {.at_ms = INT64_MAX, .action = {.kind = ACTION_NONE, .who = -1}};
     if (run->status == SESSION_WAITING)
         pick_waiting(run, limits, &best);
-    else if (run->status == SESSION_ACTIVE)
-        pick_active(run, limits, &best);
+    if (run->status == SESSION_ACTIVE)
+        pick_ending(run, limits, &best);
+    if (run->status == SESSION_ACTIVE && now_ms < run->limit_at_ms)
+        pick_showing(run, limits, &best);
     return best;
 }
 
@@ -306,7 +314,7 @@ static void end_run(struct session_run *run, const struct session_action *action
 struct session_action session_run_due(struct session_run *run, const struct session_limits *limits,
                                       int64_t now_ms)
 {
-    struct due due = pick(run, limits);
+    struct due due = pick(run, limits, now_ms);
     if (due.at_ms > now_ms)
         return (struct session_action){.kind = ACTION_NONE, .who = -1};
     switch (due.action.kind) {
@@ -325,5 +333,5 @@ struct session_action session_run_due(struct session_run *run, const struct sess
 
 int64_t session_run_next_ms(const struct session_run *run, const struct session_limits *limits)
 {
-    return pick(run, limits).at_ms;
+    return pick(run, limits, INT64_MIN).at_ms;
 }

@@ -1,4 +1,5 @@
-/* Whom a flow answers: a REST call or a socket event. Lives in the flow's arena; the first member of both kinds. */
+/* Whom a flow answers: a REST call or a socket event. Lives in the flow's arena; the first member of both
+ * kinds. */
 #ifndef EDGE_CALLER_H
 #define EDGE_CALLER_H
 

@@ -1,4 +1,5 @@
-/* Connections over uv_poll. Invariant: a connection with unsent bytes is in `dirty` or waits for UV_WRITABLE. */
+/* Connections over uv_poll. Invariant: a connection with unsent bytes is in `dirty` or waits for UV_WRITABLE.
+ */
 #include "conn.h"
 
 #include <assert.h>
@@ -10,9 +11,10 @@
 #include "conversation/base/metrics.h"
 #include "conversation/config.h"
 
-#define READ_BYTES      (64 * 1024)
-#define PAUSED_IN_BYTES (64 * 1024) /* kept while paused; a peer that sends more waits in the kernel's buffers */
-#define LINGER_MS       2000 /* for the peer to read an answer before the reset that unread input would cause */
+#define READ_BYTES (64 * 1024)
+#define PAUSED_IN_BYTES \
+    (64 * 1024)        /* kept while paused; a peer that sends more waits in the kernel's buffers */
+#define LINGER_MS 2000 /* for the peer to read an answer before the reset that unread input would cause */
 
 static struct list all = {&all, &all}, dirty = {&dirty, &dirty};
 static size_t count;

@@ -1,6 +1,6 @@
 /* A TCP connection: bytes in, bytes out, from accept to close. What the bytes mean is its protocol's: HTTP
- * first, WebSocket after an upgrade. Writing appends to a buffer that is sent once per loop turn; reading goes
- * through one buffer of the process.
+ * first, WebSocket after an upgrade. Writing appends to a buffer that is sent once per loop turn; reading
+ * goes through one buffer of the process.
  *
  *     open --conn_finish--> flushing --sent--> lingering --peer closed or 2 s--> closed
  *       \---------------- conn_close, peer closed, error ---------------------/
@@ -30,7 +30,8 @@ struct conn_protocol {
     /* The peer has not taken a byte of what waits for it in HTTP_BODY_TIMEOUT_MS: the connection is closed
      * next. May be NULL. */
     void (*stuck)(struct conn *c);
-    /* The connection is closing; the protocol frees its data and forgets the connection. Called exactly once. */
+    /* The connection is closing; the protocol frees its data and forgets the connection. Called exactly once.
+     */
     void (*closed)(struct conn *c);
 };
 
@@ -40,13 +41,13 @@ struct conn {
     uv_poll_t poll;
     struct list all, dirty; /* in the lists of all connections; of those with unsent bytes */
     const struct conn_protocol *protocol;
-    void *data;            /* the protocol's */
-    struct buf in;         /* received and not yet taken; empty most of the time */
-    struct buf out;        /* to be sent; empty most of the time */
-    size_t in_taken;       /* of `in` */
-    size_t out_sent;       /* of `out` */
-    struct timer timer;    /* the protocol's: header, body, idle */
-    struct timer progress; /* unsent bytes must move, and lingering must end */
+    void *data;             /* the protocol's */
+    struct buf in;          /* received and not yet taken; empty most of the time */
+    struct buf out;         /* to be sent; empty most of the time */
+    size_t in_taken;        /* of `in` */
+    size_t out_sent;        /* of `out` */
+    struct timer timer;     /* the protocol's: header, body, idle */
+    struct timer progress;  /* unsent bytes must move, and lingering must end */
     struct loop_task again; /* conn_resume */
     int fd;
     enum conn_state state;
@@ -65,7 +66,8 @@ void conn_set_protocol(struct conn *c, const struct conn_protocol *protocol, voi
 bool conn_write(struct conn *c, const struct str *parts, int count, size_t limit);
 size_t conn_unsent(const struct conn *c);
 
-/* Stop and go on reading: while paused up to a bound of bytes is kept, so that a peer's leaving is noticed. */
+/* Stop and go on reading: while paused up to a bound of bytes is kept, so that a peer's leaving is noticed.
+ */
 void conn_pause(struct conn *c);
 /* What is in hand is offered again, from the loop: a peer that sends much does not keep others waiting. */
 void conn_resume(struct conn *c);

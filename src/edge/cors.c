@@ -19,11 +19,13 @@ void cors_add_headers(struct buf *headers, struct str origin)
 
 void cors_add_preflight(struct buf *headers, const struct http_request *r, unsigned allowed_methods)
 {
-    if (!http_header(r, "Access-Control-Request-Method").p || !gate_origin_is_allowed(http_header(r, "Origin")))
+    if (!http_header(r, "Access-Control-Request-Method").p ||
+        !gate_origin_is_allowed(http_header(r, "Origin")))
         return;
     buf_addz(headers, "Access-Control-Allow-Methods: ");
     router_allow(allowed_methods, headers);
-    buf_addz(headers, "\r\nAccess-Control-Allow-Headers: Authorization, Content-Type, Idempotency-Key, If-None-Match, "
-                      "X-Correlation-Id, X-Request-Id\r\n"
-                      "Access-Control-Max-Age: 600\r\n");
+    buf_addz(headers,
+             "\r\nAccess-Control-Allow-Headers: Authorization, Content-Type, Idempotency-Key, If-None-Match, "
+             "X-Correlation-Id, X-Request-Id\r\n"
+             "Access-Control-Max-Age: 600\r\n");
 }

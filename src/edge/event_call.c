@@ -57,12 +57,12 @@ static void send_error(const struct addressee *to, enum err err, const char *mes
         sio_emit(s, "exception", &part, 1);
 }
 
-void event_call_refuse(const struct hub_socket *h, const struct sio_event *e, enum err err, const char *reason)
+void event_call_refuse(uint64_t socket_id, const struct sio_event *e, enum err err, const char *reason)
 {
     char name[64];
     if (!str_copy(e->name, name, sizeof name))
         name[0] = '\0';
-    const struct addressee to = {sio_socket_id(h->sio), e->ack_id, name, e->wants_ack};
+    const struct addressee to = {socket_id, e->ack_id, name, e->wants_ack};
     send_error(&to, err, reason, (struct str){NULL, 0});
 }
 
@@ -126,12 +126,14 @@ static void prepare(struct flow *f, void *arg)
         .event = s->row->name,
     };
     flow_set_caller(f, call);
-    enum err err = fields_decode_json(s->row->handler->input, s->payload, flow_ctx(f), flow_arena(f), &details);
+    enum err err =
+        fields_decode_json(s->row->handler->input, s->payload, flow_ctx(f), flow_arena(f), &details);
     if (err)
         flow_set_error_details(f, err, details);
 }
 
-void event_call_start(const struct hub_socket *h, const struct sio_event *e, const struct event_row *row, struct str payload)
+void event_call_start(const struct hub_socket *h, const struct sio_event *e, const struct event_row *row,
+                      struct str payload)
 {
     struct start s = {.socket = h, .event = e, .row = row, .payload = payload};
     flow_start(&(struct flow_start){.spec = &row->handler->flow, .before = prepare, .before_arg = &s});

@@ -48,7 +48,8 @@ static enum err authenticate(struct hub_socket *h, const struct sio_event *e, co
     return text.p ? hub_socket_authenticate(h, text, reason) : ERR_UNAUTHORIZED;
 }
 
-/* NEEDS_SESSION: the payload names the session that this socket has joined. A bound socket is in no other one. */
+/* NEEDS_SESSION: the payload names the session that this socket has joined. A bound socket is in no other
+ * one. */
 static enum err check_session(const struct hub_socket *h, enum event_needs needs, struct str payload,
                               const char **reason)
 {
@@ -109,24 +110,25 @@ static enum err run_row(const struct hub_socket *h, const struct sio_event *e, c
     return OK;
 }
 
-static void accept(const struct hub_socket *h, const struct sio_event *e, bool is_authenticate)
+static void acknowledge(uint64_t socket_id, const struct sio_event *e, const struct uuid *authenticated)
 {
-    struct uuid_text user_id = uuid_text(&h->user_id);
+    struct sio_socket *s = e->wants_ack ? sio_socket_find(hub_sio(), socket_id) : NULL;
     char json[96];
-    if (!e->wants_ack)
+    if (!s)
         return;
-    if (!is_authenticate) {
-        sio_ack(h->sio, e->ack_id, STR("{\"status\":\"ok\"}"));
+    if (!authenticated) {
+        sio_ack(s, e->ack_id, STR("{\"status\":\"ok\"}"));
         return;
     }
-    int n = snprintf(json, sizeof json, "{\"status\":\"ok\",\"userId\":\"%s\"}", user_id.z);
-    sio_ack(h->sio, e->ack_id, (struct str){json, (size_t)n});
+    int n = snprintf(json, sizeof json, "{\"status\":\"ok\",\"userId\":\"%s\"}", UUIDZ(authenticated));
+    sio_ack(s, e->ack_id, (struct str){json, (size_t)n});
 }
 
 void event_dispatch(struct hub_socket *h, const struct sio_event *e)
 {
     const struct event_row *row = row_of(e->name);
     bool is_authenticate = str_eqz(e->name, "authenticate"), started = false;
+    uint64_t socket_id = sio_socket_id(h->sio); /* a relay may end the socket */
     const char *reason = NULL;
     enum err err;
     metric_inc(M_WS_MESSAGES, row ? row->name : is_authenticate ? "authenticate" : "unknown");
@@ -139,7 +141,7 @@ void event_dispatch(struct hub_socket *h, const struct sio_event *e)
         err = run_row(h, e, row, &reason, &started);
     }
     if (err)
-        event_call_refuse(h, e, err, reason);
+        event_call_refuse(socket_id, e, err, reason);
     else if (!started)
-        accept(h, e, is_authenticate);
+        acknowledge(socket_id, e, is_authenticate ? &h->user_id : NULL);
 }

@@ -7,7 +7,7 @@
 
 /* Borrows the table. */
 void event_dispatch_init(const struct event_row *rows);
-/* Enforces the columns, answers or starts the row's flow. The socket is still there when it returns. */
+/* Enforces the columns, answers or starts the row's flow. The socket may be gone when it returns. */
 void event_dispatch(struct hub_socket *h, const struct sio_event *e);
 
 #endif

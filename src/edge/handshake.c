@@ -8,12 +8,22 @@
 #include "ws.h"
 
 /* Errors as the reference server words them (engine.io, lib/server.ts). */
-enum eio_error { EIO_UNKNOWN_TRANSPORT, EIO_UNKNOWN_SID, EIO_BAD_METHOD, EIO_BAD_REQUEST, EIO_FORBIDDEN, EIO_BAD_VERSION };
+enum eio_error {
+    EIO_UNKNOWN_TRANSPORT,
+    EIO_UNKNOWN_SID,
+    EIO_BAD_METHOD,
+    EIO_BAD_REQUEST,
+    EIO_FORBIDDEN,
+    EIO_BAD_VERSION
+};
 
 static const char *const messages[] = {
-    [EIO_UNKNOWN_TRANSPORT] = "Transport unknown", [EIO_UNKNOWN_SID] = "Session ID unknown",
-    [EIO_BAD_METHOD] = "Bad handshake method",     [EIO_BAD_REQUEST] = "Bad request",
-    [EIO_FORBIDDEN] = "Forbidden",                 [EIO_BAD_VERSION] = "Unsupported protocol version",
+    [EIO_UNKNOWN_TRANSPORT] = "Transport unknown",
+    [EIO_UNKNOWN_SID] = "Session ID unknown",
+    [EIO_BAD_METHOD] = "Bad handshake method",
+    [EIO_BAD_REQUEST] = "Bad request",
+    [EIO_FORBIDDEN] = "Forbidden",
+    [EIO_BAD_VERSION] = "Unsupported protocol version",
 };
 
 /* --- which requests --- */
@@ -106,7 +116,8 @@ static bool query_is_good(struct conn *c, const struct http_request *r)
 }
 
 /* RFC 6455 section 4.2.1, with what the service adds: origins, limits, draining. */
-static bool upgrade_is_good(struct conn *c, const struct http_request *r, struct eio_server *server, char accept[29])
+static bool upgrade_is_good(struct conn *c, const struct http_request *r, struct eio_server *server,
+                            char accept[29])
 {
     if (!str_eq_nocase(http_header(r, "Upgrade"), STR("websocket")))
         refuse_plainly(c, 400, "", "Upgrade must be websocket\n");
@@ -132,7 +143,8 @@ void handshake_request(struct conn *c, const struct http_request *r, struct eio_
     if (!query_is_good(c, r) || !upgrade_is_good(c, r, server, accept))
         return;
     const struct str answer[] = {
-        STR("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: "),
+        STR("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: "
+            "Upgrade\r\nSec-WebSocket-Accept: "),
         {accept, 28},
         STR("\r\n\r\n"),
     };

@@ -1,4 +1,5 @@
-/* Engine.IO handshakes over HTTP: which requests are for Socket.IO, and the WebSocket upgrade (RFC 6455 section 4.2). */
+/* Engine.IO handshakes over HTTP: which requests are for Socket.IO, and the WebSocket upgrade (RFC 6455
+ * section 4.2). */
 #ifndef EDGE_HANDSHAKE_H
 #define EDGE_HANDSHAKE_H
 

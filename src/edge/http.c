@@ -166,8 +166,8 @@ static void write_response(struct conn *c, const struct http_response *r, bool c
         r->extra_headers,
     };
     const struct str body[] = {
-        STR("Content-Type: "), str_of(r->content_type),    STR("\r\nContent-Length: "),
-        decimal(r->body.n, length), STR("\r\n\r\n"), {r->body.p, r->omit_body ? 0 : r->body.n},
+        STR("Content-Type: "),      str_of(r->content_type), STR("\r\nContent-Length: "),
+        decimal(r->body.n, length), STR("\r\n\r\n"),         {r->body.p, r->omit_body ? 0 : r->body.n},
     };
     static const struct str no_body = STR("\r\n");
     /* Without a limit: the next request is not read while much is unread (http_respond). */

@@ -1,4 +1,5 @@
-/* HTTP/1.1 on a connection (RFC 9112): one request at a time is read, handed up, answered; pipelined ones wait. */
+/* HTTP/1.1 on a connection (RFC 9112): one request at a time is read, handed up, answered; pipelined ones
+ * wait. */
 #ifndef EDGE_HTTP_H
 #define EDGE_HTTP_H
 

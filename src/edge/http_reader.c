@@ -1,5 +1,5 @@
-/* Requests by llhttp, whose callbacks only collect. Invariant: after HTTP_COMPLETE the reader is not fed before
- * it is initialised again, so that the text and the slices of the request stay as they are. */
+/* Requests by llhttp, whose callbacks only collect. Invariant: after HTTP_COMPLETE the reader is not fed
+ * before it is initialised again, so that the text and the slices of the request stay as they are. */
 #include "http_reader.h"
 
 #include <stdlib.h>
@@ -92,7 +92,8 @@ static bool lines_are_clean(struct http_reader *r, const char *end)
     return true;
 }
 
-/* RFC 9110 section 5.6.2. llhttp as Debian builds it lets spaces pass: "Host : a" would be no Host for others. */
+/* RFC 9110 section 5.6.2. llhttp as Debian builds it lets spaces pass: "Host : a" would be no Host for
+ * others. */
 static bool is_token(struct str s)
 {
     static const char others[] = "!#$%&'*+-.^_`|~";
@@ -225,7 +226,8 @@ static struct str slice(const struct http_draft *d, struct span s)
 
 const struct http_request *http_reader_request(struct http_reader *r)
 {
-    static const struct http_request nothing = {.method = HTTP_METHOD_OTHER, .path = STR(""), .body = STR("")};
+    static const struct http_request nothing = {
+        .method = HTTP_METHOD_OTHER, .path = STR(""), .body = STR("")};
     struct http_draft *d = r->draft;
     if (!d)
         return &nothing;
@@ -255,7 +257,8 @@ struct str http_header(const struct http_request *r, const char *name)
     struct str wanted = str_of(name);
     for (const struct http_field *f = r->fields; f < r->fields + r->field_count; f++)
         if (str_eq_nocase(field_name(r, f), wanted))
-            return f->value_bytes ? str_trim((struct str){r->text + f->value_at, f->value_bytes}, " \t") : STR("");
+            return f->value_bytes ? str_trim((struct str){r->text + f->value_at, f->value_bytes}, " \t")
+                                  : STR("");
     return (struct str){NULL, 0};
 }
 
@@ -279,7 +282,8 @@ static bool repeats_single_field(const struct http_request *r)
     return false;
 }
 
-/* What llhttp lets pass: versions, the number of Host fields (RFC 9112 section 3.2), targets of other forms. */
+/* What llhttp lets pass: versions, the number of Host fields (RFC 9112 section 3.2), targets of other forms.
+ */
 static const char *problem_of(struct http_reader *reader)
 {
     const struct http_request *r = http_reader_request(reader);

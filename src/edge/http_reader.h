@@ -1,4 +1,5 @@
-/* From bytes to one HTTP/1.1 request (RFC 9112), by llhttp and with what it lets pass checked. No I/O, no time.
+/* From bytes to one HTTP/1.1 request (RFC 9112), by llhttp and with what it lets pass checked. No I/O, no
+ * time.
  *
  *     idle --first byte of a request--> headers --> body --> complete
  *                                          \---------\-----> bad
@@ -24,7 +25,7 @@ struct http_reader {
     const char *unchecked;    /* within what is being read: see lines_are_clean */
     char line_byte;           /* the last one checked; 0 at the start and after a body */
     bool is_after_body;
-    enum err problem;         /* BAD: the answer, and why */
+    enum err problem; /* BAD: the answer, and why */
     const char *reason;
 };
 
@@ -32,8 +33,8 @@ struct http_reader {
 void http_reader_init(struct http_reader *r);
 void http_reader_done(struct http_reader *r);
 
-/* Reads on until the bytes or the request end, and returns how many it took. Not to be called when complete or
- * bad. */
+/* Reads on until the bytes or the request end, and returns how many it took. Not to be called when complete
+ * or bad. */
 size_t http_reader_read(struct http_reader *r, const char *p, size_t n);
 
 /* What is known of the request so far; filled anew by each call. */

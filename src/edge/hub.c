@@ -1,4 +1,5 @@
-/* The hub: sockets, their users, and the dispatch of events. Invariant: a socket is in its user's list exactly while it is authenticated. */
+/* The hub: sockets, their users, and the dispatch of events. Invariant: a socket is in its user's list
+ * exactly while it is authenticated. */
 #include "conversation/edge/hub.h"
 
 #include <assert.h>
@@ -133,8 +134,10 @@ enum err hub_socket_authenticate(struct hub_socket *h, struct str token, const c
 
 /* --- connect and disconnect --- */
 
-/* *binding: to which session it binds, if any, by its name or by the path of the connection; they must agree. */
-static bool namespace_is_known(struct str name, const struct socket_context *of_path, struct socket_context *binding)
+/* *binding: to which session it binds, if any, by its name or by the path of the connection; they must agree.
+ */
+static bool namespace_is_known(struct str name, const struct socket_context *of_path,
+                               struct socket_context *binding)
 {
     *binding = (struct socket_context){0};
     if (!str_eqz(name, "/") && !handshake_parse_ws_path(name, binding))
@@ -243,7 +246,7 @@ void sockets_emit_user(const struct uuid *user_id, const char *event, struct str
     struct hub_user *user = user_of(user_id);
     if (!user)
         return;
-    LIST_EACH(n, &user->sockets)
+    LIST_EACH (n, &user->sockets)
         sio_emit(container_of(n, struct hub_socket, of_user)->sio, event, &json, 1);
 }
 
@@ -299,7 +302,7 @@ static void tell_draining(struct map_node *n, void *arg)
 {
     struct hub_user *user = container_of(n, struct hub_user, node);
     const struct str *json = arg;
-    LIST_EACH(s, &user->sockets)
+    LIST_EACH (s, &user->sockets)
         sio_emit(container_of(s, struct hub_socket, of_user)->sio, "server_draining", json, 1);
 }
 

@@ -25,11 +25,12 @@ struct hub_socket {
     bool is_authenticated, has_session, is_bound;
 };
 
-/* The user of `token`, or a later expiry when it is of the same user again; ERR_FORBIDDEN when of another one.
- * Tells the client `authenticated`. */
+/* The user of `token`, or a later expiry when it is of the same user again; ERR_FORBIDDEN when of another
+ * one. Tells the client `authenticated`. */
 enum err hub_socket_authenticate(struct hub_socket *h, struct str token, const char **reason) MUST_CHECK;
 
-/* The string member `name` of a JSON object, unescaped into `out`; {NULL,0} when there is none or it does not fit. */
+/* The string member `name` of a JSON object, unescaped into `out`; {NULL,0} when there is none or it does not
+ * fit. */
 struct str hub_string_member(struct str object, const char *name, char *out, size_t cap);
 
 #endif

@@ -18,9 +18,9 @@
 #include "conversation/config.h"
 #include "http.h"
 
-#define LISTENERS_MAX 3
-#define ACCEPTS_A_TURN 64   /* others must get their turn too */
-#define NO_FD_PAUSE_MS 100  /* while descriptors are out, before accept is tried again */
+#define LISTENERS_MAX  3
+#define ACCEPTS_A_TURN 64    /* others must get their turn too */
+#define NO_FD_PAUSE_MS 100   /* while descriptors are out, before accept is tried again */
 #define TELL_EVERY_MS  10000 /* at most one log line of a kind in this time, whatever clients do */
 #define OPS_RESERVE    64    /* connections that a full server still takes from probes and scrapers */
 
@@ -150,7 +150,8 @@ static int bound_port(int fd)
     socklen_t n = sizeof a;
     if (getsockname(fd, (struct sockaddr *)&a, &n) < 0)
         return 0;
-    return ntohs(a.ss_family == AF_INET ? ((struct sockaddr_in *)&a)->sin_port : ((struct sockaddr_in6 *)&a)->sin6_port);
+    return ntohs(a.ss_family == AF_INET ? ((struct sockaddr_in *)&a)->sin_port
+                                        : ((struct sockaddr_in6 *)&a)->sin6_port);
 }
 
 bool listener_open(const struct listener_setup *setup, const char **problem)

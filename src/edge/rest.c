@@ -140,7 +140,8 @@ static enum err check(struct arrival *a, const char **field, const char **reason
         return err;
     *field = "Content-Type";
     *reason = "must be application/json";
-    if (a->request->has_body && may_have_body(a->match.route) && !is_json(http_header(a->request, "Content-Type")))
+    if (a->request->has_body && may_have_body(a->match.route) &&
+        !is_json(http_header(a->request, "Content-Type")))
         return ERR_UNSUPPORTED_MEDIA;
     return OK;
 }
@@ -151,8 +152,8 @@ static enum err decode(struct flow *f, const struct arrival *a, struct str *deta
 {
     const struct field *fields = a->match.route->handler->input;
     struct field_param query[QUERY_PARAMS_MAX];
-    enum err err = fields_decode_params(fields, FIELD_FROM_PATH, a->match.params, (size_t)a->match.param_count,
-                                        flow_ctx(f), flow_arena(f), details);
+    enum err err = fields_decode_params(fields, FIELD_FROM_PATH, a->match.params,
+                                        (size_t)a->match.param_count, flow_ctx(f), flow_arena(f), details);
     if (err)
         return err;
     if (may_have_body(a->match.route))
@@ -162,7 +163,8 @@ static enum err decode(struct flow *f, const struct arrival *a, struct str *deta
         *details = rest_details("query", "malformed query string");
         return ERR_INVALID_REQUEST;
     }
-    return fields_decode_params(fields, FIELD_FROM_INPUT, query, (size_t)n, flow_ctx(f), flow_arena(f), details);
+    return fields_decode_params(fields, FIELD_FROM_INPUT, query, (size_t)n, flow_ctx(f), flow_arena(f),
+                                details);
 }
 
 static struct str kept(struct flow *f, struct str s)

@@ -1,5 +1,5 @@
-/* Answers of REST calls: conversation/edge/reply.h, and errors without a flow. Invariant: a flow answers exactly
- * once, or its client has left. */
+/* Answers of REST calls: conversation/edge/reply.h, and errors without a flow. Invariant: a flow answers
+ * exactly once, or its client has left. */
 #include "rest_call.h"
 
 #include <assert.h>
@@ -25,7 +25,8 @@ void rest_add_common_headers(struct buf *out, const char *correlation_id, struct
 
 void rest_count(enum http_method method, const char *route, int status)
 {
-    const char text[] = {(char)('0' + status / 100), (char)('0' + status / 10 % 10), (char)('0' + status % 10), '\0'};
+    const char text[] = {(char)('0' + status / 100), (char)('0' + status / 10 % 10),
+                         (char)('0' + status % 10), '\0'};
     metric_add(M_HTTP_REQUESTS, 1, router_method_name(method), route, text);
 }
 

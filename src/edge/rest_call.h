@@ -30,7 +30,7 @@ struct rest_refusal {
     const struct http_request *request;
     const char *route; /* for the metric */
     const char *correlation_id;
-    struct str headers;         /* of this answer alone, may be empty */
+    struct str headers; /* of this answer alone, may be empty */
     enum err err;
     const char *field, *reason; /* into `details`; may be NULL */
 };

@@ -1,4 +1,5 @@
-/* Routing: a scan over the compiled rows, segment by segment. Sixteen rows fit two cache lines of lengths; a trie would not be faster. */
+/* Routing: a scan over the compiled rows, segment by segment. Sixteen rows fit two cache lines of lengths; a
+ * trie would not be faster. */
 #include "conversation/edge/router.h"
 
 #include <assert.h>
@@ -12,7 +13,7 @@ static size_t route_count;
 static char param_names[ROUTES_MAX][ROUTE_PARAMS_MAX][PARAM_NAME_MAX]; /* of each row, by position */
 
 static const char *const method_names[HTTP_METHOD_COUNT] = {
-    [GET] = "GET", [POST] = "POST", [PUT] = "PUT", [PATCH] = "PATCH",
+    [GET] = "GET",       [POST] = "POST", [PUT] = "PUT",         [PATCH] = "PATCH",
     [DELETE] = "DELETE", [HEAD] = "HEAD", [OPTIONS] = "OPTIONS",
 };
 
@@ -29,7 +30,8 @@ static void take_param_names(const struct route *route, char names[ROUTE_PARAMS_
         struct str segment = str_cut(&rest, '/');
         if (segment.n == 0 || segment.p[0] != ':')
             continue;
-        bool fits = n < ROUTE_PARAMS_MAX && str_copy((struct str){segment.p + 1, segment.n - 1}, names[n], PARAM_NAME_MAX);
+        bool fits = n < ROUTE_PARAMS_MAX &&
+                    str_copy((struct str){segment.p + 1, segment.n - 1}, names[n], PARAM_NAME_MAX);
         assert(fits);
         n++;
     }
@@ -59,7 +61,8 @@ static bool path_matches(size_t row, struct str path, struct route_match *m)
         if (w.n && w.p[0] == ':') {
             if (!h.n)
                 return false;
-            m->params[m->param_count] = (struct field_param){.name = param_names[row][m->param_count], .value = h};
+            m->params[m->param_count] =
+                (struct field_param){.name = param_names[row][m->param_count], .value = h};
             m->param_count++;
         } else if (!str_eq(w, h)) {
             return false;

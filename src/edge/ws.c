@@ -39,8 +39,8 @@ static bool send_control(struct ws *ws, enum ws_opcode opcode, struct str payloa
 
 /* --- Engine.IO above --- */
 
-static bool send_packet(struct eio_transport *t, enum eio_packet_type type, bool is_binary, const struct str *parts,
-                        int part_count)
+static bool send_packet(struct eio_transport *t, enum eio_packet_type type, bool is_binary,
+                        const struct str *parts, int part_count)
 {
     struct ws *ws = container_of(t, struct ws, eio);
     struct str all[PARTS_MAX + 2];
@@ -84,7 +84,8 @@ static void close_transport(struct eio_transport *t, enum eio_reason reason)
         close_with(ws, codes[reason]);
 }
 
-static const struct eio_transport_ops ops = {.name = "websocket", .send = send_packet, .close = close_transport};
+static const struct eio_transport_ops ops = {
+    .name = "websocket", .send = send_packet, .close = close_transport};
 
 /* --- the connection below --- */
 
@@ -119,11 +120,13 @@ static size_t received(struct conn *c, char *p, size_t n)
     struct ws *ws = c->data;
     const struct ws_limits limits = {.max_message_bytes = (size_t)config.ws_max_payload_bytes};
     size_t taken = 0;
-    while (taken < n && c->state == CONN_OPEN) { /* a message may have closed the connection: then ws is gone */
+    while (taken < n &&
+           c->state == CONN_OPEN) { /* a message may have closed the connection: then ws is gone */
         struct ws_message message;
         enum ws_close_code code;
         size_t used, need;
-        enum ws_result result = ws_read(&ws->reader, &limits, p + taken, n - taken, &used, &need, &message, &code);
+        enum ws_result result =
+            ws_read(&ws->reader, &limits, p + taken, n - taken, &used, &need, &message, &code);
         taken += used;
         if (result == WS_NEED_MORE)
             break;

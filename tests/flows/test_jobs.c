@@ -103,43 +103,44 @@ static void the_sweep_survives_its_upstream(void **state)
 
 /* --- recover --- */
 
-static void a_new_process_takes_back_the_joins_of_the_last_one(void **state)
+static void a_session_that_nobody_came_back_to_is_dropped(void **state)
 {
     (void)state;
-    struct session *s = given_session();
-    s->first_joined_at_ms = s->participants[0].joined_at_ms = T0;
-    pass_ms(1000);
+    struct session *s = given_active_session();
+    s->started_at_ms = T0 - 90000;
     job_sessions_recover();
-    pass_ms(0);
-    assert_int_equal(s->participants[0].joined_at_ms, 0);
-    assert_int_equal(s->first_joined_at_ms, T0); /* the window goes on */
+    pass_ms(19000);
+    assert_int_equal(s->status, SESSION_ACTIVE); /* the grace */
+    pass_ms(2000);
+    assert_row(SESSION_COMPLETED, END_DROPPED);
+    assert_int_equal(s->ended_at_ms, T0); /* when this process began, not when it looked */
+    assert_int_equal(flow_active_count(), 0);
+}
+
+static void a_session_that_someone_came_back_to_goes_on(void **state)
+{
+    (void)state;
+    given_active_session();
+    socket_opens(ANAS, ANA);
+    joins(ANA, ANAS);
     socket_opens(BENS, BEN);
     joins(BEN, BENS);
-    assert_int_equal(s->status, SESSION_WAITING); /* Ana is not there */
-}
-
-static void an_active_session_is_not_touched_by_recovery(void **state)
-{
-    (void)state;
-    struct session before = *given_active_session();
     job_sessions_recover();
-    pass_ms(0);
-    assert_memory_equal(&before, session_row(), sizeof before);
+    pass_ms(30000);
+    assert_row(SESSION_ACTIVE, END_NONE);
 }
 
-static void recovery_waits_for_the_database_and_spares_new_joins(void **state)
+static void recovery_waits_for_the_database(void **state)
 {
     (void)state;
-    struct session *s = given_session();
-    s->participants[0].joined_at_ms = T0 - 1000;
+    given_active_session();
     fake_db_goes_away();
     job_sessions_recover();
-    pass_ms(10000);
-    s->participants[1].joined_at_ms = world_now_ms(); /* of this process */
+    pass_ms(40000);
+    assert_row(SESSION_ACTIVE, END_NONE);
     fake_db_comes_back();
-    pass_ms(1000);
-    assert_int_equal(s->participants[0].joined_at_ms, 0);
-    assert_int_not_equal(s->participants[1].joined_at_ms, 0);
+    pass_ms(3000);
+    assert_true(session_is_over(session_row()));
     assert_int_equal(flow_active_count(), 0);
 }
 
@@ -369,9 +370,9 @@ int main(void)
         WORLD_TEST(the_sweep_closes_what_is_live_here),
         WORLD_TEST(the_sweep_deletes_what_nobody_joined),
         WORLD_TEST(the_sweep_survives_its_upstream),
-        WORLD_TEST(a_new_process_takes_back_the_joins_of_the_last_one),
-        WORLD_TEST(an_active_session_is_not_touched_by_recovery),
-        WORLD_TEST(recovery_waits_for_the_database_and_spares_new_joins),
+        WORLD_TEST(a_session_that_nobody_came_back_to_is_dropped),
+        WORLD_TEST(a_session_that_someone_came_back_to_goes_on),
+        WORLD_TEST(recovery_waits_for_the_database),
         WORLD_TEST(unjoin_takes_the_join_back),
         WORLD_TEST(clear_takes_the_keys_away),
         WORLD_TEST(put_makes_the_keys),

@@ -14,13 +14,6 @@
 #define ENDED(reason, seconds) \
     "{'sessionId':'" SESSION "','reason':'" reason "','durationSeconds':" seconds "}"
 
-static void assert_row(enum session_status status, enum session_end_reason reason)
-{
-    assert_string_equal(session_status_names[session_row()->status], session_status_names[status]);
-    assert_string_equal(session_end_reason_names[session_row()->end_reason],
-                        session_end_reason_names[reason]);
-}
-
 static void assert_gone(void)
 {
     assert_null(live_one());

@@ -60,7 +60,6 @@ describe('ways in', { concurrency: true }, () => {
     }
   });
 
-
   for (const namespace of ['/nowhere', `${WS}/not-a-uuid`, '/ws']) {
     it(`namespace ${namespace} is refused`, async () => {
       const error = await world.learner().socket({ namespace }).refused();

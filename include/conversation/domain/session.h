@@ -138,7 +138,7 @@ struct session_action {
     enum session_action_kind kind;
     enum session_event event;
     int who;
-    int64_t at_ms; /* ACTION_END by a drop: when the socket went; else 0 */
+    int64_t at_ms; /* ACTION_END by a drop or the limit: when that was; else 0 */
     const struct topic_prompt *prompt;
 };
 

@@ -1,5 +1,6 @@
-/* The hub: authenticated Socket.IO sockets, and the dispatch of their events by table (docs/signaling.md). It implements
- * ports/sockets.h. Which event does what is src/events.c; what a session is, the hub does not know. */
+/* The hub: authenticated Socket.IO sockets, and the dispatch of their events by table (docs/signaling.md). It
+ * implements ports/sockets.h. Which event does what is src/events.c; what a session is, the hub does not
+ * know. */
 #ifndef CONVERSATION_EDGE_HUB_H
 #define CONVERSATION_EDGE_HUB_H
 
@@ -21,8 +22,8 @@ enum event_needs {
 struct event_row {
     const char *name;
     enum event_needs needs;
-    const struct handler *handler;                /* a flow; or: */
-    enum err (*relay)(struct relay_call *call);   /* decided at once, without I/O or allocation */
+    const struct handler *handler;              /* a flow; or: */
+    enum err (*relay)(struct relay_call *call); /* decided at once, without I/O or allocation */
 };
 
 struct hub_setup {
@@ -36,10 +37,10 @@ struct identity;
 typedef enum err token_gate(struct str token, struct identity *out, const char **reason);
 
 void hub_init(const struct hub_setup *setup, token_gate *gate);
-struct sio_server *hub_sio(void);      /* NULL before hub_init */
-void hub_drain(void);                /* tells every socket `server_draining` */
-void hub_close_all(void);            /* closes every session: their sockets are gone when it returns */
-void hub_done(void);                 /* after hub_close_all, with no event flow left */
+struct sio_server *hub_sio(void); /* NULL before hub_init */
+void hub_drain(void);             /* tells every socket `server_draining` */
+void hub_close_all(void);         /* closes every session: their sockets are gone when it returns */
+void hub_done(void);              /* after hub_close_all, with no event flow left */
 size_t hub_socket_count(void);
 
 #endif

@@ -1,4 +1,5 @@
-/* The REST route table and the columns the dispatcher enforces (docs/ARCHITECTURE.md, "Adding an endpoint"). */
+/* The REST route table and the columns the dispatcher enforces (docs/ARCHITECTURE.md, "Adding an endpoint").
+ */
 #ifndef CONVERSATION_EDGE_ROUTER_H
 #define CONVERSATION_EDGE_ROUTER_H
 
@@ -12,7 +13,7 @@ enum http_method { GET, POST, PUT, PATCH, DELETE, HEAD, OPTIONS, HTTP_METHOD_COU
 
 enum route_auth {
     AUTH_NONE,
-    AUTH_USER  /* a valid bearer token; caller_identity() is its user */
+    AUTH_USER /* a valid bearer token; caller_identity() is its user */
 };
 
 enum route_flags {
@@ -22,27 +23,29 @@ enum route_flags {
 
 struct route {
     enum http_method method;
-    const char *path; /* below /api/conversations, ":name" segments are parameters; ops routes: the whole path */
+    const char
+        *path; /* below /api/conversations, ":name" segments are parameters; ops routes: the whole path */
     const struct handler *handler;
     enum route_auth auth;
     const struct rate_limit *limit; /* per user; NULL: none */
     unsigned flags;
 };
 
-#define API_PREFIX      "/api/conversations"
+#define API_PREFIX       "/api/conversations"
 #define ROUTE_PARAMS_MAX 4
 
 /* Borrows the table; asserts on a row that contradicts another. */
 void router_init(const struct route *routes, size_t count);
 
 struct route_match {
-    const struct route *route;                       /* NULL: none */
-    struct field_param params[ROUTE_PARAMS_MAX];     /* values borrowed from the path */
+    const struct route *route;                   /* NULL: none */
+    struct field_param params[ROUTE_PARAMS_MAX]; /* values borrowed from the path */
     int param_count;
-    unsigned allowed_methods;                        /* bits by enum http_method, of the path; 0: unknown path */
+    unsigned allowed_methods; /* bits by enum http_method, of the path; 0: unknown path */
 };
 /* HEAD finds the row of GET. The two flags say which rows the port serves that the request came in on. */
-void router_match(enum http_method method, struct str path, bool on_ops_port, bool on_api_port, struct route_match *out);
+void router_match(enum http_method method, struct str path, bool on_ops_port, bool on_api_port,
+                  struct route_match *out);
 
 /* "DELETE, GET, HEAD, OPTIONS" of a path's methods, for Allow. */
 void router_allow(unsigned allowed_methods, struct buf *out);

@@ -129,8 +129,9 @@ struct db_session_prompts {
 void db_session_prompts(struct flow *f, const struct session *s, struct db_session_prompts *out);
 
 /* A participant's socket is there: joined_at set (while waiting also when it was), first_joined_at if null;
- * when both are joined and the session was waiting: active, started_at, conversation.started.
- * ERR_SESSION_NOT_FOUND (also: not a participant), ERR_SESSION_ENDED. */
+ * when both are joined and the session was waiting: active, started_at, conversation.started. A join of a
+ * waiting session from before db_start does not count. ERR_SESSION_NOT_FOUND (also: not a participant),
+ * ERR_SESSION_ENDED. */
 struct db_join {
     struct session session; /* as it is afterwards */
     bool activated;         /* by this call */
@@ -140,9 +141,6 @@ void db_session_join(struct flow *f, const struct uuid *id, const struct uuid *u
  * effect otherwise, nor on a participant who has joined again since, on another socket. */
 void db_session_unjoin(struct flow *f, const struct uuid *id, const struct uuid *user_id,
                        int64_t joined_at_ms);
-/* The same for everyone who joined a waiting session until then: a process that is gone held their sockets.
- */
-void db_sessions_unjoin(struct flow *f, int64_t until_ms);
 
 /* Ends a session as domain/session.h's table says, with its event in the outbox; idempotent: on a session
  * that is over nothing changes and `changed` is false. `by` is the participant, nil for the daemon itself.
@@ -207,5 +205,12 @@ struct db_swept {
     int deleted;
 };
 void db_sessions_sweep(struct flow *f, const struct db_sweep_query *q, struct db_swept *out);
+
+/* Active sessions that started before db_start: whoever ran them is gone. */
+struct db_sessions {
+    const struct session *items;
+    size_t count;
+};
+void db_sessions_left(struct flow *f, struct db_sessions *out);
 
 #endif

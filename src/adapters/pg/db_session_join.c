@@ -5,10 +5,12 @@
 
 /* --- join --- */
 
-/* $1 session, $2 participant, $3 now, $4 correlation id.
+/* $1 session, $2 participant, $3 now, $4 correlation id, $5 when this process began.
  *
  * seats_after: the participants with the caller joined. It is made of the locked rows, so of two who join at
- * the same moment the second one sees the first, and exactly one of them makes the session active. */
+ * the same moment the second one sees the first, and exactly one of them makes the session active. In a
+ * waiting session a join from before this process does not count: its socket was another process's, and is
+ * gone. */
 /* clang-format off */
 static const struct pg_statement SESSION_JOIN = {
     .name = "session_join",
@@ -20,6 +22,7 @@ static const struct pg_statement SESSION_JOIN = {
         "           p.left_at,"
         "           CASE WHEN p.user_id = $2 AND l.status = 'waiting' THEN " PG_AT("$3")
         "                WHEN p.user_id = $2 AND l.status = 'active' THEN coalesce(p.joined_at, " PG_AT("$3") ")"
+        "                WHEN l.status = 'waiting' AND p.joined_at < " PG_AT("$5") " THEN NULL"
         "                ELSE p.joined_at END AS joined_at"
         "      FROM seats p JOIN locked l ON l.id = p.session_id"
         "), joined AS ("
@@ -75,14 +78,15 @@ void db_session_join(struct flow *f, const struct uuid *id, const struct uuid *u
     pg_arg_uuid(&args, user_id);
     pg_arg_time(&args, clock_now_ms());
     pg_arg_text(&args, flow_correlation_id(f));
+    pg_arg_time(&args, pg_started_ms());
     pg_run(f, &SESSION_JOIN, &args, read_joined, out);
 }
 
 /* --- unjoin --- */
 
 /* $1 session, $2 participant, $3 when it joined. A session that became active while the lock was awaited
- * is looked at again and stays as it is; so does the seat of one who has joined again, whose join may have come
- * first over another connection. */
+ * is looked at again and stays as it is; so does the seat of one who has joined again, whose join may have
+ * come first over another connection. */
 /* clang-format off */
 static const struct pg_statement SESSION_UNJOIN = {
     .name = "session_unjoin",
@@ -94,30 +98,12 @@ static const struct pg_statement SESSION_UNJOIN = {
            "  FROM locked l WHERE p.session_id = l.id AND p.user_id = $2 AND p.joined_at <= " PG_AT("$3")};
 /* clang-format on */
 
-void db_session_unjoin(struct flow *f, const struct uuid *id, const struct uuid *user_id, int64_t joined_at_ms)
+void db_session_unjoin(struct flow *f, const struct uuid *id, const struct uuid *user_id,
+                       int64_t joined_at_ms)
 {
     struct pg_args args = {0};
     pg_arg_uuid(&args, id);
     pg_arg_uuid(&args, user_id);
     pg_arg_time(&args, joined_at_ms);
     pg_run(f, &SESSION_UNJOIN, &args, NULL, NULL);
-}
-
-/* $1 until when they joined. */
-/* clang-format off */
-static const struct pg_statement SESSIONS_UNJOIN = {
-    .name = "sessions_unjoin",
-    .is_write = true,
-    .sql = "WITH locked AS MATERIALIZED ("
-           "    SELECT id FROM sessions WHERE status = 'waiting' ORDER BY id FOR UPDATE"
-           ") "
-           "UPDATE session_participants p SET joined_at = NULL"
-           "  FROM locked l WHERE p.session_id = l.id AND p.joined_at <= " PG_AT("$1")};
-/* clang-format on */
-
-void db_sessions_unjoin(struct flow *f, int64_t until_ms)
-{
-    struct pg_args args = {0};
-    pg_arg_time(&args, until_ms);
-    pg_run(f, &SESSIONS_UNJOIN, &args, NULL, NULL);
 }

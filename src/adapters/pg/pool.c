@@ -6,6 +6,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#include "conversation/base/clock.h"
 #include "conversation/base/log.h"
 #include "conversation/base/metrics.h"
 #include "conversation/config.h"
@@ -26,6 +27,7 @@ static struct pg_pool writers = {.name = "writer", .batch_max = SHARED_MAX};
 static enum { HEALTH_UNKNOWN, HEALTH_UP, HEALTH_DOWN } health;
 static bool is_started;
 static struct timer probe_timer;
+static int64_t started_ms;
 
 /* --- a statement's end --- */
 
@@ -276,6 +278,7 @@ void db_start(void)
 {
     assert(!is_started);
     is_started = true;
+    started_ms = clock_now_ms();
     health = HEALTH_UNKNOWN;
     metric_set(M_DEPENDENCY_UP, 0, "postgresql");
     fill(&readers, config.db_pool_size);
@@ -284,6 +287,11 @@ void db_start(void)
     pg_schema_start();
     each_conn(pg_conn_open);
     timer_start(&probe_timer, PROBE_MS, on_probe);
+}
+
+int64_t pg_started_ms(void)
+{
+    return started_ms;
 }
 
 void db_stop(void)

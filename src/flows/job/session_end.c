@@ -5,9 +5,10 @@
 #include "flows/live.h"
 #include "flows/session_ended.h"
 
-#define RETRY_MS       1000
-#define RETRY_FAULT_MS 30000 /* after an error of ours: it does not pass by itself, and each try is logged \
-                              */
+#define RETRY_MS 1000
+#define RETRY_FAULT_MS                                                                  \
+    30000 /* after an error of ours: it does not pass by itself, and each try is logged \
+           */
 
 struct session_end {
     struct db_session_ending ending;

@@ -1,33 +1,47 @@
-/* sessions.recover: once, after the start. Whoever joined a waiting session before this process began was on
- * a socket of a process that is gone, and does not count as joined; the sessions themselves go on when their
- * learners come back. */
+/* sessions.recover: once, a grace after the start. Active sessions of a process that is gone go on when a
+ * learner comes back; those that nobody came back to end as dropped, as they would have with that process
+ * alive. */
 #include "flows/job.h"
+#include "flows/live.h"
 
 #include "conversation/base/clock.h"
-#include "conversation/ports/db.h"
+#include "conversation/config.h"
 
-#define RETRY_MS 250 /* the database may not be there yet */
+#define RETRY_MS 1000
 
 struct recover {
     int64_t started_at_ms;
+    struct db_sessions left;
     enum err err;
 };
+
+static void end_those_without_anybody(const struct recover *c)
+{
+    for (size_t i = 0; i < c->left.count; i++) {
+        const struct session *s = &c->left.items[i];
+        if (!live_get(&s->id))
+            job_session_end(&(struct db_session_ending){
+                .id = s->id, .event = SESSION_EVENT_DROP, .at_ms = c->started_at_ms});
+    }
+}
 
 static void run(struct flow *f)
 {
     struct recover *c = flow_ctx(f);
     FLOW_BEGIN(f);
+    AWAIT(f, flow_sleep(f, config.session_reconnect_grace_seconds * 1000LL));
     for (;;) {
-        AWAIT_TRY(f, &c->err, db_sessions_unjoin(f, c->started_at_ms));
+        AWAIT_TRY(f, &c->err, db_sessions_left(f, &c->left));
         if (!err_is_passing(c->err))
             break;
         AWAIT(f, flow_sleep(f, RETRY_MS));
     }
     if (c->err)
         FLOW_FAIL(f, c->err);
+    end_those_without_anybody(c);
     FLOW_END(f);
 fail:
-    return; /* the engine logs it */
+    return; /* the engine logs it; the sweep ends them at their limit */
 }
 
 static const struct flow_spec sessions_recover = {

@@ -113,7 +113,8 @@ void db_session_join(struct flow *f, const struct uuid *id, const struct uuid *u
 /* It does not concern one who has joined again since. */
 static void unjoin(struct session *s, int who, int64_t until_ms)
 {
-    if (s->status == SESSION_WAITING && s->participants[who].joined_at_ms && s->participants[who].joined_at_ms <= until_ms)
+    if (s->status == SESSION_WAITING && s->participants[who].joined_at_ms &&
+        s->participants[who].joined_at_ms <= until_ms)
         s->participants[who].joined_at_ms = 0;
 }
 
@@ -127,14 +128,17 @@ void db_session_unjoin(struct flow *f, const struct uuid *id, const struct uuid 
     port_answer(call, OK, NULL, NULL, 0);
 }
 
-void db_sessions_unjoin(struct flow *f, int64_t until_ms)
+/* Everything that is active counts as left by another process. */
+void db_sessions_left(struct flow *f, struct db_sessions *out)
 {
-    struct port_call *call = port_begin(f, DB_SESSIONS_UNJOIN);
-    for (size_t i = 0; port_takes_effect(call) && i < fake_db.session_count; i++) {
-        unjoin(&fake_db.sessions[i], 0, until_ms);
-        unjoin(&fake_db.sessions[i], 1, until_ms);
+    struct port_call *call = port_begin(f, DB_SESSIONS_LEFT);
+    struct session *items = ARENA_ARRAY(flow_arena(f), struct session, fake_db.session_count + 1);
+    struct db_sessions left = {.items = items};
+    for (size_t i = 0; i < fake_db.session_count; i++) {
+        if (fake_db.sessions[i].status == SESSION_ACTIVE)
+            items[left.count++] = fake_db.sessions[i];
     }
-    port_answer(call, OK, NULL, NULL, 0);
+    port_answer(call, OK, out, &left, sizeof left);
 }
 
 /* --- end --- */

@@ -26,7 +26,7 @@
     X(DB_SESSION_PROMPTS, "db_session_prompts")               \
     X(DB_SESSION_JOIN, "db_session_join")                     \
     X(DB_SESSION_UNJOIN, "db_session_unjoin")                 \
-    X(DB_SESSIONS_UNJOIN, "db_sessions_unjoin")               \
+    X(DB_SESSIONS_LEFT, "db_sessions_left")                   \
     X(DB_SESSION_END, "db_session_end")                       \
     X(DB_SESSION_PROMPT_SHOWN, "db_session_prompt_shown")     \
     X(DB_SESSION_RATE, "db_session_rate")                     \

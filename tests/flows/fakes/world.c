@@ -244,3 +244,10 @@ void assert_metric(const char *line)
     buf_done(&wanted);
     assert_true(has_it);
 }
+
+void assert_row(enum session_status status, enum session_end_reason reason)
+{
+    assert_string_equal(session_status_names[session_row()->status], session_status_names[status]);
+    assert_string_equal(session_end_reason_names[session_row()->end_reason],
+                        session_end_reason_names[reason]);
+}

@@ -81,4 +81,7 @@ struct live *live_one(void); /* the live session SESSION, or NULL */
 /* The Prometheus line "name{labels} value" or "name value" is among the metrics. */
 void assert_metric(const char *line);
 
+/* The stored session is in this status for this reason. */
+void assert_row(enum session_status status, enum session_end_reason reason);
+
 #endif

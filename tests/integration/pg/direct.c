@@ -258,3 +258,17 @@ void direct_race(int count, void (*run)(int who, void *arg), void *arg)
         pthread_join(threads[i], NULL);
     pthread_barrier_destroy(&start);
 }
+
+/* --- the process's begin --- */
+
+static int64_t started_ms;
+
+void direct_set_started(int64_t at_ms)
+{
+    started_ms = at_ms;
+}
+
+int64_t pg_started_ms(void)
+{
+    return started_ms;
+}

@@ -170,21 +170,41 @@ static void unjoin_spares_who_has_joined_again(void **state)
     assert_true(join.activated);
 }
 
-static void a_new_process_takes_back_the_joins_of_the_old_one(void **state)
+static void a_join_from_before_this_process_does_not_count(void **state)
 {
     (void)state;
-    struct session old = a_waiting_session(f, 0), fresh = a_waiting_session(f, 0),
-                   active = an_active_session(f);
+    struct session s = a_waiting_session(f, 0), active = an_active_session(f);
+    const struct uuid *ana = &s.participants[0].user_id, *ben = &s.participants[1].user_id;
     struct db_join join;
-    assert_int_equal(RUN(f, db_session_join(f, &old.id, &old.participants[0].user_id, &join)), OK);
+    assert_int_equal(RUN(f, db_session_join(f, &s.id, ana, &join)), OK);
     advance(MINUTE);
-    int64_t started_at_ms = clock_now_ms();
-    advance(1);
-    assert_int_equal(RUN(f, db_session_join(f, &fresh.id, &fresh.participants[0].user_id, &join)), OK);
-    assert_int_equal(RUN(f, db_sessions_unjoin(f, started_at_ms)), OK);
-    assert_int_equal(stored(&old.id).participants[0].joined_at_ms, 0);
-    assert_int_equal(stored(&fresh.id).participants[0].joined_at_ms, started_at_ms + 1);
+    direct_set_started(clock_now_ms());
+    assert_int_equal(RUN(f, db_session_join(f, &s.id, ben, &join)), OK);
+    assert_false(join.activated);
+    assert_int_equal(join.session.participants[0].joined_at_ms, 0);
+    assert_stored(&join.session);
+    assert_int_equal(RUN(f, db_session_join(f, &s.id, ana, &join)), OK);
+    assert_true(join.activated);
+    assert_int_equal(RUN(f, db_session_join(f, &active.id, &active.participants[0].user_id, &join)), OK);
     assert_stored(&active);
+    direct_set_started(0);
+}
+
+static void sessions_left_are_the_active_ones_from_before(void **state)
+{
+    (void)state;
+    struct session active = an_active_session(f);
+    (void)a_waiting_session(f, 0);
+    struct db_sessions left;
+    assert_int_equal(RUN(f, db_sessions_left(f, &left)), OK);
+    assert_int_equal(left.count, 0);
+    advance(1000);
+    direct_set_started(clock_now_ms());
+    (void)an_active_session(f);
+    assert_int_equal(RUN(f, db_sessions_left(f, &left)), OK);
+    assert_int_equal(left.count, 1);
+    assert_memory_equal(&left.items[0], &active, sizeof active);
+    direct_set_started(0);
 }
 
 /* --- end --- */
@@ -549,7 +569,8 @@ int main(void)
         TEST(unjoin_of_a_waiting_session_takes_the_join_back),
         TEST(unjoin_of_an_active_session_has_no_effect),
         TEST(unjoin_spares_who_has_joined_again),
-        TEST(a_new_process_takes_back_the_joins_of_the_old_one),
+        TEST(a_join_from_before_this_process_does_not_count),
+        TEST(sessions_left_are_the_active_ones_from_before),
         TEST(every_event_ends_a_session_as_the_rules_say),
         TEST(the_named_endings),
         TEST(ending_again_changes_nothing),

@@ -140,7 +140,8 @@ static void test_a_bad_value_is_named_with_what_is_allowed(void **state)
         {"PORT", "3003 ", "PORT: \"3003 \" is not allowed: an integer from 1 to 65535"},
         {"PORT", "99999999999999999999",
          "PORT: \"99999999999999999999\" is not allowed: an integer from 1 to 65535"},
-        {"DB_SSLMODE", "", "DB_SSLMODE: \"\" is not allowed: one of disable, allow, prefer, require, verify-ca, verify-full"},
+        {"DB_SSLMODE", "",
+         "DB_SSLMODE: \"\" is not allowed: one of disable, allow, prefer, require, verify-ca, verify-full"},
         {"ENABLE_RECORDING", "TRUE",
          "ENABLE_RECORDING: \"TRUE\" is not allowed: one of true, false, 1, 0, yes, no"},
         {"DB_HOST", "", "DB_HOST: \"\" is not allowed: a text of 1 to 255 bytes"},
@@ -243,6 +244,8 @@ static void test_a_file_is_read(void **state)
                                     "DB_USER=\"ana maria\"\n"
                                     "DB_PASSWORD='a=b#c'\n"
                                     "SERVICE_NAME=\"\"\"\n"
+                                    "DB_NAME=conversations     # the one of this stage\n"
+                                    "KAFKA_CLIENT_ID='a # b'\n"
                                     "REDIS_PASSWORD=");
     assert_true(config_load(path, problem));
     assert_int_equal(config.port, 4000);
@@ -250,6 +253,8 @@ static void test_a_file_is_read(void **state)
     assert_string_equal(config.db_user, "ana maria");
     assert_string_equal(config.db_password, "a=b#c");
     assert_string_equal(config.service_name, "\"");
+    assert_string_equal(config.db_name, "conversations");
+    assert_string_equal(config.kafka_client_id, "a # b");
     assert_string_equal(config.redis_password, "");
 }
 

@@ -184,7 +184,10 @@ static void expect_end(struct session_run *run, int64_t at_ms, enum session_even
     struct session_action a = expect_action(run, at_ms, ACTION_END);
     assert_int_equal(a.event, event);
     assert_int_equal(a.who, who);
-    assert_int_equal(a.at_ms, event == SESSION_EVENT_DROP ? at_ms - limits.grace_ms : 0);
+    int64_t happened_at_ms = event == SESSION_EVENT_DROP    ? at_ms - limits.grace_ms
+                             : event == SESSION_EVENT_LIMIT ? at_ms
+                                                            : 0;
+    assert_int_equal(a.at_ms, happened_at_ms);
     expect_nothing(run, INT64_MAX - 1);
     assert_int_equal(session_run_next_ms(run, &limits), INT64_MAX);
 }
@@ -466,11 +469,24 @@ static void late_is_in_order(void **state)
     static const enum session_action_kind expected[] = {ACTION_SHOW_PROMPT, ACTION_SWITCH_LANGUAGE,
                                                         ACTION_END};
     int n = 0;
-    int64_t now = T0 + 20 * MINUTE;
+    int64_t now = T0 + 14 * MINUTE - 1;
     struct session_action a;
     while ((a = session_run_due(&run, &limits, now)).kind != ACTION_NONE)
         assert_int_equal(a.kind, expected[n++]);
     assert_int_equal(n, 3);
+}
+
+/* A process that comes after the limit shows nothing any more, and the session lasted no longer than its
+ * limit. */
+static void later_than_the_limit_it_only_ends(void **state)
+{
+    (void)state;
+    struct session_run run = active_run(SESSION_TANDEM, 1, 15);
+    struct session_action a = session_run_due(&run, &limits, T0 + 120 * MINUTE);
+    assert_int_equal(a.kind, ACTION_END);
+    assert_int_equal(a.event, SESSION_EVENT_LIMIT);
+    assert_int_equal(a.at_ms, T0 + 15 * MINUTE);
+    expect_nothing(&run, INT64_MAX - 1);
 }
 
 /* Whatever happens: nothing is due before session_run_next_ms says so, and something is at that moment. */
@@ -542,6 +558,7 @@ int main(void)
         cmocka_unit_test(an_hour_of_tandem),
         cmocka_unit_test(a_session_shorter_than_the_warning_is_warned_at_once),
         cmocka_unit_test(late_is_in_order),
+        cmocka_unit_test(later_than_the_limit_it_only_ends),
         cmocka_unit_test(next_ms_never_lies),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -186,7 +186,8 @@ UNUSED static void peer_expect(struct peer *p, const char *text)
     double until = real_seconds() + WAIT_S;
     while (!peer_has(p, text)) {
         if (p->has_ended || real_seconds() > until)
-            fail_msg("no \"%s\" in \"%.*s\"%s", text, (int)p->got.n, p->got.p, p->has_ended ? ", closed" : "");
+            fail_msg("no \"%s\" in \"%.*s\"%s", text, (int)p->got.n, p->got.p,
+                     p->has_ended ? ", closed" : "");
         peer_pump(p);
     }
 }

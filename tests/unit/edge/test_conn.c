@@ -308,7 +308,8 @@ static void a_peer_that_still_sends_can_read_the_answer(void **state)
     static char bytes[1000000];
     write_text(conn, "enough");
     conn_finish(conn);
-    peer_send_bytes(&peer, bytes, sizeof bytes); /* unread, it would cause a reset that takes the answer away */
+    peer_send_bytes(&peer, bytes,
+                    sizeof bytes); /* unread, it would cause a reset that takes the answer away */
     peer_expect(&peer, "enough");
     peer_expect_end(&peer);
     assert_false(peer.was_reset);

@@ -59,9 +59,13 @@ static void expect_refused(const char *line, const char *headers, int status, co
 static void every_path_of_the_service_opens_a_session(void **state)
 {
     (void)state;
-    static const char *const paths[] = {"/socket.io/" QUERY, "/socket.io" QUERY, "/ws/conversations" QUERY,
-                                        "/ws/conversations/" QUERY, "/ws/conversations/" ROOM QUERY,
-                                        "/ws/conversations/" ROOM "/" QUERY, "/socket.io/?transport=websocket&EIO=4&t=1"};
+    static const char *const paths[] = {"/socket.io/" QUERY,
+                                        "/socket.io" QUERY,
+                                        "/ws/conversations" QUERY,
+                                        "/ws/conversations/" QUERY,
+                                        "/ws/conversations/" ROOM QUERY,
+                                        "/ws/conversations/" ROOM "/" QUERY,
+                                        "/socket.io/?transport=websocket&EIO=4&t=1"};
     for (size_t i = 0; i < sizeof paths / sizeof paths[0]; i++) {
         again();
         ws_handshake(&peer, paths[i]);
@@ -105,7 +109,8 @@ static void what_the_query_gets_wrong(void **state)
                    "{\"code\":0,\"message\":\"Transport unknown\"}");
     expect_refused("GET /socket.io/" QUERY "&sid=abc", UPGRADE_HEADERS, 400,
                    "{\"code\":1,\"message\":\"Session ID unknown\"}");
-    expect_refused("POST /socket.io/" QUERY, UPGRADE_HEADERS, 400, "{\"code\":2,\"message\":\"Bad handshake method\"}");
+    expect_refused("POST /socket.io/" QUERY, UPGRADE_HEADERS, 400,
+                   "{\"code\":2,\"message\":\"Bad handshake method\"}");
     expect_refused("GET /socket.io/" QUERY, "Host: x\r\n", 400, "{\"code\":3,\"message\":\"Bad request\"}");
     expect_refused("GET /socket.io/?EIO=3&transport=websocket", UPGRADE_HEADERS, 400,
                    "{\"code\":5,\"message\":\"Unsupported protocol version\"}");
@@ -144,7 +149,7 @@ static void what_the_upgrade_gets_wrong(void **state)
     expect_refused(line, UPGRADE("websocket") VERSION("8") GOOD_KEY, 426, "Sec-WebSocket-Version: 13\r\n");
     expect_refused(line, UPGRADE("websocket") VERSION("13"), 400, "Sec-WebSocket-Key must be");
     expect_refused(line, UPGRADE("websocket") VERSION("13") KEY("short"), 400, "Sec-WebSocket-Key must be");
-    expect_refused(line, UPGRADE("websocket") VERSION("13") KEY("") , 400, "Sec-WebSocket-Key must be");
+    expect_refused(line, UPGRADE("websocket") VERSION("13") KEY(""), 400, "Sec-WebSocket-Key must be");
     expect_refused(line, UPGRADE("websocket") VERSION("13") GOOD_KEY GOOD_KEY, 400, "repeated");
     peer_expect_end(&peer);
     again();

@@ -13,7 +13,8 @@ static struct {
 
 static void respond(struct conn *c, const char *text)
 {
-    http_respond(c, &(struct http_response){.status = 200, .content_type = "text/plain", .body = str_of(text)});
+    http_respond(c,
+                 &(struct http_response){.status = 200, .content_type = "text/plain", .body = str_of(text)});
 }
 
 static void on_request(struct conn *c, const struct http_request *r)
@@ -40,7 +41,8 @@ static void on_refuse(struct conn *c, const struct http_request *r, enum err err
     int status = err_info(err)->http_status;
     buf_addf(&user.log, "refuse %d %s|", status, reason);
     assert_true(r->method <= HTTP_METHOD_OTHER);
-    http_respond(c, &(struct http_response){.status = status, .content_type = "text/plain", .body = str_of(reason)});
+    http_respond(
+        c, &(struct http_response){.status = status, .content_type = "text/plain", .body = str_of(reason)});
 }
 
 static struct peer peer;
@@ -82,8 +84,8 @@ static void expect_log(const char *log)
     user.log.n--;
 }
 
-#define GET_1 "GET /1 HTTP/1.1\r\nHost: x\r\n\r\n"
-#define GET_2 "GET /2 HTTP/1.1\r\nHost: x\r\n\r\n"
+#define GET_1  "GET /1 HTTP/1.1\r\nHost: x\r\n\r\n"
+#define GET_2  "GET /2 HTTP/1.1\r\nHost: x\r\n\r\n"
 #define POST_3 "POST /3 HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\nbody"
 
 /* --- answers --- */
@@ -115,8 +117,9 @@ static void an_answer_without_a_body_has_no_body_headers(void **state)
 static void respond_to_head(struct conn *c, const struct http_request *r)
 {
     (void)r;
-    http_respond(c, &(struct http_response){
-                        .status = 200, .content_type = "text/plain", .body = STR("hidden"), .omit_body = true});
+    http_respond(c,
+                 &(struct http_response){
+                     .status = 200, .content_type = "text/plain", .body = STR("hidden"), .omit_body = true});
 }
 
 static void head_tells_the_length_without_the_body(void **state)

@@ -66,8 +66,8 @@ static void expect_bad_bytes(const char *p, size_t n, enum err problem)
         http_reader_init(&reader);
         feed(p, n, step);
         if (reader.stage != HTTP_BAD || reader.problem != problem)
-            fail_msg("stage %d, problem %d, not %d, in steps of %zu: %.*s", reader.stage, reader.problem, problem, step,
-                     (int)n, p);
+            fail_msg("stage %d, problem %d, not %d, in steps of %zu: %.*s", reader.stage, reader.problem,
+                     problem, step, (int)n, p);
         assert_non_null(reader.reason);
     }
 }
@@ -90,8 +90,9 @@ static void expect_bad_header(const char *lines)
 static void a_request_is_taken_apart(void **state)
 {
     (void)state;
-    const struct http_request *r = read_good("POST /a/b?c=d&e HTTP/1.1\r\nHost: x\r\nContent-Type:  text/plain \r\n"
-                                             "Content-Length: 5\r\nEmpty:\r\n\r\nhello");
+    const struct http_request *r =
+        read_good("POST /a/b?c=d&e HTTP/1.1\r\nHost: x\r\nContent-Type:  text/plain \r\n"
+                  "Content-Length: 5\r\nEmpty:\r\n\r\nhello");
     assert_int_equal(r->method, POST);
     expect_text(r->path, "/a/b");
     expect_text(r->query, "c=d&e");
@@ -132,9 +133,10 @@ static void every_method_has_its_name(void **state)
     expect_text(read_good("OPTIONS * HTTP/1.1\r\nHost: x\r\n\r\n")->path, "*");
 }
 
-static const char chunked[] = "POST /c HTTP/1.1\r\nHost: x\r\nX-Long: aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\r\n"
-                              "Transfer-Encoding: chunked\r\n\r\n"
-                              "5;name=value\r\nhello\r\n1\r\n,\r\n6\r\n world\r\n0\r\nAuthorization: trailer\r\n\r\n";
+static const char chunked[] =
+    "POST /c HTTP/1.1\r\nHost: x\r\nX-Long: aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\r\n"
+    "Transfer-Encoding: chunked\r\n\r\n"
+    "5;name=value\r\nhello\r\n1\r\n,\r\n6\r\n world\r\n0\r\nAuthorization: trailer\r\n\r\n";
 
 static void the_same_however_it_is_cut(void **state)
 {
@@ -162,7 +164,8 @@ static void trailers_are_not_headers(void **state)
 static void it_stops_where_the_request_ends(void **state)
 {
     (void)state;
-    static const char two[] = "POST /1 HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\nabGET /2 HTTP/1.1\r\nHost: x\r\n\r\n";
+    static const char two[] =
+        "POST /1 HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\nabGET /2 HTTP/1.1\r\nHost: x\r\n\r\n";
     size_t used = feed(two, sizeof two - 1, SIZE_MAX);
     assert_int_equal(used, strstr(two, "GET") - two);
     expect_text(http_reader_request(&reader)->body, "ab");
@@ -175,7 +178,8 @@ static void it_stops_where_the_request_ends(void **state)
 static void stages_are_told_apart(void **state)
 {
     (void)state;
-    static const char head[] = "POST / HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n";
+    static const char head[] =
+        "POST / HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n";
     feed("\r\n", 2, 1); /* empty lines before a request are ignored: RFC 9112 section 2.2 */
     assert_int_equal(reader.stage, HTTP_IDLE);
     assert_null(reader.draft);
@@ -220,11 +224,14 @@ static void the_connection_lives_on_as_the_client_says(void **state)
 static void an_upgrade_takes_both_headers(void **state)
 {
     (void)state;
-    assert_true(read_good("GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n")->wants_upgrade);
+    assert_true(read_good("GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n")
+                    ->wants_upgrade);
     assert_true(
-        read_good("GET / HTTP/1.1\r\nHost: x\r\nConnection: keep-alive, Upgrade\r\nUpgrade: h2c\r\n\r\n")->wants_upgrade);
+        read_good("GET / HTTP/1.1\r\nHost: x\r\nConnection: keep-alive, Upgrade\r\nUpgrade: h2c\r\n\r\n")
+            ->wants_upgrade);
     assert_false(read_good("GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\n\r\n")->wants_upgrade);
-    static const char early[] = "GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\nframes";
+    static const char early[] =
+        "GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\nframes";
     http_reader_init(&reader);
     assert_int_equal(feed(early, sizeof early - 1, SIZE_MAX), sizeof early - 1 - strlen("frames"));
 }
@@ -356,9 +363,21 @@ static void malformed_header_fields_are_refused(void **state)
 {
     (void)state;
     static const char *const lines[] = {
-        "Bad Name: x\r\n", "Bad : x\r\n", " Folded: x\r\n", "nothing\r\n", ": nameless\r\n", ":\r\n", "B\"d: x\r\n",
-        "B\x80: x\r\n", "X: a\x01\r\n", "X: a\x7f\r\n", "Content-Length: ten\r\n", "Content-Length: -1\r\n",
-        "Content-Length: +1\r\n", "Content-Length: 1, 1\r\n", "Content-Length: 1\r\nContent-Length: 1\r\n",
+        "Bad Name: x\r\n",
+        "Bad : x\r\n",
+        " Folded: x\r\n",
+        "nothing\r\n",
+        ": nameless\r\n",
+        ":\r\n",
+        "B\"d: x\r\n",
+        "B\x80: x\r\n",
+        "X: a\x01\r\n",
+        "X: a\x7f\r\n",
+        "Content-Length: ten\r\n",
+        "Content-Length: -1\r\n",
+        "Content-Length: +1\r\n",
+        "Content-Length: 1, 1\r\n",
+        "Content-Length: 1\r\nContent-Length: 1\r\n",
         "Content-Length: 99999999999999999999\r\n",
     };
     for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++)
@@ -399,12 +418,22 @@ static void smuggled_requests_are_refused(void **state)
 static void malformed_chunks_are_refused(void **state)
 {
     (void)state;
-    static const char *const chunks[] = {"zz\r\n", "-1\r\n", "0x5\r\n", "\r\n", "5\rhello", "5 5\r\nhello",
-                                         "ffffffffffffffffff\r\n", "1\r\nab\r\n", "5;a=\rb\r\nhello\r\n0\r\n\r\n",
-                                         "5\r\nhelloXX0\r\n\r\n", "0\r\nA: b\r\r\n\r\n", "0\r\n\rX"};
+    static const char *const chunks[] = {"zz\r\n",
+                                         "-1\r\n",
+                                         "0x5\r\n",
+                                         "\r\n",
+                                         "5\rhello",
+                                         "5 5\r\nhello",
+                                         "ffffffffffffffffff\r\n",
+                                         "1\r\nab\r\n",
+                                         "5;a=\rb\r\nhello\r\n0\r\n\r\n",
+                                         "5\r\nhelloXX0\r\n\r\n",
+                                         "0\r\nA: b\r\r\n\r\n",
+                                         "0\r\n\rX"};
     for (size_t i = 0; i < sizeof chunks / sizeof chunks[0]; i++) {
         char text[256];
-        snprintf(text, sizeof text, "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n%s", chunks[i]);
+        snprintf(text, sizeof text, "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n%s",
+                 chunks[i]);
         expect_bad(text);
     }
 }

@@ -204,12 +204,9 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
-        TEST(connections_know_what_their_port_serves),
-        TEST(ipv6_any_takes_ipv4_too),
-        TEST(what_cannot_be_listened_on_is_explained),
-        TEST(above_the_cap_connections_are_closed_and_counted),
-        TEST(without_descriptors_connections_wait),
-        TEST(closed_it_refuses_and_the_open_go_on),
+        TEST(connections_know_what_their_port_serves), TEST(ipv6_any_takes_ipv4_too),
+        TEST(what_cannot_be_listened_on_is_explained), TEST(above_the_cap_connections_are_closed_and_counted),
+        TEST(without_descriptors_connections_wait),    TEST(closed_it_refuses_and_the_open_go_on),
         TEST(many_at_once_are_all_accepted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

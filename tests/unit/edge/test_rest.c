@@ -25,7 +25,12 @@ struct call {
 };
 
 static const struct field fields[] = {
-    {.name = "count", .type = FIELD_INT, .offset = offsetof(struct input, count), .min = 1, .max = 9, .fallback = 1},
+    {.name = "count",
+     .type = FIELD_INT,
+     .offset = offsetof(struct input, count),
+     .min = 1,
+     .max = 9,
+     .fallback = 1},
     {.name = "name", .type = FIELD_STRING, .offset = offsetof(struct input, name)},
     FIELDS_END,
 };
@@ -190,8 +195,8 @@ static void expect_status(int status)
     assert_int_equal(peer_times(&peer, "HTTP/1.1 "), 1);
 }
 
-#define API(path)  API_PREFIX path
-#define JSON_TYPE  "Content-Type: application/json\r\n"
+#define API(path) API_PREFIX path
+#define JSON_TYPE "Content-Type: application/json\r\n"
 
 static void expect_answer(int status, const char *text)
 {
@@ -255,7 +260,8 @@ static void head_is_get_without_a_body(void **state)
 static void two_requests_at_once_are_answered_in_order(void **state)
 {
     (void)state;
-    peer_send(&peer, "GET " API("/slow") " HTTP/1.1\r\nHost: x\r\n\r\nGET /ready HTTP/1.1\r\nHost: x\r\n\r\n");
+    peer_send(&peer,
+              "GET " API("/slow") " HTTP/1.1\r\nHost: x\r\n\r\nGET /ready HTTP/1.1\r\nHost: x\r\n\r\n");
     turns(5);
     assert_int_equal(peer.got.n, 0);
     advance(1100);
@@ -308,7 +314,9 @@ static void an_unknown_path_is_404(void **state)
 {
     (void)state;
     send_request("GET", API("/nowhere"), "X-Correlation-Id: c1\r\n", NULL);
-    expect_answer(404, "{\"statusCode\":404,\"error\":\"Not Found\",\"message\":\"NOT_FOUND\",\"correlationId\":\"c1\"}");
+    expect_answer(
+        404,
+        "{\"statusCode\":404,\"error\":\"Not Found\",\"message\":\"NOT_FOUND\",\"correlationId\":\"c1\"}");
     assert_true(peer_has(&peer, "X-Correlation-Id: c1\r\n"));
     assert_true(peer_has(&peer, "Cache-Control: no-store\r\n"));
     assert_true(metric_value("http_requests_total{method=\"GET\",route=\"none\",status=\"404\"}") == 1);
@@ -345,7 +353,8 @@ static void a_good_token_says_who_calls(void **state)
 static void expect_unauthorized(const char *headers, const char *reason)
 {
     send_request("GET", API("/mine"), headers, NULL);
-    expect_answer(401, "\"message\":\"UNAUTHORIZED\",\"details\":[{\"field\":\"Authorization\",\"reason\":\"");
+    expect_answer(401,
+                  "\"message\":\"UNAUTHORIZED\",\"details\":[{\"field\":\"Authorization\",\"reason\":\"");
     assert_true(peer_has(&peer, reason));
     assert_true(peer_has(&peer, "WWW-Authenticate: Bearer\r\n"));
     assert_false(peer_has(&peer, "Retry-After"));
@@ -504,8 +513,9 @@ static void what_http_refuses_has_the_error_body(void **state)
     (void)state;
     peer_send(&peer, "GET / HTTP/1.1\r\nX-Request-Id: r1\r\n\r\n");
     peer_expect_end(&peer);
-    assert_true(peer_has(&peer, "{\"statusCode\":400,\"error\":\"Bad Request\",\"message\":\"INVALID_REQUEST\",\"details\":"
-                                "[{\"reason\":\"exactly one Host header is required\"}],\"correlationId\":\"r1\"}"));
+    assert_true(peer_has(
+        &peer, "{\"statusCode\":400,\"error\":\"Bad Request\",\"message\":\"INVALID_REQUEST\",\"details\":"
+               "[{\"reason\":\"exactly one Host header is required\"}],\"correlationId\":\"r1\"}"));
 }
 
 /* --- cross-origin requests --- */
@@ -525,7 +535,9 @@ static void expect_cors(const char *origin, bool is_allowed, bool varies)
     send_request("GET", "/ready", origin ? headers : "", NULL);
     expect_status(200);
     assert_int_equal(peer_has(&peer, "Access-Control-Allow-Origin: "), is_allowed);
-    assert_int_equal(peer_has(&peer, "Access-Control-Expose-Headers: X-Correlation-Id, Retry-After, ETag\r\n"), is_allowed);
+    assert_int_equal(
+        peer_has(&peer, "Access-Control-Expose-Headers: X-Correlation-Id, Retry-After, ETag\r\n"),
+        is_allowed);
     assert_int_equal(peer_has(&peer, "Vary: Origin\r\n"), varies);
 }
 
@@ -537,12 +549,14 @@ static void try_listed_origins(void)
     expect_cors("https://c.example", false, true);
     expect_cors("https://a.example.evil", false, true);
     expect_cors(NULL, false, true);
-    send_request("OPTIONS", API("/echo"), "Origin: https://a.example\r\nAccess-Control-Request-Method: POST\r\n", NULL);
+    send_request("OPTIONS", API("/echo"),
+                 "Origin: https://a.example\r\nAccess-Control-Request-Method: POST\r\n", NULL);
     expect_status(204);
     assert_true(peer_has(&peer, "Access-Control-Allow-Methods: GET, POST, HEAD, OPTIONS\r\n"));
     assert_true(peer_has(&peer, "Access-Control-Allow-Headers: Authorization, Content-Type,"));
     assert_true(peer_has(&peer, "Access-Control-Allow-Origin: https://a.example\r\n"));
-    send_request("OPTIONS", API("/echo"), "Origin: https://c.example\r\nAccess-Control-Request-Method: POST\r\n", NULL);
+    send_request("OPTIONS", API("/echo"),
+                 "Origin: https://c.example\r\nAccess-Control-Request-Method: POST\r\n", NULL);
     expect_status(204);
     assert_false(peer_has(&peer, "Access-Control-"));
     send_request("OPTIONS", API("/echo"), "Origin: https://a.example\r\n", NULL);

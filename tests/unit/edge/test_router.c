@@ -79,9 +79,23 @@ static void what_is_not_there_is_not_found(void **state)
 {
     (void)state;
     static const char *const paths[] = {
-        "/", "", "*", "/things", API(""), API("/"), API("/thing"), API("/things/"), API("/things/7/"),
-        API("//things"), API("/things//parts/x"), API("/things/7/parts"), API("/things/7/parts/x/y"),
-        API("x/things"), "/api/conversation/things", API("/healthz"), "/healthz/",
+        "/",
+        "",
+        "*",
+        "/things",
+        API(""),
+        API("/"),
+        API("/thing"),
+        API("/things/"),
+        API("/things/7/"),
+        API("//things"),
+        API("/things//parts/x"),
+        API("/things/7/parts"),
+        API("/things/7/parts/x/y"),
+        API("x/things"),
+        "/api/conversation/things",
+        API("/healthz"),
+        "/healthz/",
     };
     for (size_t i = 0; i < sizeof paths / sizeof paths[0]; i++) {
         assert_int_equal(row(GET, paths[i]), NONE);

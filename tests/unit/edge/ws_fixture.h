@@ -80,8 +80,8 @@ UNUSED static struct conn *ws_open_tcp(struct peer *p)
     return c;
 }
 
-#define UPGRADE_HEADERS                                                                                      \
-    "Host: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"                  \
+#define UPGRADE_HEADERS                                                                     \
+    "Host: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n" \
     "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
 #define QUERY "?EIO=4&transport=websocket"
 
