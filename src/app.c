@@ -19,6 +19,7 @@
 #include "conversation/ports/db.h"
 #include "conversation/ports/kv.h"
 #include "conversation/rt/loop.h"
+#include "conversation/rt/process.h"
 #include "conversation/rt/timer.h"
 #include "flows/job.h"
 #include "flows/live.h"
@@ -143,6 +144,7 @@ static bool start(void)
     const char *why;
     struct edge_problem problem;
     loop_init();
+    process_metrics_start();
     if (!edge_init(&hub, &why)) {
         fprintf(stderr, "conversationd: JWT_PUBLIC_KEY: %s\n", why);
         return false;

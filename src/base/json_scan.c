@@ -55,9 +55,9 @@ static bool is_plain(unsigned char c)
     return c >= 0x20 && c < 0x80 && c != '"' && c != '\\';
 }
 
-/* Number of leading bytes that stand for themselves in a string: no control character, quote or backslash, and
- * ASCII. Eight at a time: a set high bit in `special` marks a byte that is none of these. A borrow may mark plain
- * bytes above it, but never below, so the lowest mark is right. */
+/* Number of leading bytes that stand for themselves in a string: no control character, quote or backslash,
+ * and ASCII. Eight at a time: a set high bit in `special` marks a byte that is none of these. A borrow may
+ * mark plain bytes above it, but never below, so the lowest mark is right. */
 static size_t plain_run(struct str s)
 {
     const uint64_t ones = 0x0101010101010101ULL, highs = 0x8080808080808080ULL;
@@ -79,7 +79,14 @@ static size_t plain_run(struct str s)
 static bool is_short_escape(char c)
 {
     switch (c) {
-    case '"': case '\\': case '/': case 'b': case 'f': case 'n': case 'r': case 't': return true;
+    case '"':
+    case '\\':
+    case '/':
+    case 'b':
+    case 'f':
+    case 'n':
+    case 'r':
+    case 't': return true;
     default: return false;
     }
 }
@@ -272,7 +279,57 @@ bool json_is_valid(struct str text)
     return text.n == 0;
 }
 
-/* --- iteration --- */
+/* --- iteration: over text that has been validated, so that ends need only be found --- */
+
+static void skip_string(struct str *s)
+{
+    const char *end = s->p + s->n, *quote = s->p;
+    size_t backslashes;
+    do {
+        quote = memchr(quote + 1, '"', (size_t)(end - quote - 1));
+        assert(quote);
+        for (backslashes = 0; quote[-1 - (ptrdiff_t)backslashes] == '\\';)
+            backslashes++;
+    } while (backslashes % 2); /* the quote is escaped */
+    advance(s, (size_t)(quote + 1 - s->p));
+}
+
+static void skip_scalar(struct str *s)
+{
+    static const char ends[] = ",:]} \n\r\t";
+    size_t n = 0;
+    while (n < s->n && !memchr(ends, s->p[n], sizeof ends - 1))
+        n++;
+    advance(s, n);
+}
+
+static void skip_value(struct str *s)
+{
+    int depth = 0;
+    do {
+        assert(s->n);
+        switch (*s->p) {
+        case '"': skip_string(s); break;
+        case '{':
+        case '[':
+            depth++;
+            advance(s, 1);
+            break;
+        case '}':
+        case ']':
+            depth--;
+            advance(s, 1);
+            break;
+        case ',':
+        case ':':
+        case ' ':
+        case '\n':
+        case '\r':
+        case '\t': advance(s, 1); break;
+        default: skip_scalar(s);
+        }
+    } while (depth > 0);
+}
 
 struct str json_inside(struct str array_or_object)
 {
@@ -282,8 +339,12 @@ struct str json_inside(struct str array_or_object)
 
 bool json_next_item(struct str *rest, struct str *item, enum json_type *type)
 {
-    if (!json_take_value(rest, item, type))
+    skip_space(rest);
+    if (!type_of(*rest, type))
         return false;
+    const char *start = rest->p;
+    skip_value(rest);
+    *item = (struct str){start, (size_t)(rest->p - start)};
     skip_space(rest);
     take_char(rest, ',');
     return true;
@@ -291,18 +352,15 @@ bool json_next_item(struct str *rest, struct str *item, enum json_type *type)
 
 bool json_next_member(struct str *rest, struct str *key, struct str *value, enum json_type *type)
 {
-    struct str s = *rest;
-    skip_space(&s);
-    const char *start = s.p;
-    if (!take_string(&s))
+    skip_space(rest);
+    if (!rest->n)
         return false;
-    struct str taken = {start, (size_t)(s.p - start)};
-    skip_space(&s);
-    if (!take_char(&s, ':') || !json_next_item(&s, value, type))
-        return false;
-    *key = taken;
-    *rest = s;
-    return true;
+    const char *start = rest->p;
+    skip_string(rest);
+    *key = (struct str){start, (size_t)(rest->p - start)};
+    skip_space(rest);
+    take_char(rest, ':');
+    return json_next_item(rest, value, type);
 }
 
 /* Whether a string's text, with its quotes, says `key`. */
@@ -399,11 +457,15 @@ bool json_unescape(struct str string, char *out, size_t cap, size_t *n)
     size_t length = 0;
     while (s.n) {
         char piece[4];
-        size_t piece_length = take_piece(&s, piece);
-        if (piece_length > cap - length)
+        struct str run = {s.p, plain_run(s)};
+        if (run.n)
+            advance(&s, run.n);
+        else
+            run = (struct str){piece, take_piece(&s, piece)};
+        if (run.n > cap - length)
             return false;
-        memcpy(out + length, piece, piece_length);
-        length += piece_length;
+        memcpy(out + length, run.p, run.n);
+        length += run.n;
     }
     *n = length;
     return true;

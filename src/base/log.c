@@ -58,6 +58,13 @@ static void write_field(struct jsonw *w, const struct log_field *field)
             jsonw_m_z(w, field->name, field->z);
         return;
     case LOG_KIND_UUID: jsonw_m_uuid_opt(w, field->name, field->uuid); return;
+    case LOG_KIND_UUIDS:
+        jsonw_key(w, field->name);
+        jsonw_array(w);
+        jsonw_uuid(w, &field->uuid[0]);
+        jsonw_uuid(w, &field->uuid[1]);
+        jsonw_end_array(w);
+        return;
     case LOG_KIND_INT: jsonw_m_int(w, field->name, field->i); return;
     case LOG_KIND_BOOL: jsonw_m_bool(w, field->name, field->i != 0); return;
     }

@@ -54,12 +54,24 @@ static struct metric_state {
 } states[METRIC_COUNT];
 static struct buf key; /* scratch */
 
+/* Number of leading bytes that stand for themselves in a label value: ASCII but the three that are escaped.
+ */
+static size_t plain_run(struct str s)
+{
+    size_t n = 0;
+    while (n < s.n && (signed char)s.p[n] > 0 && s.p[n] != '\n' && s.p[n] != '\\' && s.p[n] != '"')
+        n++;
+    return n;
+}
+
 /* In a label value backslash, quote and line feed are escaped, and the text must be UTF-8. */
 static void add_label_value(struct buf *out, const char *z)
 {
     struct str s = str_of(z);
     while (s.n) {
-        size_t n = str_utf8_sequence(s);
+        size_t n = plain_run(s);
+        if (n == 0)
+            n = str_utf8_sequence(s);
         if (n == 0)
             buf_addc(out, '?');
         else if (*s.p == '\n')
@@ -234,8 +246,17 @@ static void render_series(struct buf *out, const struct series *s)
     add_value(out, s->value);
 }
 
+static void (*on_render)(void);
+
+void metrics_on_render(void (*update)(void))
+{
+    on_render = update;
+}
+
 void metrics_render(struct buf *out)
 {
+    if (on_render)
+        on_render();
     for (enum metric id = 0; id < METRIC_COUNT; id++) {
         buf_addf(out, "# HELP %s %s\n", infos[id].name, infos[id].help);
         buf_addf(out, "# TYPE %s %s\n", infos[id].name, kind_names[infos[id].kind]);

@@ -31,7 +31,7 @@ static enum err take_payload(const struct sio_event *e, struct str *payload, con
     struct str rest = e->args;
     enum json_type type;
     *reason = "the event's argument must be an object";
-    if (!json_take_value(&rest, payload, &type) || type != JSON_OBJECT)
+    if (!json_next_item(&rest, payload, &type) || type != JSON_OBJECT)
         return ERR_INVALID_REQUEST;
     return OK;
 }

@@ -78,17 +78,23 @@ static bool header_fits(struct http_draft *d, size_t n)
  * sections 2.2 and 5.2). So every byte that is not of a body is looked at. */
 static bool lines_are_clean(struct http_reader *r, const char *end)
 {
-    char before = r->line_byte;
-    for (; r->unchecked < end; r->unchecked++) {
-        char c = *r->unchecked;
-        if (r->is_after_body && c != '\r') /* of a chunk */
+    while (r->unchecked < end) {
+        const char *p = r->unchecked;
+        if (r->line == AFTER_CR) {
+            if (*p != '\n')
+                return false;
+            r->line = AFTER_LF;
+            r->unchecked++;
+            continue;
+        }
+        if ((r->line == AFTER_LF && (*p == ' ' || *p == '\t')) || (r->line == AFTER_CHUNK && *p != '\r'))
             return false;
-        r->is_after_body = false;
-        if ((before == '\r') != (c == '\n') || (before == '\n' && (c == ' ' || c == '\t')))
+        const char *cr = memchr(p, '\r', (size_t)(end - p)), *line_end = cr ? cr : end;
+        if (memchr(p, '\n', (size_t)(line_end - p)))
             return false;
-        before = c;
+        r->line = cr ? AFTER_CR : IN_LINE;
+        r->unchecked = cr ? cr + 1 : end;
     }
-    r->line_byte = before;
     return true;
 }
 
@@ -174,8 +180,7 @@ static int on_body(llhttp_t *parser, const char *p, size_t n)
     if (!lines_are_clean(r, p))
         return stop(r, ERR_INVALID_REQUEST, malformed);
     r->unchecked = p + n;
-    r->line_byte = 0;
-    r->is_after_body = true;
+    r->line = AFTER_CHUNK;
     append(r->draft, &r->draft->body, p, n);
     return 0;
 }
@@ -334,7 +339,7 @@ size_t http_reader_read(struct http_reader *r, const char *p, size_t n)
     size_t used = err == HPE_OK ? n : (size_t)(llhttp_get_error_pos(&r->parser) - p);
     if (err != HPE_OK && err != HPE_PAUSED)
         failed(r, err);
-    else if (!lines_are_clean(r, p + used) || (err == HPE_PAUSED && r->line_byte == '\r'))
+    else if (!lines_are_clean(r, p + used) || (err == HPE_PAUSED && r->line == AFTER_CR))
         fail(r, ERR_INVALID_REQUEST, malformed);
     else if (err == HPE_PAUSED)
         completed(r);

@@ -23,8 +23,12 @@ struct http_reader {
     enum http_stage stage;
     struct http_draft *draft; /* owned; NULL while idle */
     const char *unchecked;    /* within what is being read: see lines_are_clean */
-    char line_byte;           /* the last one checked; 0 at the start and after a body */
-    bool is_after_body;
+    enum {
+        IN_LINE,
+        AFTER_CR,
+        AFTER_LF,
+        AFTER_CHUNK
+    } line;           /* where that is; the last: after bytes of a body */
     enum err problem; /* BAD: the answer, and why */
     const char *reason;
 };

@@ -16,7 +16,7 @@
 #include "flows/job.h"
 
 struct peer {
-    uint64_t socket_id; /* 0: not here */
+    uint64_t socket_id;   /* 0: not here */
     int64_t joined_at_ms; /* that socket's join, as stored */
     bool has_been_here;
     uint32_t ufrag_hash;

@@ -88,8 +88,10 @@ void matchmaker_remove(const struct uuid *request_id)
 
 static void on_reload(struct timer *t)
 {
-    flow_start(&(struct flow_start){.spec = &job_matchmaker_load});
-    (void)t;
+    if (db_is_up() && db_schema_state() == DB_SCHEMA_OK)
+        flow_start(&(struct flow_start){.spec = &job_matchmaker_load});
+    else
+        timer_start(t, DATABASE_POLL_MS, on_reload); /* a load would fail, and be logged, at every try */
 }
 
 void matchmaker_reload_soon(void)

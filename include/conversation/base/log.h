@@ -11,20 +11,22 @@
 
 enum log_level { LOG_DEBUG, LOG_INFO, LOG_WARN, LOG_ERROR };
 
-enum log_kind { LOG_KIND_STR, LOG_KIND_UUID, LOG_KIND_INT, LOG_KIND_BOOL };
+enum log_kind { LOG_KIND_STR, LOG_KIND_UUID, LOG_KIND_UUIDS, LOG_KIND_INT, LOG_KIND_BOOL };
 
 struct log_field {
     const char *name;
     enum log_kind kind;
     union {
-        const char *z; /* NULL: the field is left out */
-        const struct uuid *uuid;
+        const char *z;           /* NULL: the field is left out */
+        const struct uuid *uuid; /* UUIDS: two of them, written as an array */
         int64_t i;
     };
 };
 
 #define LOG_Z(name_, z_)    ((struct log_field){.name = (name_), .kind = LOG_KIND_STR, .z = (z_)})
 #define LOG_UUID(name_, u_) ((struct log_field){.name = (name_), .kind = LOG_KIND_UUID, .uuid = (u_)})
+#define LOG_UUID_PAIR(name_, two_) \
+    ((struct log_field){.name = (name_), .kind = LOG_KIND_UUIDS, .uuid = (two_)})
 #define LOG_INT(name_, i_)  ((struct log_field){.name = (name_), .kind = LOG_KIND_INT, .i = (i_)})
 #define LOG_BOOL(name_, b_) ((struct log_field){.name = (name_), .kind = LOG_KIND_BOOL, .i = (b_)})
 

@@ -28,7 +28,7 @@ enum metric_kind { METRIC_COUNTER, METRIC_GAUGE, METRIC_HISTOGRAM };
     X(M_WS_MESSAGES, METRIC_COUNTER, "websocket_messages_total", "type",                                     \
       "Socket.IO events received, by event")                                                                 \
     X(M_WS_SLOW_CLOSED, METRIC_COUNTER, "websocket_slow_consumers_total", "",                                \
-      "WebSocket connections cut because they did not read")                                                           \
+      "WebSocket connections cut because they did not read")                                                 \
     X(M_HTTP_REQUESTS, METRIC_COUNTER, "http_requests_total", "method,route,status",                         \
       "REST requests answered")                                                                              \
     X(M_HTTP_DURATION, METRIC_HISTOGRAM, "http_request_duration_seconds", "route",                           \
@@ -43,7 +43,10 @@ enum metric_kind { METRIC_COUNTER, METRIC_GAUGE, METRIC_HISTOGRAM };
       "Failed statements, commands and connects")                                                            \
     X(M_FLOWS_ACTIVE, METRIC_GAUGE, "flows_active", "", "Flows in progress")                                 \
     X(M_FLOW_FAILURES, METRIC_COUNTER, "flow_failures_total", "flow,error", "Flows that ended in an error")  \
-    X(M_LOOP_LAG, METRIC_HISTOGRAM, "event_loop_lag_seconds", "", "Lateness of the timer tick")
+    X(M_LOOP_LAG, METRIC_HISTOGRAM, "event_loop_lag_seconds", "", "Lateness of the timer tick")              \
+    X(M_PROCESS_CPU, METRIC_COUNTER, "process_cpu_seconds_total", "", "User and system CPU time")            \
+    X(M_PROCESS_RSS, METRIC_GAUGE, "process_resident_memory_bytes", "", "Resident memory")                   \
+    X(M_PROCESS_START, METRIC_GAUGE, "process_start_time_seconds", "", "Start, since 1970 UTC")
 
 enum metric {
 #define METRIC_ENUM(id, kind, name, labels, help) id,
@@ -66,7 +69,11 @@ static inline void metric_inc(enum metric id, const char *label1)
     metric_add(id, 1, label1, NULL, NULL);
 }
 
-void metric_zero(enum metric id); /* sets every series of a gauge to 0, before those that still exist are set */
+void metric_zero(
+    enum metric id); /* sets every series of a gauge to 0, before those that still exist are set */
+
+/* Called before each rendering: the place to read what is measured only when asked for. NULL: none. */
+void metrics_on_render(void (*update)(void));
 
 void metrics_render(struct buf *out); /* Prometheus text format 0.0.4 */
 void metrics_reset(void);             /* frees every series; for exit and tests */

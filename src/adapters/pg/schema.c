@@ -43,6 +43,8 @@ static void set_state(enum db_schema to, const char *problem)
     state = to;
     if (to == DB_SCHEMA_OK)
         LOG(LOG_INFO, events[to], LOG_Z("dependency", "postgresql"));
+    else if (to == DB_SCHEMA_OLDER && config.db_auto_migrate)
+        LOG(LOG_INFO, events[to], LOG_Z("dependency", "postgresql"), LOG_Z("reason", "migrating"));
     else
         LOG(LOG_WARN, events[to], LOG_Z("dependency", "postgresql"), LOG_Z("reason", problem));
 }

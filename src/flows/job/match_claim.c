@@ -50,16 +50,16 @@ static void tell(struct match_claim *c, int who, struct buf *text)
 static void announce(struct flow *f, struct match_claim *c)
 {
     struct buf text = {0};
+    const struct uuid participants[2] = {c->pair.first.user_id, c->pair.second.user_id};
     int64_t wait_ms = clock_now_ms() - c->pair.first.wait_start_ms;
     tell(c, 0, &text);
     tell(c, 1, &text);
     buf_done(&text);
     matchmaker_count_match(&c->pair);
     LOG(LOG_INFO, "conversation.matched", LOG_UUID("sessionId", &c->session.id),
-        LOG_UUID("userId", &c->pair.first.user_id), LOG_UUID("partnerId", &c->pair.second.user_id),
-        LOG_INT("waitTimeSeconds", wait_ms / 1000), LOG_INT("compatibilityScore", c->pair.score),
-        LOG_INT("levelDifference", c->pair.level_difference), LOG_INT("phase", c->pair.phase),
-        LOG_Z("correlationId", flow_correlation_id(f)));
+        LOG_UUID_PAIR("participants", participants), LOG_INT("waitTimeSeconds", wait_ms / 1000),
+        LOG_INT("compatibilityScore", c->pair.score), LOG_INT("levelDifference", c->pair.level_difference),
+        LOG_INT("phase", c->pair.phase), LOG_Z("correlationId", flow_correlation_id(f)));
 }
 
 static void run(struct flow *f)

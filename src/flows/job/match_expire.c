@@ -18,7 +18,7 @@ struct match_expire {
     enum err ignored; /* of the Redis copies, which run out by themselves */
 };
 
-static void announce(const struct match_expire *c)
+static void announce(struct flow *f, const struct match_expire *c)
 {
     struct buf text = {0};
     for (size_t i = 0; i < c->expired.count; i++) {
@@ -30,7 +30,8 @@ static void announce(const struct match_expire *c)
         jsonw_end_object(&w);
         sockets_emit_user(&r->user_id, "match_expired", buf_str(&text));
         matchmaker_count_expired(r->target_language);
-        LOG(LOG_WARN, "match.expired", LOG_UUID("matchRequestId", &r->id), LOG_UUID("userId", &r->user_id));
+        LOG(LOG_WARN, "match.expired", LOG_UUID("matchRequestId", &r->id), LOG_UUID("userId", &r->user_id),
+            LOG_Z("correlationId", flow_correlation_id(f)));
     }
     buf_done(&text);
 }
@@ -47,7 +48,7 @@ static void run(struct flow *f)
     }
     if (c->err)
         FLOW_FAIL(f, c->err);
-    announce(c);
+    announce(f, c);
     AWAIT_TRY(f, &c->ignored, kv_queue_remove(f, c->ids, c->count));
     FLOW_END(f);
 fail:

@@ -61,17 +61,18 @@ static struct str read_all(void)
 static void writes_one_object_a_line(void **state)
 {
     (void)state;
-    struct uuid u, nil = {0};
+    struct uuid u, nil = {0}, two[2] = {{{1}}, {{2}}};
     uuid_parse(STR("0123abcd-ef01-2345-6789-abcdefabcdef"), &u);
     LOG(LOG_INFO, "conversation.matched", LOG_UUID("sessionId", &u), LOG_INT("score", -5),
         LOG_BOOL("isTandem", true), LOG_Z("reason", "a \"quoted\"\nline\xFF"), LOG_Z("absent", NULL),
-        LOG_UUID("absent", NULL), LOG_UUID("absent", &nil));
+        LOG_UUID("absent", NULL), LOG_UUID("absent", &nil), LOG_UUID_PAIR("participants", two));
     assert_string_equal(
         read_all().p,
         "{\"timestamp\":\"2025-01-15T10:30:00.123Z\",\"level\":\"INFO\",\"service\":\"conversation-service\","
         "\"event\":\"conversation.matched\",\"sessionId\":\"0123abcd-ef01-2345-6789-abcdefabcdef\",\"score\":"
         "-5,"
-        "\"isTandem\":true,\"reason\":\"a \\\"quoted\\\"\\nline\xEF\xBF\xBD\"}\n");
+        "\"isTandem\":true,\"reason\":\"a \\\"quoted\\\"\\nline\xEF\xBF\xBD\",\"participants\":["
+        "\"01000000-0000-0000-0000-000000000000\",\"02000000-0000-0000-0000-000000000000\"]}\n");
 }
 
 static void keeps_below_the_threshold_quiet(void **state)
