@@ -21,7 +21,6 @@
 #include "conversation/rt/loop.h"
 #include "conversation/rt/process.h"
 #include "conversation/rt/timer.h"
-#include "flows/job.h"
 #include "flows/live.h"
 #include "flows/matchmaker.h"
 #include "tables.h"
@@ -158,7 +157,6 @@ static bool start(void)
     db_start();
     kv_start();
     matchmaker_start();
-    job_sessions_recover();
     jobs_start();
     watch_signals();
     return true;

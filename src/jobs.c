@@ -2,6 +2,7 @@
  * twice. */
 #include "tables.h"
 
+#include "conversation/base/clock.h"
 #include "conversation/config.h"
 #include "conversation/rt/timer.h"
 #include "flows/job.h"
@@ -37,14 +38,27 @@ static void on_due(struct timer *t)
     timer_start(t, *job->interval_ms, on_due);
 }
 
+/* Once: see flows/job/sessions_recover.c. */
+static struct timer recover_timer;
+static int64_t started_at_ms;
+
+static void on_grace_over(struct timer *t)
+{
+    (void)t;
+    job_sessions_recover(started_at_ms);
+}
+
 void jobs_start(void)
 {
+    started_at_ms = clock_now_ms();
+    timer_start(&recover_timer, config.session_reconnect_grace_seconds * 1000LL, on_grace_over);
     for (size_t i = 0; i < JOB_COUNT; i++)
         timer_start(&jobs[i].timer, FIRST_RUN_MS, on_due);
 }
 
 void jobs_stop(void)
 {
+    timer_stop(&recover_timer);
     for (size_t i = 0; i < JOB_COUNT; i++)
         timer_stop(&jobs[i].timer);
 }

@@ -294,11 +294,15 @@ static void skip_string(struct str *s)
     advance(s, (size_t)(quote + 1 - s->p));
 }
 
+static bool is_in_scalar(char c)
+{
+    return c > ' ' && c != ',' && c != ':' && c != ']' && c != '}';
+}
+
 static void skip_scalar(struct str *s)
 {
-    static const char ends[] = ",:]} \n\r\t";
     size_t n = 0;
-    while (n < s->n && !memchr(ends, s->p[n], sizeof ends - 1))
+    while (n < s->n && is_in_scalar(s->p[n]))
         n++;
     advance(s, n);
 }
@@ -363,24 +367,27 @@ bool json_next_member(struct str *rest, struct str *key, struct str *value, enum
     return json_next_item(rest, value, type);
 }
 
-/* Whether a string's text, with its quotes, says `key`. */
-static bool string_is(struct str string, const char *key)
+/* Whether a string's text, with its quotes, says `key`. An escape is longer than what it stands for. */
+static bool string_is(struct str string, struct str key)
 {
-    if (!memchr(string.p, '\\', string.n))
-        return str_eqz((struct str){string.p + 1, string.n - 2}, key);
+    struct str inside = json_inside(string);
+    if (inside.n <= key.n)
+        return str_eq(inside, key);
+    if (!memchr(inside.p, '\\', inside.n))
+        return false;
     char text[KEY_MAX];
     size_t n;
-    return json_unescape(string, text, sizeof text, &n) && str_eqz((struct str){text, n}, key);
+    return json_unescape(string, text, sizeof text, &n) && str_eq((struct str){text, n}, key);
 }
 
 bool json_member(struct str object, const char *key, struct str *value, enum json_type *type)
 {
-    assert(strlen(key) < KEY_MAX);
-    struct str rest = json_inside(object), name, item;
+    struct str rest = json_inside(object), wanted = str_of(key), name, item;
+    assert(wanted.n < KEY_MAX);
     enum json_type item_type;
     bool is_found = false;
     while (json_next_member(&rest, &name, &item, &item_type)) {
-        if (string_is(name, key)) {
+        if (string_is(name, wanted)) {
             *value = item;
             *type = item_type;
             is_found = true;

@@ -26,7 +26,8 @@ struct str json_inside(struct str array_or_object);
 bool json_next_item(struct str *rest, struct str *item, enum json_type *type);
 bool json_next_member(struct str *rest, struct str *key, struct str *value, enum json_type *type);
 
-/* The member of a valid object named `key` (keys compared after unescaping; of duplicates the last, as JavaScript does). */
+/* The member of a valid object named `key` (keys compared after unescaping; of duplicates the last, as
+ * JavaScript does). */
 bool json_member(struct str object, const char *key, struct str *value, enum json_type *type);
 
 /* Unescapes a valid JSON string (with its quotes) into `out` of `cap` bytes; false when it does not fit. Lone

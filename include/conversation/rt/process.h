@@ -1,4 +1,5 @@
-/* What the process itself uses, as the metrics process_* (the names are those of Prometheus' client libraries). */
+/* What the process itself uses, as the metrics process_* (the names are those of Prometheus' client
+ * libraries). */
 #ifndef CONVERSATION_RT_PROCESS_H
 #define CONVERSATION_RT_PROCESS_H
 

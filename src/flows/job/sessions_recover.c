@@ -1,11 +1,9 @@
-/* sessions.recover: once, a grace after the start. Active sessions of a process that is gone go on when a
+/* sessions.recover: once, when the grace after the start is over. Active sessions of a process that is gone go on when a
  * learner comes back; those that nobody came back to end as dropped, as they would have with that process
  * alive. */
 #include "flows/job.h"
 #include "flows/live.h"
 
-#include "conversation/base/clock.h"
-#include "conversation/config.h"
 
 #define RETRY_MS 1000
 
@@ -29,7 +27,6 @@ static void run(struct flow *f)
 {
     struct recover *c = flow_ctx(f);
     FLOW_BEGIN(f);
-    AWAIT(f, flow_sleep(f, config.session_reconnect_grace_seconds * 1000LL));
     for (;;) {
         AWAIT_TRY(f, &c->err, db_sessions_left(f, &c->left));
         if (!err_is_passing(c->err))
@@ -50,8 +47,8 @@ static const struct flow_spec sessions_recover = {
     .ctx_size = sizeof(struct recover),
 };
 
-void job_sessions_recover(void)
+void job_sessions_recover(int64_t started_at_ms)
 {
     struct recover *c = flow_ctx(flow_start(&(struct flow_start){.spec = &sessions_recover}));
-    c->started_at_ms = clock_now_ms();
+    c->started_at_ms = started_at_ms;
 }

@@ -109,7 +109,7 @@ static inline void expect(const struct token_keys *keys, const struct token_poli
                           const char *expected)
 {
     const char *reason = verify_str(keys, policy, buf_str(&token));
-    if ((reason != NULL) != (expected != NULL) || (reason && strcmp(reason, expected) != 0))
+    if (!str_eq(str_of(reason), str_of(expected)))
         fail_msg(STR_FMT ": %s, not %s", STR_ARG(buf_str(&token)), reason ? reason : "verified",
                  expected ? expected : "verified");
     buf_done(&token);

@@ -1,0 +1,179 @@
+/* The edge as one subsystem: listening, which request goes where, draining and closing. */
+#include "edge_fixture.h"
+
+#include "conversation/edge/edge.h"
+#include "conversation/edge/router.h"
+#include "unit/codec/token_signer.h"
+
+static void run_ping(struct flow *f)
+{
+    reply_raw(f, 200, "text/plain", STR("pong"));
+}
+
+static const struct handler ping = {{"ping", run_ping, 1, 0}, NULL};
+static const struct route routes[] = {
+    {GET, "/ping", &ping, AUTH_NONE, NULL, 0},
+    {GET, "/opsping", &ping, AUTH_NONE, NULL, ROUTE_OPS},
+};
+static const struct event_row no_events[] = {{.name = NULL}};
+
+static void socket_gone(uint64_t socket_id, const struct uuid *session_id, const struct uuid *user_id)
+{
+    (void)socket_id;
+    (void)session_id;
+    (void)user_id;
+}
+
+static struct buf pem;
+static const char *configured_key, *configured_address;
+
+static int make_key(void **state)
+{
+    (void)state;
+    EVP_PKEY *key = EVP_EC_gen("P-256");
+    pem = public_pem(key);
+    buf_addc(&pem, '\0');
+    EVP_PKEY_free(key);
+    return 0;
+}
+
+static int free_key(void **state)
+{
+    (void)state;
+    buf_done(&pem);
+    return 0;
+}
+
+static int set_up(void **state)
+{
+    static const struct hub_setup hub = {no_events, socket_gone};
+    const char *problem;
+    (void)state;
+    edge_set_up();
+    configured_key = config.jwt_public_key;
+    configured_address = config.bind_address;
+    config.jwt_public_key = pem.p;
+    config.bind_address = "127.0.0.1";
+    config.port = config.ws_port = 0;
+    if (!edge_init(&hub, &problem))
+        fail_msg("%s", problem);
+    router_init(routes, sizeof routes / sizeof routes[0]);
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    edge_close();
+    assert_int_equal(conn_count(), 0);
+    turns(5);
+    edge_done();
+    config.jwt_public_key = configured_key;
+    config.bind_address = configured_address;
+    edge_tear_down();
+    return 0;
+}
+
+static int listen_somewhere(void)
+{
+    struct edge_problem problem;
+    if (!edge_listen(&problem))
+        fail_msg("port %d: %s", problem.port, problem.why);
+    return edge_port();
+}
+
+static bool try_connect(struct peer *p, int port)
+{
+    struct sockaddr_in a = {
+        .sin_family = AF_INET, .sin_port = htons((uint16_t)port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    *p = (struct peer){.fd = socket(AF_INET, SOCK_STREAM, 0)};
+    bool ok = connect(p->fd, (struct sockaddr *)&a, sizeof a) == 0;
+    set_nonblocking(p->fd);
+    return ok;
+}
+
+static void send_get(struct peer *p, const char *path, const char *more)
+{
+    char text[512];
+    peer_forget(p);
+    snprintf(text, sizeof text, "GET %s HTTP/1.1\r\nHost: x\r\n%s\r\n", path, more);
+    peer_send(p, text);
+}
+
+#define UPGRADE                                                                  \
+    "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n" \
+    "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+
+static void requests_go_where_they_belong(void **state)
+{
+    (void)state;
+    struct peer p;
+    assert_true(try_connect(&p, listen_somewhere()));
+    send_get(&p, API_PREFIX "/ping", "");
+    peer_expect(&p, "pong");
+    send_get(&p, "/opsping", ""); /* without an ops port, here */
+    peer_expect(&p, "pong");
+    send_get(&p, "/nowhere", "");
+    peer_expect(&p, "404 Not Found");
+    send_get(&p, "/socket.io/?EIO=4&transport=websocket", UPGRADE);
+    peer_expect(&p, "101 Switching Protocols");
+    peer_done(&p);
+}
+
+static void a_bad_key_is_refused_and_the_old_ones_stay(void **state)
+{
+    (void)state;
+    const char *problem = NULL;
+    config.jwt_public_key = "no key";
+    assert_false(edge_reload(&problem));
+    assert_non_null(problem);
+    config.jwt_public_key = pem.p;
+    assert_true(edge_reload(&problem));
+}
+
+static void a_port_that_is_taken_is_named(void **state)
+{
+    (void)state;
+    struct edge_problem problem;
+    config.port = listen_somewhere();
+    assert_false(edge_listen(&problem));
+    assert_int_equal(problem.port, config.port);
+    assert_string_equal(problem.why, strerror(EADDRINUSE));
+}
+
+static void draining_ends_what_is_idle_and_closing_the_rest(void **state)
+{
+    (void)state;
+    struct peer idle, socket, late;
+    int port = listen_somewhere();
+    assert_true(try_connect(&idle, port));
+    assert_true(try_connect(&socket, port));
+    send_get(&idle, API_PREFIX "/ping", "");
+    peer_expect(&idle, "pong");
+    send_get(&socket, "/socket.io/?EIO=4&transport=websocket", UPGRADE);
+    peer_expect(&socket, "0{\"sid\"");
+    edge_drain();
+    assert_true(edge_is_draining());
+    assert_false(try_connect(&late, port));
+    peer_expect_end(&idle);
+    turns(5);
+    assert_int_equal(conn_count(), 2); /* the socket, and what lingers */
+    edge_close();
+    assert_int_equal(conn_count(), 0);
+    peer_expect_end(&socket);
+    peer_done(&idle);
+    peer_done(&socket);
+    peer_done(&late);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+    const struct CMUnitTest tests[] = {
+        TEST(requests_go_where_they_belong),
+        TEST(a_bad_key_is_refused_and_the_old_ones_stay),
+        TEST(a_port_that_is_taken_is_named),
+        TEST(draining_ends_what_is_idle_and_closing_the_rest),
+    };
+    return cmocka_run_group_tests(tests, make_key, free_key);
+}
