@@ -24,6 +24,74 @@ struct http_draft {
     struct http_field fields[HTTP_FIELDS_MAX];
 };
 
+/* --- the request, as far as it is known --- */
+
+static enum http_method method_of(const llhttp_t *parser)
+{
+    switch (parser->method) {
+    case HTTP_GET: return GET;
+    case HTTP_POST: return POST;
+    case HTTP_PUT: return PUT;
+    case HTTP_PATCH: return PATCH;
+    case HTTP_DELETE: return DELETE;
+    case HTTP_HEAD: return HEAD;
+    case HTTP_OPTIONS: return OPTIONS;
+    default: return HTTP_METHOD_OTHER;
+    }
+}
+
+static struct str slice(const struct http_draft *d, struct span s)
+{
+    return s.n ? (struct str){d->text.p + s.at, s.n} : STR("");
+}
+
+const struct http_request *http_reader_request(struct http_reader *r)
+{
+    static const struct http_request nothing = {
+        .method = HTTP_METHOD_OTHER, .path = STR(""), .body = STR("")};
+    struct http_draft *d = r->draft;
+    if (!d)
+        return &nothing;
+    struct str rest = slice(d, d->target);
+    d->request = (struct http_request){
+        .method = d->target.n ? method_of(&r->parser) : HTTP_METHOD_OTHER, /* it comes before the target */
+        .path = str_cut(&rest, '?'),
+        .body = slice(d, d->body),
+        .has_body = (r->parser.flags & F_CHUNKED) || d->body.n > 0,
+        .is_http_1_0 = r->parser.http_major == 1 && r->parser.http_minor == 0,
+        .wants_upgrade = r->parser.upgrade,
+        .text = d->text.p,
+        .fields = d->fields,
+        .field_count = d->field_count,
+    };
+    d->request.query = rest;
+    return &d->request;
+}
+
+static struct str field_name(const struct http_request *r, const struct http_field *f)
+{
+    return (struct str){r->text + f->name_at, f->name_bytes};
+}
+
+struct str http_header(const struct http_request *r, const char *name)
+{
+    struct str wanted = str_of(name);
+    for (const struct http_field *f = r->fields; f < r->fields + r->field_count; f++)
+        if (str_eq_nocase(field_name(r, f), wanted))
+            return f->value_bytes ? str_trim((struct str){r->text + f->value_at, f->value_bytes}, " \t")
+                                  : STR("");
+    return (struct str){NULL, 0};
+}
+
+static int times_given(const struct http_request *r, const char *name)
+{
+    struct str wanted = str_of(name);
+    int n = 0;
+    for (const struct http_field *f = r->fields; f < r->fields + r->field_count; f++)
+        n += str_eq_nocase(field_name(r, f), wanted);
+    return n;
+}
+
 /* --- llhttp's callbacks --- */
 
 static int stop(struct http_reader *r, enum err problem, const char *reason)
@@ -160,12 +228,23 @@ static int on_field_complete(llhttp_t *parser)
     return has_name ? 0 : stop(r, ERR_INVALID_REQUEST, malformed);
 }
 
+/* "chunked" is the one coding this server knows (RFC 9112 section 6.1). */
+static bool coding_is_known(struct http_reader *r)
+{
+    return !(r->parser.flags & F_TRANSFER_ENCODING) ||
+           str_eq_nocase(http_header(http_reader_request(r), "Transfer-Encoding"), STR("chunked"));
+}
+
 static int on_headers_complete(llhttp_t *parser)
 {
     struct http_reader *r = parser->data;
     bool has_length = parser->flags & F_CONTENT_LENGTH;
     if (has_length && parser->content_length > (uint64_t)config.http_max_body_bytes) {
         (void)stop(r, ERR_PAYLOAD_TOO_LARGE, "body too large");
+        return -1;
+    }
+    if (!coding_is_known(r)) {
+        (void)stop(r, ERR_NOT_IMPLEMENTED, NULL); /* the code says it all */
         return -1;
     }
     r->stage = HTTP_BODY;
@@ -208,86 +287,20 @@ static const llhttp_settings_t *callbacks(void)
     return &settings;
 }
 
-/* --- the request --- */
-
-static enum http_method method_of(const llhttp_t *parser)
-{
-    switch (parser->method) {
-    case HTTP_GET: return GET;
-    case HTTP_POST: return POST;
-    case HTTP_PUT: return PUT;
-    case HTTP_PATCH: return PATCH;
-    case HTTP_DELETE: return DELETE;
-    case HTTP_HEAD: return HEAD;
-    case HTTP_OPTIONS: return OPTIONS;
-    default: return HTTP_METHOD_OTHER;
-    }
-}
-
-static struct str slice(const struct http_draft *d, struct span s)
-{
-    return s.n ? (struct str){d->text.p + s.at, s.n} : STR("");
-}
-
-const struct http_request *http_reader_request(struct http_reader *r)
-{
-    static const struct http_request nothing = {
-        .method = HTTP_METHOD_OTHER, .path = STR(""), .body = STR("")};
-    struct http_draft *d = r->draft;
-    if (!d)
-        return &nothing;
-    struct str rest = slice(d, d->target);
-    d->request = (struct http_request){
-        .method = d->target.n ? method_of(&r->parser) : HTTP_METHOD_OTHER, /* it comes before the target */
-        .path = str_cut(&rest, '?'),
-        .body = slice(d, d->body),
-        .has_body = (r->parser.flags & F_CHUNKED) || d->body.n > 0,
-        .is_http_1_0 = r->parser.http_major == 1 && r->parser.http_minor == 0,
-        .wants_upgrade = r->parser.upgrade,
-        .text = d->text.p,
-        .fields = d->fields,
-        .field_count = d->field_count,
-    };
-    d->request.query = rest;
-    return &d->request;
-}
-
-static struct str field_name(const struct http_request *r, const struct http_field *f)
-{
-    return (struct str){r->text + f->name_at, f->name_bytes};
-}
-
-struct str http_header(const struct http_request *r, const char *name)
-{
-    struct str wanted = str_of(name);
-    for (const struct http_field *f = r->fields; f < r->fields + r->field_count; f++)
-        if (str_eq_nocase(field_name(r, f), wanted))
-            return f->value_bytes ? str_trim((struct str){r->text + f->value_at, f->value_bytes}, " \t")
-                                  : STR("");
-    return (struct str){NULL, 0};
-}
-
-static int times_given(const struct http_request *r, const char *name)
-{
-    struct str wanted = str_of(name);
-    int n = 0;
-    for (const struct http_field *f = r->fields; f < r->fields + r->field_count; f++)
-        n += str_eq_nocase(field_name(r, f), wanted);
-    return n;
-}
+/* --- what llhttp lets pass --- */
 
 /* Twice, a gateway and this server could each take another one. */
 static bool repeats_single_field(const struct http_request *r)
 {
-    static const char *const single[] = {"Authorization", "Content-Type", "Origin", "Sec-WebSocket-Key",
-                                         "Sec-WebSocket-Version"};
+    static const char *const single[] = {"Authorization",     "Content-Type",      "Origin",
+                                         "Transfer-Encoding", "Sec-WebSocket-Key", "Sec-WebSocket-Version"};
     for (size_t i = 0; i < sizeof single / sizeof single[0]; i++)
         if (times_given(r, single[i]) > 1)
             return true;
     return false;
 }
 
-/* What llhttp lets pass: versions, the number of Host fields (RFC 9112 section 3.2), targets of other forms.
+/* Versions, the number of Host fields (RFC 9112 section 3.2), targets of other forms.
  */
 static const char *problem_of(struct http_reader *reader)
 {

@@ -28,9 +28,9 @@ struct http_reader {
         AFTER_CR,
         AFTER_LF,
         AFTER_CHUNK
-    } line;           /* where that is; the last: after bytes of a body */
-    enum err problem; /* BAD: the answer, and why */
-    const char *reason;
+    } line;             /* where that is; the last: after bytes of a body */
+    enum err problem;   /* BAD: the answer, and why */
+    const char *reason; /* static text, may be NULL */
 };
 
 /* Of a zeroed reader, or of one for the next request. */

@@ -216,12 +216,14 @@ void rest_request(struct conn *c, const struct http_request *r)
         answer_options(&a);
         return;
     }
-    if (!a.match.route && a.match.allowed_methods) {
+    if (!a.match.route && a.match.allowed_methods && r->method != HTTP_METHOD_OTHER) {
         refuse_method(&a);
         return;
     }
     struct rest_refusal refusal = refusal_of(&a, ERR_NOT_FOUND);
-    if (a.match.route)
+    if (r->method == HTTP_METHOD_OTHER)
+        refusal.err = ERR_NOT_IMPLEMENTED;
+    else if (a.match.route)
         refusal.err = check(&a, &refusal.field, &refusal.reason);
     if (refusal.err)
         rest_refuse_with(&refusal);

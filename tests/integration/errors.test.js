@@ -286,6 +286,7 @@ describe('refusals of one request', { concurrency: true }, () => {
       ),
       501,
       'NOT_IMPLEMENTED',
+      [{ reason: 'the only transfer coding is chunked' }],
     );
     expectRetryable(await raw('GET /healthz HTTP/1.1\r\n'), 408, 'REQUEST_TIMEOUT', [
       { reason: 'the request did not arrive in time' },

@@ -68,7 +68,7 @@ static void expect_bad_bytes(const char *p, size_t n, enum err problem)
         if (reader.stage != HTTP_BAD || reader.problem != problem)
             fail_msg("stage %d, problem %d, not %d, in steps of %zu: %.*s", reader.stage, reader.problem,
                      problem, step, (int)n, p);
-        assert_non_null(reader.reason);
+        assert_int_equal(reader.reason != NULL, problem != ERR_NOT_IMPLEMENTED);
     }
 }
 
@@ -325,6 +325,18 @@ static void the_body_is_limited(void **state)
     }
 }
 
+static void other_transfer_codings_are_not_implemented(void **state)
+{
+    (void)state;
+    static const char *const codings[] = {"gzip, chunked", "identity", "xchunked", "gzip"};
+    for (size_t i = 0; i < sizeof codings / sizeof codings[0]; i++) {
+        char text[128];
+        int n = snprintf(text, sizeof text, "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: %s\r\n\r\n",
+                         codings[i]);
+        expect_bad_bytes(text, (size_t)n, ERR_NOT_IMPLEMENTED);
+    }
+}
+
 static void a_length_too_large_is_refused_before_the_body(void **state)
 {
     (void)state;
@@ -397,10 +409,8 @@ static void smuggled_requests_are_refused(void **state)
     static const char *const lines[] = {
         "Content-Length: 1\r\nTransfer-Encoding: chunked\r\n",
         "Transfer-Encoding: chunked\r\nContent-Length: 1\r\n",
-        "Transfer-Encoding: identity\r\n",
-        "Transfer-Encoding: chunked, identity\r\n",
-        "Transfer-Encoding: xchunked\r\n",
         "Transfer-Encoding:\r\n chunked\r\nContent-Length: 1\r\n",
+        "Transfer-Encoding: chunked, identity\r\n",
         "X: a\rContent-Length: 5\r\n",
         "X: a\nContent-Length: 5\r\n",
         "X: a\r\rContent-Length: 5\r\n",
@@ -488,6 +498,7 @@ int main(void)
         TEST(the_number_of_header_fields_is_limited),
         TEST(trailers_count_as_header_fields),
         TEST(the_body_is_limited),
+        TEST(other_transfer_codings_are_not_implemented),
         TEST(a_length_too_large_is_refused_before_the_body),
         TEST(malformed_requests_are_refused),
         TEST(malformed_header_fields_are_refused),
