@@ -21,20 +21,21 @@ struct ws {
 
 static size_t open_count;
 
-/* One frame of parts[1] to parts[part_count]; parts[0] is room for its header. */
-static bool send_frame(struct ws *ws, enum ws_opcode opcode, struct str *parts, int part_count)
+/* One frame of `first` and the parts. False: too much waits to be sent. */
+static bool send_frame(struct ws *ws, enum ws_opcode opcode, struct str first, const struct str *parts,
+                       int part_count)
 {
     char header[WS_HEADER_MAX];
-    size_t total = 0;
-    for (int i = 1; i <= part_count; i++)
+    struct str all[PARTS_MAX + 2];
+    size_t total = first.n;
+    assert(part_count <= PARTS_MAX);
+    for (int i = 0; i < part_count; i++) {
         total += parts[i].n;
-    parts[0] = (struct str){header, ws_header(header, opcode, total, false)};
-    return conn_write(ws->conn, parts, part_count + 1, (size_t)config.ws_send_buffer_bytes);
-}
-
-static bool send_control(struct ws *ws, enum ws_opcode opcode, struct str payload)
-{
-    return send_frame(ws, opcode, (struct str[]){{0}, payload}, 1);
+        all[i + 2] = parts[i];
+    }
+    all[0] = (struct str){header, ws_header(header, opcode, total, false)};
+    all[1] = first;
+    return conn_write(ws->conn, all, part_count + 2, (size_t)config.ws_send_buffer_bytes);
 }
 
 /* --- Engine.IO above --- */
@@ -43,22 +44,17 @@ static bool send_packet(struct eio_transport *t, enum eio_packet_type type, bool
                         const struct str *parts, int part_count)
 {
     struct ws *ws = container_of(t, struct ws, eio);
-    struct str all[PARTS_MAX + 2];
     char digit = (char)('0' + type);
-    int n = 1;
-    assert(part_count <= PARTS_MAX);
-    if (!is_binary)
-        all[n++] = (struct str){&digit, 1};
-    for (int i = 0; i < part_count; i++)
-        all[n++] = parts[i];
-    return send_frame(ws, is_binary ? WS_BINARY : WS_TEXT, all, n - 1);
+    if (is_binary)
+        return send_frame(ws, WS_BINARY, STR(""), parts, part_count);
+    return send_frame(ws, WS_TEXT, (struct str){&digit, 1}, parts, part_count);
 }
 
 static void close_with(struct ws *ws, enum ws_close_code code)
 {
     const char bytes[2] = {(char)(code >> 8), (char)code};
     /* A full buffer means that the peer does not read: it goes without. */
-    (void)send_control(ws, WS_CLOSE, (struct str){bytes, sizeof bytes});
+    (void)send_frame(ws, WS_CLOSE, (struct str){bytes, sizeof bytes}, NULL, 0);
     conn_finish(ws->conn);
 }
 
@@ -101,7 +97,7 @@ static void handle(struct ws *ws, const struct ws_message *m)
     case WS_TEXT: eio_transport_received(&ws->eio, false, m->payload); break;
     case WS_BINARY: eio_transport_received(&ws->eio, true, m->payload); break;
     case WS_PING:
-        if (!send_control(ws, WS_PONG, m->payload))
+        if (!send_frame(ws, WS_PONG, m->payload, NULL, 0))
             cut(ws);
         break;
     case WS_CLOSE: {

@@ -206,7 +206,7 @@ static void expect_answer(int status, const char *text)
 
 static const char *authorization(const char *scheme_and_token)
 {
-    static char header[2048];
+    static char header[4096];
     snprintf(header, sizeof header, "Authorization: %s\r\n", scheme_and_token);
     return header;
 }
