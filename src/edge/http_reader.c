@@ -244,7 +244,7 @@ static int on_headers_complete(llhttp_t *parser)
         return -1;
     }
     if (!coding_is_known(r)) {
-        (void)stop(r, ERR_NOT_IMPLEMENTED, NULL); /* the code says it all */
+        (void)stop(r, ERR_NOT_IMPLEMENTED, "the only transfer coding is chunked");
         return -1;
     }
     r->stage = HTTP_BODY;

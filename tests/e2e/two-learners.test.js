@@ -205,7 +205,7 @@ describe('a dropped socket within the grace', () => {
     sa.drop();
     await sb.take('partner_left');
     const again = await a.enter(sessionId);
-    assert.equal((await again.take('session_state')).id, sessionId);
+    assert.equal((await again.take('session_state')).sessionId, sessionId);
     assert.equal((await sb.take('partner_joined')).partnerId, a.userId);
     assert.equal((await again.emit('offer', { sessionId, targetUserId: b.userId, sdp: sdp() })).status, 'ok');
     await sb.take('offer');

@@ -457,7 +457,7 @@ describe('operations', () => {
     });
     const metrics = await world.rest.call('GET', '/metrics');
     assert.match(metrics.headers['content-type'], /^text\/plain; version=0\.0\.4/);
-    assert.match(metrics.text, /^dependency_up\{dependency="postgres"\} 1$/m);
+    assert.match(metrics.text, /^dependency_up\{dependency="postgresql"\} 1$/m);
     const openapi = await world.rest.call('GET', '/openapi.json');
     assert.match(openapi.body.openapi, /^3\.1/);
   });
