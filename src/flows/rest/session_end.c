@@ -17,9 +17,15 @@ static const struct field finish_fields[] = {
     FIELDS_END,
 };
 
-static void finish(struct flow *f, struct finish *c, enum session_event event)
+/* One flow for both endpoints: what differs is the event. */
+static enum session_event event_of(const struct flow *f)
 {
-    c->ending = (struct db_session_ending){.id = c->id, .by = *caller_user_id(f), .event = event};
+    return flow_spec_of(f) == &rest_session_end.flow ? SESSION_EVENT_END : SESSION_EVENT_LEAVE;
+}
+
+static void finish(struct flow *f, struct finish *c)
+{
+    c->ending = (struct db_session_ending){.id = c->id, .by = *caller_user_id(f), .event = event_of(f)};
     db_session_end(f, &c->ending, &c->ended);
 }
 
@@ -32,24 +38,11 @@ static void carry_through(struct flow *f, const struct finish *c)
         job_session_end(&c->ending);
 }
 
-static void run_end(struct flow *f)
+static void run(struct flow *f)
 {
     struct finish *c = flow_ctx(f);
     FLOW_BEGIN(f);
-    AWAIT(f, finish(f, c, SESSION_EVENT_END));
-    session_ended(f, &c->ended, caller_user_id(f));
-    reply_session(f, &c->ended.session);
-    FLOW_END(f);
-fail:
-    carry_through(f, c);
-    reply_error(f);
-}
-
-static void run_leave(struct flow *f)
-{
-    struct finish *c = flow_ctx(f);
-    FLOW_BEGIN(f);
-    AWAIT(f, finish(f, c, SESSION_EVENT_LEAVE));
+    AWAIT(f, finish(f, c));
     session_ended(f, &c->ended, caller_user_id(f));
     reply_session(f, &c->ended.session);
     FLOW_END(f);
@@ -60,16 +53,13 @@ fail:
 
 const struct handler rest_session_end = {
     .flow = {.name = "session.end_by_user",
-             .run = run_end,
+             .run = run,
              .ctx_size = sizeof(struct finish),
              .deadline_ms = 5000},
     .input = finish_fields,
 };
 
 const struct handler rest_session_leave = {
-    .flow = {.name = "session.leave",
-             .run = run_leave,
-             .ctx_size = sizeof(struct finish),
-             .deadline_ms = 5000},
+    .flow = {.name = "session.leave", .run = run, .ctx_size = sizeof(struct finish), .deadline_ms = 5000},
     .input = finish_fields,
 };
