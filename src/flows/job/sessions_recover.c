@@ -1,9 +1,8 @@
-/* sessions.recover: once, when the grace after the start is over. Active sessions of a process that is gone go on when a
- * learner comes back; those that nobody came back to end as dropped, as they would have with that process
- * alive. */
+/* sessions.recover: once, when the grace after the start is over. Active sessions of a process that is gone
+ * go on when a learner comes back; those that nobody came back to end as dropped, as they would have with
+ * that process alive. */
 #include "flows/job.h"
 #include "flows/live.h"
-
 
 #define RETRY_MS 1000
 
