@@ -27,8 +27,7 @@ struct live_seat {
     int64_t joined_at_ms; /* as the database has it of this socket's join */
 };
 /* The user's socket is in: takes over from an older one, tells both sides partner_joined; on a return also
- * session_state. */
-/* A socket that is gone already counts as dropped. */
+ * session_state. A socket that is gone already counts as dropped. */
 void live_join(struct live *l, const struct live_seat *seat);
 /* The database made it active: timers start, the icebreaker is shown. Telling it twice is harmless. */
 void live_activate(struct live *l, const struct session *s);

@@ -124,6 +124,29 @@ int *flow_resume_point(struct flow *f);
             goto fail;                     \
     } while (0)
 
+/* As AWAIT_TRY, but a failure that may pass (err_is_passing) is not taken for an answer: the operation is
+ * submitted again after FLOW_RETRY_MS, until it has another result or the flow is cancelled. For what nobody
+ * else would finish. */
+#define FLOW_RETRY_MS 1000
+#define AWAIT_LASTING(f, result, submit)   \
+    for (;;) {                             \
+        *flow_resume_point(f) = __LINE__;  \
+        submit;                            \
+        return;                            \
+    case __LINE__:                         \
+        if (!flow_take_error(f, (result))) \
+            goto fail;                     \
+        if (!err_is_passing(*(result)))    \
+            break;                         \
+        *flow_resume_point(f) = -__LINE__; \
+        flow_sleep((f), FLOW_RETRY_MS);    \
+        return;                            \
+    case -__LINE__:                        \
+        if (flow_error(f))                 \
+            goto fail;                     \
+    }                                      \
+    (void)0
+
 /* Moves the awaited operation's error to *result and clears it; false when the flow itself was cancelled. */
 bool flow_take_error(struct flow *f, enum err *result);
 

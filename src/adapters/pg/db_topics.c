@@ -27,19 +27,26 @@ static const struct pg_statement TOPICS_LIST = {
            " ORDER BY t.level, t.code COLLATE \"C\", t.target_language_code"};
 /* clang-format on */
 
-static enum err read_topics(struct flow *f, const struct pg_rows *rows, void *out)
+static enum err read_each(struct flow *f, const struct pg_rows *rows, struct db_topics *out,
+                          bool with_prompts)
 {
-    struct db_topics *topics = out;
     size_t count = (size_t)pg_row_count(rows);
     struct topic *items = ARENA_ARRAY(flow_arena(f), struct topic, count);
     for (size_t i = 0; i < count; i++) {
         struct cursor c = cursor_at(rows, (int)i);
         take_topic(&c, flow_arena(f), &items[i]);
+        if (with_prompts)
+            items[i].prompts = take_prompts(&c, flow_arena(f), &items[i].prompt_count);
         if (!c.ok)
             return ERR_INTERNAL;
     }
-    *topics = (struct db_topics){items, count};
+    *out = (struct db_topics){items, count};
     return OK;
+}
+
+static enum err read_topics(struct flow *f, const struct pg_rows *rows, void *out)
+{
+    return read_each(f, rows, out, false);
 }
 
 void db_topics_list(struct flow *f, const struct db_topics_query *q, struct db_topics *out)
@@ -66,18 +73,7 @@ static const struct pg_statement TOPIC_GET = {
 
 static enum err read_topics_with_prompts(struct flow *f, const struct pg_rows *rows, void *out)
 {
-    struct db_topics *topics = out;
-    size_t count = (size_t)pg_row_count(rows);
-    struct topic *items = ARENA_ARRAY(flow_arena(f), struct topic, count);
-    for (size_t i = 0; i < count; i++) {
-        struct cursor c = cursor_at(rows, (int)i);
-        take_topic(&c, flow_arena(f), &items[i]);
-        items[i].prompts = take_prompts(&c, flow_arena(f), &items[i].prompt_count);
-        if (!c.ok)
-            return ERR_INTERNAL;
-    }
-    *topics = (struct db_topics){items, count};
-    return OK;
+    return read_each(f, rows, out, true);
 }
 
 void db_topic_get(struct flow *f, const struct db_topics_query *q, struct db_topics *out)

@@ -8,8 +8,6 @@
 #include "conversation/ports/kv.h"
 #include "conversation/ports/sockets.h"
 
-#define RETRY_MS 1000
-
 struct match_expire {
     struct uuid *ids; /* the flow's arena */
     size_t count;
@@ -40,12 +38,7 @@ static void run(struct flow *f)
 {
     struct match_expire *c = flow_ctx(f);
     FLOW_BEGIN(f);
-    for (;;) {
-        AWAIT_TRY(f, &c->err, db_match_requests_expire(f, c->ids, c->count, &c->expired));
-        if (!err_is_passing(c->err))
-            break;
-        AWAIT(f, flow_sleep(f, RETRY_MS));
-    }
+    AWAIT_LASTING(f, &c->err, db_match_requests_expire(f, c->ids, c->count, &c->expired));
     if (c->err)
         FLOW_FAIL(f, c->err);
     announce(f, c);

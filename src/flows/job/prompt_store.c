@@ -5,8 +5,6 @@
 #include "conversation/base/clock.h"
 #include "conversation/ports/db.h"
 
-#define RETRY_MS 1000
-
 struct prompt_store {
     struct uuid session_id;
     struct topic_prompt prompt;
@@ -18,12 +16,7 @@ static void run(struct flow *f)
 {
     struct prompt_store *c = flow_ctx(f);
     FLOW_BEGIN(f);
-    for (;;) {
-        AWAIT_TRY(f, &c->err, db_session_prompt_shown(f, &c->session_id, &c->prompt, c->displayed_at_ms));
-        if (!err_is_passing(c->err))
-            break;
-        AWAIT(f, flow_sleep(f, RETRY_MS));
-    }
+    AWAIT_LASTING(f, &c->err, db_session_prompt_shown(f, &c->session_id, &c->prompt, c->displayed_at_ms));
     if (c->err)
         FLOW_FAIL(f, c->err);
     FLOW_END(f);

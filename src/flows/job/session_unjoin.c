@@ -4,8 +4,6 @@
 
 #include "conversation/ports/db.h"
 
-#define RETRY_MS 1000
-
 struct session_unjoin {
     struct uuid session_id, user_id;
     int64_t joined_at_ms;
@@ -16,12 +14,7 @@ static void run(struct flow *f)
 {
     struct session_unjoin *c = flow_ctx(f);
     FLOW_BEGIN(f);
-    for (;;) {
-        AWAIT_TRY(f, &c->err, db_session_unjoin(f, &c->session_id, &c->user_id, c->joined_at_ms));
-        if (!err_is_passing(c->err))
-            break;
-        AWAIT(f, flow_sleep(f, RETRY_MS));
-    }
+    AWAIT_LASTING(f, &c->err, db_session_unjoin(f, &c->session_id, &c->user_id, c->joined_at_ms));
     if (c->err)
         FLOW_FAIL(f, c->err);
     FLOW_END(f);

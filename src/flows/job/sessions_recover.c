@@ -4,8 +4,6 @@
 #include "flows/job.h"
 #include "flows/live.h"
 
-#define RETRY_MS 1000
-
 struct recover {
     int64_t started_at_ms;
     struct db_sessions left;
@@ -26,12 +24,7 @@ static void run(struct flow *f)
 {
     struct recover *c = flow_ctx(f);
     FLOW_BEGIN(f);
-    for (;;) {
-        AWAIT_TRY(f, &c->err, db_sessions_left(f, &c->left));
-        if (!err_is_passing(c->err))
-            break;
-        AWAIT(f, flow_sleep(f, RETRY_MS));
-    }
+    AWAIT_LASTING(f, &c->err, db_sessions_left(f, &c->left));
     if (c->err)
         FLOW_FAIL(f, c->err);
     end_those_without_anybody(c);
