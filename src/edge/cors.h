@@ -2,7 +2,8 @@
 #ifndef EDGE_CORS_H
 #define EDGE_CORS_H
 
-#include "http.h"
+#include "conversation/edge/router.h"
+#include "conversation/net/http.h"
 
 /* For every answer: lets an allowed origin read it. Nothing for others. */
 void cors_add_headers(struct buf *headers, struct str origin);

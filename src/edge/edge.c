@@ -1,13 +1,14 @@
 /* The edge as a whole: which request goes to REST and which to Socket.IO. */
 #include "conversation/edge/edge.h"
 
-#include "conn.h"
 #include "conversation/config.h"
 #include "conversation/edge/hub.h"
+#include "conversation/net/conn.h"
+#include "conversation/net/http.h"
+#include "conversation/net/listener.h"
+#include "conversation/net/settings.h"
 #include "gate.h"
 #include "handshake.h"
-#include "http.h"
-#include "listener.h"
 #include "rest.h"
 
 static void on_request(struct conn *c, const struct http_request *r)
@@ -19,11 +20,26 @@ static void on_request(struct conn *c, const struct http_request *r)
         rest_request(c, r);
 }
 
+static void apply_settings(void)
+{
+    net_settings = (struct net_settings){
+        .max_connections = (size_t)config.http_max_connections,
+        .max_body_bytes = (size_t)config.http_max_body_bytes,
+        .max_header_bytes = (size_t)config.http_max_header_bytes,
+        .max_uri_bytes = (size_t)config.http_max_uri_bytes,
+        .write_buffer_bytes = (size_t)config.http_write_buffer_bytes,
+        .header_timeout_ms = config.http_header_timeout_ms,
+        .body_timeout_ms = config.http_body_timeout_ms,
+        .keep_alive_timeout_ms = config.http_keep_alive_timeout_ms,
+    };
+}
+
 bool edge_init(const struct hub_setup *hub, const char **problem)
 {
-    static const struct http_user user = {.request = on_request, .gone = rest_gone, .refuse = rest_refuse};
+    static const struct http_user user = {.request = on_request, .refuse = rest_refuse};
     if (!gate_init(problem))
         return false;
+    apply_settings();
     conn_init();
     http_init(&user);
     rest_init();

@@ -5,7 +5,7 @@
 #include "conversation/config.h"
 #include "cors.h"
 #include "gate.h"
-#include "ws.h"
+#include "sio/ws.h"
 
 /* Errors as the reference server words them (engine.io, lib/server.ts). */
 enum eio_error {

@@ -3,8 +3,8 @@
 #ifndef EDGE_HANDSHAKE_H
 #define EDGE_HANDSHAKE_H
 
+#include "conversation/net/http.h"
 #include "conversation/sio/eio.h"
-#include "http.h"
 #include "socket_context.h"
 
 /* Under /socket.io/, WS_PATH or WS_PATH/:sessionId. The last one binds: *context says so. */

@@ -195,6 +195,11 @@ static void prepare(struct flow *f, void *arg)
         kv_rate_take(f, call->route->limit, &a->who.user_id, &call->retry_after_ms);
 }
 
+static void client_left(void *flow)
+{
+    rest_call_gone(flow);
+}
+
 static void start_flow(struct arrival *a)
 {
     struct flow *f = flow_start(&(struct flow_start){
@@ -204,7 +209,7 @@ static void start_flow(struct arrival *a)
         .before = prepare,
         .before_arg = a,
     });
-    http_set_answering(a->conn, f);
+    http_set_answering(a->conn, client_left, f);
 }
 
 void rest_request(struct conn *c, const struct http_request *r)
@@ -229,11 +234,6 @@ void rest_request(struct conn *c, const struct http_request *r)
         rest_refuse_with(&refusal);
     else
         start_flow(&a);
-}
-
-void rest_gone(void *answering)
-{
-    rest_call_gone(answering);
 }
 
 void rest_init(void)

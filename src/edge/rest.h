@@ -2,12 +2,10 @@
 #ifndef EDGE_REST_H
 #define EDGE_REST_H
 
-#include "http.h"
+#include "conversation/net/http.h"
 
 /* A request that is not for Socket.IO. Answers it now, or starts its flow. */
 void rest_request(struct conn *c, const struct http_request *r);
-/* http_user.gone: the client left; its flow is cancelled. */
-void rest_gone(void *answering);
 /* Answers at once with the error body. `reason` (may be NULL) goes into the details. */
 void rest_refuse(struct conn *c, const struct http_request *r, enum err err, const char *reason);
 

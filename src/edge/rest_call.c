@@ -27,7 +27,7 @@ void rest_count(enum http_method method, const char *route, int status)
 {
     const char text[] = {(char)('0' + status / 100), (char)('0' + status / 10 % 10),
                          (char)('0' + status % 10), '\0'};
-    metric_add(M_HTTP_REQUESTS, 1, router_method_name(method), route, text);
+    metric_add(M_HTTP_REQUESTS, 1, http_method_name(method), route, text);
 }
 
 static void write_error_body(enum err err, struct str problems, const char *correlation_id)

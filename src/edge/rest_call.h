@@ -5,7 +5,7 @@
 #include "caller.h"
 #include "conversation/base/jsonw.h"
 #include "conversation/domain/identity.h"
-#include "http.h"
+#include "conversation/net/http.h"
 
 struct rest_call {
     struct caller caller; /* first: flow_caller() is one */

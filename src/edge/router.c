@@ -12,16 +12,6 @@ static const struct route *routes;
 static size_t route_count;
 static char param_names[ROUTES_MAX][ROUTE_PARAMS_MAX][PARAM_NAME_MAX]; /* of each row, by position */
 
-static const char *const method_names[HTTP_METHOD_COUNT] = {
-    [GET] = "GET",       [POST] = "POST", [PUT] = "PUT",         [PATCH] = "PATCH",
-    [DELETE] = "DELETE", [HEAD] = "HEAD", [OPTIONS] = "OPTIONS",
-};
-
-const char *router_method_name(enum http_method method)
-{
-    return method < HTTP_METHOD_COUNT ? method_names[method] : "OTHER";
-}
-
 static void take_param_names(const struct route *route, char names[ROUTE_PARAMS_MAX][PARAM_NAME_MAX])
 {
     struct str rest = str_of(route->path);
@@ -109,7 +99,7 @@ void router_allow(unsigned allowed_methods, struct buf *out)
     const char *separator = "";
     for (int i = 0; i < HTTP_METHOD_COUNT; i++)
         if (allowed_methods & 1u << i) {
-            buf_addf(out, "%s%s", separator, method_names[i]);
+            buf_addf(out, "%s%s", separator, http_method_name(i));
             separator = ", ";
         }
 }

@@ -31,12 +31,13 @@ struct eio_session {
     struct timer timer; /* OPEN: the next ping, or its pong; DOOMED: the end */
     struct eio_server *server;
     struct eio_transport *transport; /* borrowed; NULL while detached */
-    void *user, *context;            /* borrowed */
+    void *user;                      /* borrowed */
     struct buf *backlog; /* owned; what was sent while detached, see struct kept; NULL when nothing */
     char sid[SID_LENGTH + 1];
     uint8_t state;
     uint8_t reason; /* DOOMED, or closed while OPENING: why */
     bool is_awaiting_pong;
+    max_align_t context[]; /* context_bytes */
 };
 
 /* A packet in the backlog; its data follows. */
@@ -87,6 +88,11 @@ void eio_server_close_all(struct eio_server *server, enum eio_reason reason)
 {
     while (!list_is_empty(&server->sessions))
         eio_session_close(LIST_FIRST(&server->sessions, struct eio_session, link), reason);
+}
+
+const struct eio_config *eio_server_config(const struct eio_server *server)
+{
+    return &server->config;
 }
 
 size_t eio_server_session_count(const struct eio_server *server)
@@ -243,15 +249,16 @@ static void send_open_packet(struct eio_session *s)
     send_packet(s, (struct kept){.type = EIO_OPEN}, &(struct str){json, (size_t)n}, 1);
 }
 
-struct eio_session *eio_session_open(struct eio_server *server, struct eio_transport *t, void *context)
+struct eio_session *eio_session_open(struct eio_server *server, struct eio_transport *t, const void *context)
 {
     if (server->by_sid.count >= server->config.max_sessions)
         return NULL;
-    struct eio_session *s = calloc(1, sizeof *s);
+    struct eio_session *s = calloc(1, sizeof *s + server->config.context_bytes);
     if (!s)
         abort();
     s->server = server;
-    s->context = context;
+    if (server->config.context_bytes)
+        memcpy(s->context, context, server->config.context_bytes);
     struct uuid key = sid_random(s->sid);
     map_put(&server->by_sid, &key, &s->node);
 
@@ -280,7 +287,7 @@ struct eio_session *eio_session_find(struct eio_server *server, struct str sid)
     return node ? container_of(node, struct eio_session, node) : NULL;
 }
 
-void *eio_session_context(const struct eio_session *s)
+void *eio_session_context(struct eio_session *s)
 {
     return s->context;
 }

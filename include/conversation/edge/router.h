@@ -7,9 +7,8 @@
 #include <stddef.h>
 
 #include "conversation/edge/reply.h"
+#include "conversation/net/http_request.h"
 #include "conversation/ports/kv.h"
-
-enum http_method { GET, POST, PUT, PATCH, DELETE, HEAD, OPTIONS, HTTP_METHOD_COUNT, HTTP_METHOD_OTHER };
 
 enum route_auth {
     AUTH_NONE,
@@ -49,7 +48,5 @@ void router_match(enum http_method method, struct str path, bool on_ops_port, bo
 
 /* "DELETE, GET, HEAD, OPTIONS" of a path's methods, for Allow. */
 void router_allow(unsigned allowed_methods, struct buf *out);
-
-const char *router_method_name(enum http_method method);
 
 #endif

@@ -23,6 +23,7 @@ struct eio_config {
     size_t max_payload_bytes;  /* told to the client and enforced by the transport */
     size_t max_buffered_bytes; /* of a session without a writable transport; above it is closed */
     size_t max_sessions;
+    size_t context_bytes; /* of what the host keeps with each session: eio_session_open */
 };
 
 enum eio_packet_type { EIO_OPEN, EIO_CLOSE, EIO_PING, EIO_PONG, EIO_MESSAGE, EIO_UPGRADE, EIO_NOOP };
@@ -71,14 +72,15 @@ struct eio_user {
 struct eio_server *eio_server_new(const struct eio_config *config, const struct eio_user *user, void *owner);
 void eio_server_free(struct eio_server *server); /* all sessions must be closed */
 void eio_server_close_all(struct eio_server *server, enum eio_reason reason);
+const struct eio_config *eio_server_config(const struct eio_server *server);
 size_t eio_server_session_count(const struct eio_server *server);
 
 /* Handshake: a new session on `t`, its OPEN packet sent. NULL when full or refused (nothing was sent).
- * `context` is what the edge knows of the request (path, address, headers); borrowed until the user's close
- * returned. */
-struct eio_session *eio_session_open(struct eio_server *server, struct eio_transport *t, void *context);
+ * `context` is what the host knows of the request (path, address, headers): context_bytes, copied, kept until
+ * the user's close returned. */
+struct eio_session *eio_session_open(struct eio_server *server, struct eio_transport *t, const void *context);
 struct eio_session *eio_session_find(struct eio_server *server, struct str sid);
-void *eio_session_context(const struct eio_session *s);
+void *eio_session_context(struct eio_session *s);
 const char *eio_session_sid(const struct eio_session *s);
 
 /* From the transport: one message of the wire (text: digit + data; binary: data, decoded where the wire has

@@ -1,5 +1,5 @@
 /* The edge as one subsystem: listening, which request goes where, draining and closing. */
-#include "edge_fixture.h"
+#include "unit/net/net_fixture.h"
 
 #include "conversation/edge/edge.h"
 #include "conversation/edge/router.h"

@@ -1,12 +1,12 @@
 /* REST dispatch over real connections: each column of the route table, and the answers of flows. */
-#include "edge_fixture.h"
+#include "unit/net/net_fixture.h"
 
 #include "conversation/edge/edge.h"
 #include "conversation/edge/reply.h"
 #include "conversation/edge/router.h"
+#include "conversation/net/http.h"
 #include "conversation/rt/flow.h"
 #include "edge/gate.h"
-#include "edge/http.h"
 #include "edge/rest.h"
 #include "unit/codec/token_signer.h"
 
@@ -136,7 +136,7 @@ static int free_key(void **state)
 
 static int set_up(void **state)
 {
-    static const struct http_user user = {rest_request, rest_gone, rest_refuse};
+    static const struct http_user user = {.request = rest_request, .refuse = rest_refuse};
     const char *problem, *configured = config.jwt_public_key;
     int fd;
     (void)state;

@@ -3,12 +3,13 @@
 #ifndef TESTS_WS_FIXTURE_H
 #define TESTS_WS_FIXTURE_H
 
-#include "edge_fixture.h"
+#include "unit/net/net_fixture.h"
 
 #include "conversation/domain/identity.h"
 #include "conversation/edge/hub.h"
+#include "conversation/edge/router.h"
+#include "conversation/net/http.h"
 #include "edge/handshake.h"
-#include "edge/http.h"
 #include "edge/rest.h"
 
 #define ADA   "00000000-0000-4000-8000-00000000000a"
@@ -41,7 +42,7 @@ UNUSED static void on_http_request(struct conn *c, const struct http_request *r)
 
 UNUSED static void hub_set_up(const struct hub_setup *hub)
 {
-    static const struct http_user user = {on_http_request, rest_gone, rest_refuse};
+    static const struct http_user user = {.request = on_http_request, .refuse = rest_refuse};
     edge_set_up();
     tokens_verified = 0;
     http_init(&user);

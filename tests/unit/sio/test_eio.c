@@ -10,11 +10,13 @@
 
 #include "fake_transport.h"
 
+static const int context = 42;
 static const struct eio_config config = {.ping_interval_ms = 25000,
                                          .ping_timeout_ms = 20000,
                                          .max_payload_bytes = 1000000,
                                          .max_buffered_bytes = 200,
-                                         .max_sessions = 3};
+                                         .max_sessions = 3,
+                                         .context_bytes = sizeof context};
 
 /* The session's user: logs, and does what the test asks for from inside a callback. */
 static struct {
@@ -25,12 +27,11 @@ static struct {
 
 static struct fake_transport fake;
 static struct eio_server *server;
-static int context;
 
 static void *user_open(void *owner, struct eio_session *s)
 {
     assert_ptr_equal(owner, &user);
-    assert_ptr_equal(eio_session_context(s), &context);
+    assert_int_equal(*(const int *)eio_session_context(s), context);
     user.session = s;
     eio_session_send(s, false, &STR("too early"), 1);
     if (user.closes_in_open)

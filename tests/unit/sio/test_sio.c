@@ -12,11 +12,13 @@
 #include "fake_transport.h"
 
 static const struct sio_config config = {.connect_timeout_ms = 45000, .namespaces_max = 3};
+static const int context = 42;
 static const struct eio_config eio_config = {.ping_interval_ms = 1000000,
                                              .ping_timeout_ms = 1000000,
                                              .max_payload_bytes = 500,
                                              .max_buffered_bytes = 1000,
-                                             .max_sessions = 10};
+                                             .max_sessions = 10,
+                                             .context_bytes = sizeof context};
 
 /* What the application does inside a callback. */
 enum action {
@@ -42,7 +44,6 @@ static struct {
 
 static struct fake_transport fake;
 static struct sio_server *server;
-static int context;
 
 static void act(struct sio_socket *s, enum action action)
 {
@@ -78,7 +79,7 @@ static void app_connect(struct sio_socket *s, struct str namespace_, struct str 
     app.connected++;
     app.last_id = sio_socket_id(s);
     sio_socket_set_data(s, &app);
-    assert_ptr_equal(sio_socket_context(s), &context);
+    assert_int_equal(*(const int *)sio_socket_context(s), context);
     buf_addf(&app.log, "connect " STR_FMT, STR_ARG(namespace_));
     if (query.p)
         log_str("query", query);
@@ -105,7 +106,7 @@ static void app_disconnect(struct sio_socket *s, const char *reason)
 {
     app.disconnected++;
     assert_ptr_equal(sio_socket_data(s), &app);
-    assert_ptr_equal(sio_socket_context(s), &context);
+    assert_int_equal(*(const int *)sio_socket_context(s), context);
     assert_null(sio_socket_find(server, sio_socket_id(s)));
     buf_addf(&app.log, "disconnect %s|", reason);
     act(s, app.on_disconnect);

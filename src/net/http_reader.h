@@ -4,13 +4,13 @@
  *     idle --first byte of a request--> headers --> body --> complete
  *                                          \---------\-----> bad
  */
-#ifndef EDGE_HTTP_READER_H
-#define EDGE_HTTP_READER_H
+#ifndef NET_HTTP_READER_H
+#define NET_HTTP_READER_H
 
 #include <llhttp.h>
 
 #include "conversation/base/err.h"
-#include "http_request.h"
+#include "conversation/net/http_request.h"
 
 #define HTTP_FIELDS_MAX 64
 
@@ -18,10 +18,15 @@ enum http_stage { HTTP_IDLE, HTTP_HEADERS, HTTP_BODY, HTTP_COMPLETE, HTTP_BAD };
 
 struct http_draft; /* the request being read */
 
+/* http_user.max_body */
+typedef size_t http_max_body(const struct http_request *r);
+
 struct http_reader {
     llhttp_t parser;
     enum http_stage stage;
     struct http_draft *draft; /* owned; NULL while idle */
+    http_max_body *max_body;  /* may be NULL; kept by http_reader_init */
+    size_t body_limit;        /* once the header is complete */
     const char *unchecked;    /* within what is being read: see lines_are_clean */
     enum {
         IN_LINE,

@@ -1,10 +1,10 @@
 /* Listening sockets: ports, addresses, the cap, and running out of descriptors. */
-#include "edge_fixture.h"
+#include "unit/net/net_fixture.h"
 
 #include <sys/resource.h>
 
-#include "edge/http.h"
-#include "edge/listener.h"
+#include "conversation/net/http.h"
+#include "conversation/net/listener.h"
 
 static struct conn *last;
 
@@ -13,11 +13,6 @@ static void on_request(struct conn *c, const struct http_request *r)
     (void)r;
     last = c;
     http_respond(c, &(struct http_response){.status = 200, .content_type = "text/plain", .body = STR("ok")});
-}
-
-static void on_gone(void *answering)
-{
-    (void)answering;
 }
 
 static void on_refuse(struct conn *c, const struct http_request *r, enum err err, const char *reason)
@@ -29,7 +24,7 @@ static void on_refuse(struct conn *c, const struct http_request *r, enum err err
 
 static int set_up(void **state)
 {
-    static const struct http_user user = {on_request, on_gone, on_refuse};
+    static const struct http_user user = {.request = on_request, .refuse = on_refuse};
     (void)state;
     edge_set_up();
     http_init(&user);
@@ -121,7 +116,7 @@ static void above_the_cap_connections_are_closed_and_counted(void **state)
 {
     (void)state;
     struct peer in[3], out[2];
-    config.http_max_connections = 3;
+    net_settings.max_connections = 3;
     int port = listen_for_api();
     int ops = listen_on((struct listener_setup){.address = "127.0.0.1", .serves_ops = true});
     for (int i = 0; i < 3; i++) {

@@ -1,5 +1,5 @@
 /* Listening sockets on uv_poll. */
-#include "listener.h"
+#include "conversation/net/listener.h"
 
 #include <arpa/inet.h>
 #include <assert.h>
@@ -11,12 +11,12 @@
 #include <unistd.h>
 #include <uv.h>
 
-#include "conn.h"
 #include "conversation/base/clock.h"
 #include "conversation/base/log.h"
 #include "conversation/base/metrics.h"
-#include "conversation/config.h"
-#include "http.h"
+#include "conversation/net/conn.h"
+#include "conversation/net/http.h"
+#include "conversation/net/settings.h"
 
 #define LISTENERS_MAX  3
 #define ACCEPTS_A_TURN 64    /* others must get their turn too */
@@ -66,7 +66,7 @@ static bool is_time_to_tell(int64_t *last_ms)
 
 static bool is_full(const struct listener *l)
 {
-    size_t limit = (size_t)config.http_max_connections + (l->setup.serves_api ? 0 : OPS_RESERVE);
+    size_t limit = net_settings.max_connections + (l->setup.serves_api ? 0 : OPS_RESERVE);
     return conn_count() >= limit;
 }
 

@@ -27,9 +27,10 @@
 #include "conversation/base/metrics.h"
 #include "conversation/base/str.h"
 #include "conversation/config.h"
+#include "conversation/net/conn.h"
+#include "conversation/net/settings.h"
 #include "conversation/rt/loop.h"
 #include "conversation/rt/timer.h"
-#include "edge/conn.h"
 
 #define NOW_MS INT64_C(1736937000000) /* 2025-01-15T10:30:00Z */
 #define UNUSED __attribute__((unused))
@@ -44,6 +45,7 @@ UNUSED static void edge_set_up(void)
     log_init("test", LOG_ERROR);
     clock_set_for_test(NOW_MS, 1000000);
     loop_init();
+    net_settings = net_settings_default;
     conn_init();
 }
 

@@ -1,6 +1,6 @@
 /* Connections over uv_poll. Invariant: a connection with unsent bytes is in `dirty` or waits for UV_WRITABLE.
  */
-#include "conn.h"
+#include "conversation/net/conn.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #include "conversation/base/metrics.h"
-#include "conversation/config.h"
+#include "conversation/net/settings.h"
 
 #define READ_BYTES (64 * 1024)
 #define PAUSED_IN_BYTES \
@@ -180,7 +180,7 @@ static void flush(struct conn *c)
     if (conn_unsent(c) == 0)
         all_sent(c);
     else if (!timer_is_running(&c->progress))
-        timer_start(&c->progress, config.http_body_timeout_ms, on_no_progress);
+        timer_start(&c->progress, net_settings.body_timeout_ms, on_no_progress);
     if (c->state != CONN_CLOSED)
         watch(c);
 }

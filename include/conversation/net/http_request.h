@@ -1,12 +1,15 @@
 /* A complete HTTP request, as the HTTP protocol hands it up. */
-#ifndef EDGE_HTTP_REQUEST_H
-#define EDGE_HTTP_REQUEST_H
+#ifndef CONVERSATION_NET_HTTP_REQUEST_H
+#define CONVERSATION_NET_HTTP_REQUEST_H
 
 #include <stdbool.h>
 #include <stdint.h>
 
 #include "conversation/base/str.h"
-#include "conversation/edge/router.h"
+
+enum http_method { GET, POST, PUT, PATCH, DELETE, HEAD, OPTIONS, HTTP_METHOD_COUNT, HTTP_METHOD_OTHER };
+
+const char *http_method_name(enum http_method method); /* "OTHER" for the rest */
 
 /* A header field; the offsets are into the request's text. */
 struct http_field {

@@ -1,20 +1,22 @@
 /* HTTP/1.1 on a connection (RFC 9112): one request at a time is read, handed up, answered; pipelined ones
  * wait. */
-#ifndef EDGE_HTTP_H
-#define EDGE_HTTP_H
+#ifndef CONVERSATION_NET_HTTP_H
+#define CONVERSATION_NET_HTTP_H
 
 #include <stdbool.h>
 
-#include "conn.h"
 #include "conversation/base/err.h"
-#include "http_request.h"
+#include "conversation/net/conn.h"
+#include "conversation/net/http_request.h"
 
 /* What is above: */
 struct http_user {
+    /* How long this request's body may be, asked when its header is complete. NULL:
+     * net_settings.max_body_bytes.
+     */
+    size_t (*max_body)(const struct http_request *r);
     /* A request is complete; answer now or later through http_respond. */
     void (*request)(struct conn *c, const struct http_request *r);
-    /* The connection closed while a request was being answered. */
-    void (*gone)(void *answering);
     /* A request that never became one: answer with this error; the connection then closes. */
     void (*refuse)(struct conn *c, const struct http_request *r, enum err err, const char *reason);
 };
@@ -23,8 +25,8 @@ void http_init(const struct http_user *user);
 /* Takes over an accepted non-blocking socket; NULL (and closed) when it cannot be watched. */
 struct conn *http_accept(int fd);
 
-/* While a request is being answered: whom `gone` tells. */
-void http_set_answering(struct conn *c, void *answering);
+/* While a request is being answered: `gone` is called with `arg` when the connection closes before that. */
+void http_set_answering(struct conn *c, void (*gone)(void *arg), void *arg);
 
 struct http_response {
     int status;

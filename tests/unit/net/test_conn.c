@@ -1,5 +1,5 @@
 /* Connections over real sockets: buffers, pauses, the order of closing, peers that vanish. */
-#include "edge_fixture.h"
+#include "unit/net/net_fixture.h"
 
 #include <sys/resource.h>
 
@@ -166,7 +166,7 @@ static void a_peer_that_takes_nothing_is_stuck_and_closed(void **state)
 {
     (void)state;
     write_until_unsent(1);
-    advance(config.http_body_timeout_ms - 100);
+    advance(net_settings.body_timeout_ms - 100);
     assert_int_equal(user.stuck, 0);
     advance(200);
     assert_int_equal(user.stuck, 1);
@@ -179,7 +179,7 @@ static void progress_starts_the_time_anew(void **state)
     static char bytes[65536];
     write_until_unsent(8000000);
     for (int i = 0; i < 3; i++) {
-        advance(config.http_body_timeout_ms - 100);
+        advance(net_settings.body_timeout_ms - 100);
         size_t before = conn_unsent(conn);
         while (conn_unsent(conn) == before) {
             (void)recv(peer.fd, bytes, sizeof bytes, 0);

@@ -1,8 +1,8 @@
 /* From bytes to a request: what is taken, what is refused and why, and that it does not matter how the bytes
  * are cut. */
-#include "edge_fixture.h"
+#include "unit/net/net_fixture.h"
 
-#include "edge/http_reader.h"
+#include "net/http_reader.h"
 
 static struct http_reader reader;
 
@@ -127,7 +127,7 @@ static void every_method_has_its_name(void **state)
         char text[64];
         snprintf(text, sizeof text, "%s / HTTP/1.1\r\nHost: x\r\n\r\n", names[i]);
         assert_int_equal(read_good(text)->method, i);
-        assert_string_equal(router_method_name(i), names[i]);
+        assert_string_equal(http_method_name(i), names[i]);
     }
     assert_int_equal(read_good("PROPFIND / HTTP/1.1\r\nHost: x\r\n\r\n")->method, HTTP_METHOD_OTHER);
     expect_text(read_good("OPTIONS * HTTP/1.1\r\nHost: x\r\n\r\n")->path, "*");
@@ -259,7 +259,7 @@ static void expect_at_limit(struct buf *text, enum err problem)
 static void the_target_is_limited(void **state)
 {
     (void)state;
-    config.http_max_uri_bytes = 300;
+    net_settings.max_uri_bytes = 300;
     for (size_t more = 0; more < 2; more++) {
         struct buf text = {0};
         buf_addz(&text, "GET /");
@@ -272,7 +272,7 @@ static void the_target_is_limited(void **state)
 static void header_fields_are_limited(void **state)
 {
     (void)state;
-    config.http_max_header_bytes = 1024;
+    net_settings.max_header_bytes = 1024;
     for (size_t more = 0; more < 2; more++) {
         struct buf text = {0};
         buf_addz(&text, "GET / HTTP/1.1\r\nHost: x\r\nA: ");
@@ -299,7 +299,7 @@ static void trailers_count_as_header_fields(void **state)
 {
     (void)state;
     struct buf text = {0};
-    config.http_max_header_bytes = 1024;
+    net_settings.max_header_bytes = 1024;
     buf_addz(&text, "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n");
     for (int i = 0; i < 100; i++)
         buf_addf(&text, "Trailer-%d: 0123456789\r\n", i);
@@ -310,7 +310,7 @@ static void trailers_count_as_header_fields(void **state)
 static void the_body_is_limited(void **state)
 {
     (void)state;
-    config.http_max_body_bytes = 1024;
+    net_settings.max_body_bytes = 1024;
     for (size_t n = 1024; n <= 1025; n++) {
         struct buf by_length = {0}, by_chunks = {0};
         buf_addf(&by_length, "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: %zu\r\n\r\n", n);

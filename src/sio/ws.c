@@ -6,9 +6,8 @@
 
 #include "conversation/base/metrics.h"
 #include "conversation/codec/ws_frame.h"
-#include "conversation/config.h"
+#include "conversation/net/http.h"
 #include "conversation/sio/sio.h"
-#include "http.h"
 
 #define PARTS_MAX (SIO_PIECES_MAX + 8) /* of a packet */
 
@@ -16,7 +15,7 @@ struct ws {
     struct eio_transport eio;
     struct conn *conn;
     struct ws_reader reader;
-    struct socket_context context;
+    size_t max_message_bytes, max_unsent_bytes;
 };
 
 static size_t open_count;
@@ -35,7 +34,7 @@ static bool send_frame(struct ws *ws, enum ws_opcode opcode, struct str first, c
     }
     all[0] = (struct str){header, ws_header(header, opcode, total, false)};
     all[1] = first;
-    return conn_write(ws->conn, all, part_count + 2, (size_t)config.ws_send_buffer_bytes);
+    return conn_write(ws->conn, all, part_count + 2, ws->max_unsent_bytes);
 }
 
 /* --- Engine.IO above --- */
@@ -114,7 +113,7 @@ static void handle(struct ws *ws, const struct ws_message *m)
 static size_t received(struct conn *c, char *p, size_t n)
 {
     struct ws *ws = c->data;
-    const struct ws_limits limits = {.max_message_bytes = (size_t)config.ws_max_payload_bytes};
+    const struct ws_limits limits = {.max_message_bytes = ws->max_message_bytes};
     size_t taken = 0;
     while (taken < n &&
            c->state == CONN_OPEN) { /* a message may have closed the connection: then ws is gone */
@@ -152,16 +151,17 @@ static void closed(struct conn *c)
 
 static const struct conn_protocol ws_protocol = {.received = received, .stuck = stuck, .closed = closed};
 
-void ws_start(struct conn *c, struct eio_server *server, const struct socket_context *context)
+void ws_start(struct conn *c, struct eio_server *server, const void *context)
 {
     struct ws *ws = calloc(1, sizeof *ws);
     if (!ws)
         abort();
     ws->eio.ops = &ops;
     ws->conn = c;
-    ws->context = *context;
+    ws->max_message_bytes = eio_server_config(server)->max_payload_bytes;
+    ws->max_unsent_bytes = eio_server_config(server)->max_buffered_bytes;
     metric_set(M_WS_ACTIVE, (double)++open_count, NULL);
     http_leave(c, &ws_protocol, ws);
-    if (!eio_session_open(server, &ws->eio, &ws->context))
+    if (!eio_session_open(server, &ws->eio, context))
         close_with(ws, WS_CLOSE_TRY_AGAIN);
 }

@@ -1,7 +1,7 @@
 /* The HTTP protocol of a connection, over real sockets and on the virtual clock. */
-#include "edge_fixture.h"
+#include "unit/net/net_fixture.h"
 
-#include "edge/http.h"
+#include "conversation/net/http.h"
 
 /* What is above HTTP: answers at once, or keeps the request for the test to answer. */
 static struct {
@@ -17,23 +17,23 @@ static void respond(struct conn *c, const char *text)
                  &(struct http_response){.status = 200, .content_type = "text/plain", .body = str_of(text)});
 }
 
+static void on_gone(void *answering)
+{
+    assert_ptr_equal(answering, &user);
+    buf_addz(&user.log, "gone|");
+}
+
 static void on_request(struct conn *c, const struct http_request *r)
 {
-    buf_addf(&user.log, "%s " STR_FMT " " STR_FMT "|", router_method_name(r->method), STR_ARG(r->path),
+    buf_addf(&user.log, "%s " STR_FMT " " STR_FMT "|", http_method_name(r->method), STR_ARG(r->path),
              STR_ARG(r->body));
     user.waiting = c;
     if (user.on_request)
         user.on_request(c, r);
     else if (user.answers_later)
-        http_set_answering(c, &user);
+        http_set_answering(c, on_gone, &user);
     else
         respond(c, "ok");
-}
-
-static void on_gone(void *answering)
-{
-    assert_ptr_equal(answering, &user);
-    buf_addz(&user.log, "gone|");
 }
 
 static void on_refuse(struct conn *c, const struct http_request *r, enum err err, const char *reason)
@@ -59,7 +59,7 @@ static struct conn *open_peer(struct peer *p)
 
 static int set_up(void **state)
 {
-    static const struct http_user http_user = {on_request, on_gone, on_refuse};
+    static const struct http_user http_user = {.request = on_request, .refuse = on_refuse};
     (void)state;
     memset(&user, 0, sizeof user);
     edge_set_up();
@@ -203,7 +203,7 @@ static void respond_large(struct conn *c, const struct http_request *r)
 static void unread_answers_keep_the_next_request_waiting(void **state)
 {
     (void)state;
-    config.http_write_buffer_bytes = 200000;
+    net_settings.write_buffer_bytes = 200000;
     memset(large, 'x', sizeof large);
     user.on_request = respond_large;
     for (int i = 0; i < 1000; i++) {
@@ -217,7 +217,7 @@ static void unread_answers_keep_the_next_request_waiting(void **state)
     assert_true(answered < 500);
     while (user.log.n < 1000 * strlen("GET /1 |"))
         peer_pump(&peer); /* reading again, it gets all of them */
-    advance(config.http_body_timeout_ms * 2);
+    advance(net_settings.body_timeout_ms * 2);
     assert_false(peer.has_ended);
 }
 
@@ -230,7 +230,7 @@ static void a_client_that_reads_nothing_is_cut(void **state)
         turns(1);
     }
     assert_true(conn_unsent(user.waiting) > 0);
-    advance(config.http_body_timeout_ms + 100);
+    advance(net_settings.body_timeout_ms + 100);
     assert_int_equal(conn_count(), 0);
     assert_true(metric_value("websocket_slow_consumers_total") == 0);
 }
@@ -317,7 +317,7 @@ static void a_bad_request_after_good_ones_is_answered_in_its_turn(void **state)
 static void limits_have_their_status(void **state)
 {
     (void)state;
-    config.http_max_body_bytes = 1024;
+    net_settings.max_body_bytes = 1024;
     peer_send(&peer, "POST / HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 1025\r\n\r\n");
     peer_expect_end(&peer);
     assert_false(peer_has(&peer, "100 Continue"));
@@ -362,7 +362,7 @@ static void a_client_that_sends_the_body_along_needs_no_word(void **state)
 static void a_connection_without_a_request_is_closed(void **state)
 {
     (void)state;
-    advance(config.http_header_timeout_ms - 100);
+    advance(net_settings.header_timeout_ms - 100);
     assert_int_equal(conn_count(), 1);
     advance(200);
     peer_expect_end(&peer);
@@ -374,7 +374,7 @@ static void headers_must_arrive_in_time(void **state)
     (void)state;
     peer_send(&peer, "GET / HT");
     turns(3);
-    advance(config.http_header_timeout_ms - 100);
+    advance(net_settings.header_timeout_ms - 100);
     peer_send(&peer, "TP/1.1\r\n"); /* a trickle does not help */
     turns(3);
     advance(200);
@@ -388,7 +388,7 @@ static void a_body_must_arrive_in_time(void **state)
     (void)state;
     peer_send(&peer, "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\nbo");
     turns(3);
-    advance(config.http_body_timeout_ms - 100);
+    advance(net_settings.body_timeout_ms - 100);
     peer_send(&peer, "d");
     turns(3);
     assert_false(peer_has(&peer, "408"));
@@ -413,11 +413,11 @@ static void an_idle_connection_is_closed_silently(void **state)
     peer_send(&peer, GET_1);
     peer_expect(&peer, "ok");
     peer_forget(&peer);
-    advance(config.http_keep_alive_timeout_ms - 100);
+    advance(net_settings.keep_alive_timeout_ms - 100);
     peer_send(&peer, GET_1);
     peer_expect(&peer, "ok");
     peer_forget(&peer);
-    advance(config.http_keep_alive_timeout_ms - 100);
+    advance(net_settings.keep_alive_timeout_ms - 100);
     assert_false(peer.has_ended);
     advance(200);
     peer_expect_end(&peer);

@@ -5,8 +5,8 @@
  *     open --conn_finish--> flushing --sent--> lingering --peer closed or 2 s--> closed
  *       \---------------- conn_close, peer closed, error ---------------------/
  */
-#ifndef EDGE_CONN_H
-#define EDGE_CONN_H
+#ifndef CONVERSATION_NET_CONN_H
+#define CONVERSATION_NET_CONN_H
 
 #include <stdbool.h>
 #include <stddef.h>

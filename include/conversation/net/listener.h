@@ -1,6 +1,6 @@
 /* Listening sockets: accept, and what to do when descriptors or connections run out. */
-#ifndef EDGE_LISTENER_H
-#define EDGE_LISTENER_H
+#ifndef CONVERSATION_NET_LISTENER_H
+#define CONVERSATION_NET_LISTENER_H
 
 #include <stdbool.h>
 

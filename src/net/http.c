@@ -1,17 +1,18 @@
 /* The HTTP protocol of a connection: timeouts, one request at a time, answers. Invariant: from the end of a
  * request until its answer has been written the connection is paused and the reader not fed. */
-#include "http.h"
+#include "conversation/net/http.h"
 
 #include <assert.h>
 #include <stdlib.h>
 #include <time.h>
 
 #include "conversation/base/clock.h"
-#include "conversation/config.h"
+#include "conversation/net/settings.h"
 #include "http_reader.h"
 
 struct http {
     struct http_reader reader;
+    void (*gone)(void *arg); /* set with `answering` while an answer is being prepared */
     void *answering;
     bool is_answering, close_after;
     bool waits_for_reader; /* answers the peer has not read keep the next request waiting */
@@ -67,7 +68,7 @@ static void body_follows(struct conn *c)
 {
     static const struct str go_on = STR("HTTP/1.1 100 Continue\r\n\r\n");
     struct http *h = c->data;
-    timer_start(&c->timer, config.http_body_timeout_ms, on_too_slow);
+    timer_start(&c->timer, net_settings.body_timeout_ms, on_too_slow);
     if (http_reader_expects_continue(&h->reader))
         (void)conn_write(c, &go_on, 1, SIZE_MAX); /* one a request */
 }
@@ -77,7 +78,7 @@ static void stage_changed(struct conn *c)
     struct http *h = c->data;
     switch (h->reader.stage) {
     case HTTP_IDLE: break;
-    case HTTP_HEADERS: timer_start(&c->timer, config.http_header_timeout_ms, on_too_slow); break;
+    case HTTP_HEADERS: timer_start(&c->timer, net_settings.header_timeout_ms, on_too_slow); break;
     case HTTP_BODY: body_follows(c); break;
     case HTTP_COMPLETE: complete(c); break;
     case HTTP_BAD: refuse(c, h->reader.problem, h->reader.reason); break;
@@ -111,8 +112,8 @@ static void http_free(struct http *h)
 static void closed(struct conn *c)
 {
     struct http *h = c->data;
-    if (h->is_answering && h->answering)
-        user->gone(h->answering);
+    if (h->is_answering && h->gone)
+        h->gone(h->answering);
     http_free(h);
 }
 
@@ -120,11 +121,12 @@ static const struct conn_protocol http_protocol = {.received = received, .sent =
 
 /* --- answers --- */
 
-void http_set_answering(struct conn *c, void *answering)
+void http_set_answering(struct conn *c, void (*gone)(void *arg), void *arg)
 {
     struct http *h = c->data;
     assert(h->is_answering);
-    h->answering = answering;
+    h->gone = gone;
+    h->answering = arg;
 }
 
 /* RFC 9110 section 5.6.7; made once a second. */
@@ -182,9 +184,9 @@ static void next_request(struct conn *c)
 {
     struct http *h = c->data;
     http_reader_init(&h->reader);
-    h->answering = NULL;
-    timer_start(&c->timer, config.http_keep_alive_timeout_ms, on_idle);
-    if (conn_unsent(c) > (size_t)config.http_write_buffer_bytes)
+    h->gone = NULL;
+    timer_start(&c->timer, net_settings.keep_alive_timeout_ms, on_idle);
+    if (conn_unsent(c) > net_settings.write_buffer_bytes)
         h->waits_for_reader = true;
     else
         conn_resume(c);
@@ -215,8 +217,9 @@ struct conn *http_accept(int fd)
         free(h);
         return NULL;
     }
+    h->reader.max_body = user->max_body;
     http_reader_init(&h->reader);
-    timer_start(&c->timer, config.http_header_timeout_ms, on_idle);
+    timer_start(&c->timer, net_settings.header_timeout_ms, on_idle);
     return c;
 }
 

@@ -4,7 +4,7 @@
 
 #include <stdlib.h>
 
-#include "conversation/config.h"
+#include "conversation/net/settings.h"
 
 #define TEXT_FIRST_BYTES 1024 /* most requests fit */
 
@@ -68,6 +68,15 @@ const struct http_request *http_reader_request(struct http_reader *r)
     return &d->request;
 }
 
+const char *http_method_name(enum http_method method)
+{
+    static const char *const names[HTTP_METHOD_COUNT] = {
+        [GET] = "GET",       [POST] = "POST", [PUT] = "PUT",         [PATCH] = "PATCH",
+        [DELETE] = "DELETE", [HEAD] = "HEAD", [OPTIONS] = "OPTIONS",
+    };
+    return method < HTTP_METHOD_COUNT ? names[method] : "OTHER";
+}
+
 static struct str field_name(const struct http_request *r, const struct http_field *f)
 {
     return (struct str){r->text + f->name_at, f->name_bytes};
@@ -129,7 +138,7 @@ static void append(struct http_draft *d, struct span *span, const char *p, size_
 static int on_target(llhttp_t *parser, const char *p, size_t n)
 {
     struct http_reader *r = parser->data;
-    if (r->draft->target.n + n > (size_t)config.http_max_uri_bytes)
+    if (r->draft->target.n + n > net_settings.max_uri_bytes)
         return stop(r, ERR_URI_TOO_LONG, "request target too long");
     append(r->draft, &r->draft->target, p, n);
     return 0;
@@ -138,7 +147,7 @@ static int on_target(llhttp_t *parser, const char *p, size_t n)
 static bool header_fits(struct http_draft *d, size_t n)
 {
     d->header_bytes += n;
-    return d->header_bytes <= (size_t)config.http_max_header_bytes;
+    return d->header_bytes <= net_settings.max_header_bytes;
 }
 
 /* As Debian builds it, llhttp takes a lone CR or LF for the end of a line and a line that begins with a space
@@ -239,7 +248,8 @@ static int on_headers_complete(llhttp_t *parser)
 {
     struct http_reader *r = parser->data;
     bool has_length = parser->flags & F_CONTENT_LENGTH;
-    if (has_length && parser->content_length > (uint64_t)config.http_max_body_bytes) {
+    r->body_limit = r->max_body ? r->max_body(http_reader_request(r)) : net_settings.max_body_bytes;
+    if (has_length && parser->content_length > r->body_limit) {
         (void)stop(r, ERR_PAYLOAD_TOO_LARGE, "body too large");
         return -1;
     }
@@ -254,7 +264,7 @@ static int on_headers_complete(llhttp_t *parser)
 static int on_body(llhttp_t *parser, const char *p, size_t n)
 {
     struct http_reader *r = parser->data;
-    if (r->draft->body.n + n > (size_t)config.http_max_body_bytes)
+    if (r->draft->body.n + n > r->body_limit)
         return stop(r, ERR_PAYLOAD_TOO_LARGE, "body too large");
     if (!lines_are_clean(r, p))
         return stop(r, ERR_INVALID_REQUEST, malformed);
@@ -381,7 +391,7 @@ void http_reader_done(struct http_reader *r)
 void http_reader_init(struct http_reader *r)
 {
     http_reader_done(r);
-    *r = (struct http_reader){.stage = HTTP_IDLE};
+    *r = (struct http_reader){.stage = HTTP_IDLE, .max_body = r->max_body};
     llhttp_init(&r->parser, HTTP_REQUEST, callbacks());
     r->parser.data = r;
 }
