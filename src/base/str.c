@@ -137,6 +137,18 @@ long str_utf8_length(struct str s)
     return points;
 }
 
+bool str_is_utf8(struct str s)
+{
+    size_t i = 0;
+    uint64_t word;
+    for (; i + sizeof word <= s.n; i += sizeof word) {
+        memcpy(&word, s.p + i, sizeof word);
+        if (word & 0x8080808080808080)
+            break;
+    }
+    return i == s.n || str_utf8_length((struct str){s.p + i, s.n - i}) >= 0;
+}
+
 #define BUF_SIZE_MIN 64
 
 void buf_done(struct buf *b)

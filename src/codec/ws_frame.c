@@ -102,24 +102,11 @@ static void unmask(char *p, size_t n, const char mask[MASK_BYTES])
         p[i] ^= mask[i % MASK_BYTES];
 }
 
-static bool is_utf8(struct str s)
-{
-    size_t i = 0;
-    uint64_t word = 0;
-    while (i + sizeof word <= s.n) {
-        memcpy(&word, s.p + i, sizeof word);
-        if (word & 0x8080808080808080)
-            break;
-        i += sizeof word;
-    }
-    return i == s.n || str_utf8_length((struct str){s.p + i, s.n - i}) >= 0;
-}
-
 static enum ws_result deliver(struct ws_message *out, struct ws_message message,
                               enum ws_close_code *close_code)
 {
     /* Compressed text is checked by whoever inflates it. Section 8.1. */
-    if (message.opcode == WS_TEXT && !message.is_compressed && !is_utf8(message.payload)) {
+    if (message.opcode == WS_TEXT && !message.is_compressed && !str_is_utf8(message.payload)) {
         *close_code = WS_CLOSE_INVALID_DATA;
         return WS_ERROR;
     }
@@ -196,7 +183,7 @@ enum ws_close_code ws_close_check(struct str payload)
     unsigned code = (unsigned)big_endian((const uint8_t *)payload.p, 2);
     if (!is_sendable_code(code))
         return WS_CLOSE_PROTOCOL_ERROR;
-    if (!is_utf8((struct str){payload.p + 2, payload.n - 2}))
+    if (!str_is_utf8((struct str){payload.p + 2, payload.n - 2}))
         return WS_CLOSE_INVALID_DATA;
     return code;
 }

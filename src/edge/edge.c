@@ -20,6 +20,14 @@ static void on_request(struct conn *c, const struct http_request *r)
         rest_request(c, r);
 }
 
+/* What a client may POST is what it was told in its handshake. */
+static size_t max_body(const struct http_request *r)
+{
+    struct socket_context context;
+    return handshake_is_for(r->path, &context) ? handshake_max_body(sio_server_eio(hub_sio()))
+                                               : net_settings.max_body_bytes;
+}
+
 static void apply_settings(void)
 {
     net_settings = (struct net_settings){
@@ -36,7 +44,7 @@ static void apply_settings(void)
 
 bool edge_init(const struct hub_setup *hub, const char **problem)
 {
-    static const struct http_user user = {.request = on_request, .refuse = rest_refuse};
+    static const struct http_user user = {.max_body = max_body, .request = on_request, .refuse = rest_refuse};
     if (!gate_init(problem))
         return false;
     apply_settings();

@@ -1,30 +1,12 @@
-/* Engine.IO handshakes. Only the WebSocket transport is offered. */
+/* What the product adds to Engine.IO over HTTP: paths, origins, limits, CORS. */
 #include "handshake.h"
 
-#include "conversation/codec/ws_frame.h"
 #include "conversation/config.h"
+#include "conversation/edge/hub.h"
+#include "conversation/sio/engine.h"
+#include "conversation/sio/sio.h"
 #include "cors.h"
 #include "gate.h"
-#include "sio/ws.h"
-
-/* Errors as the reference server words them (engine.io, lib/server.ts). */
-enum eio_error {
-    EIO_UNKNOWN_TRANSPORT,
-    EIO_UNKNOWN_SID,
-    EIO_BAD_METHOD,
-    EIO_BAD_REQUEST,
-    EIO_FORBIDDEN,
-    EIO_BAD_VERSION
-};
-
-static const char *const messages[] = {
-    [EIO_UNKNOWN_TRANSPORT] = "Transport unknown",
-    [EIO_UNKNOWN_SID] = "Session ID unknown",
-    [EIO_BAD_METHOD] = "Bad handshake method",
-    [EIO_BAD_REQUEST] = "Bad request",
-    [EIO_FORBIDDEN] = "Forbidden",
-    [EIO_BAD_VERSION] = "Unsupported protocol version",
-};
 
 /* --- which requests --- */
 
@@ -52,102 +34,46 @@ bool handshake_is_for(struct str path, struct socket_context *context)
     return str_eqz(without_trailing_slash(path), "/socket.io") || handshake_parse_ws_path(path, context);
 }
 
-/* --- refusals --- */
+/* --- who may, and what the answers carry --- */
 
-static void refuse(struct conn *c, const struct http_request *r, enum eio_error error)
+/* A session that changes its transport is there already. */
+static bool opens_session(const struct http_request *r)
 {
-    char body[96];
-    struct buf headers = {0};
-    int n = snprintf(body, sizeof body, "{\"code\":%d,\"message\":\"%s\"}", error, messages[error]);
-    cors_add_headers(&headers, http_header(r, "Origin"));
-    http_respond(c, &(struct http_response){
-                        .status = error == EIO_FORBIDDEN ? 403 : 400,
-                        .content_type = "application/json",
-                        .body = {body, (size_t)n},
-                        .extra_headers = buf_str(&headers),
-                        .close = r->wants_upgrade,
-                        .omit_body = r->method == HEAD,
-                    });
-    buf_done(&headers);
+    return engine_query_value(r->query, "sid").n == 0;
 }
 
-static void refuse_plainly(struct conn *c, int status, const char *header, const char *why)
+static bool admit(const struct http_request *r, struct engine_refusal *refusal)
 {
-    http_respond(c, &(struct http_response){
-                        .status = status,
-                        .content_type = "text/plain; charset=utf-8",
-                        .body = str_of(why),
-                        .extra_headers = str_of(header),
-                        .close = true,
-                    });
-}
-
-/* --- the query --- */
-
-/* Engine.IO's own parameters need no decoding. */
-static struct str query_value(struct str query, const char *name)
-{
-    struct str rest = query;
-    while (rest.p) {
-        struct str value = str_cut(&rest, '&');
-        struct str key = str_cut(&value, '=');
-        if (str_eqz(key, name))
-            return value.p ? value : (struct str){"", 0};
-    }
-    return (struct str){NULL, 0};
-}
-
-/* In the order in which the reference server checks. */
-static bool query_is_good(struct conn *c, const struct http_request *r)
-{
-    if (!str_eqz(query_value(r->query, "transport"), "websocket"))
-        refuse(c, r, EIO_UNKNOWN_TRANSPORT);
-    else if (query_value(r->query, "sid").p)
-        refuse(c, r, EIO_UNKNOWN_SID); /* no other transport exists that a session could come from */
-    else if (r->method != GET)
-        refuse(c, r, EIO_BAD_METHOD);
-    else if (!r->wants_upgrade)
-        refuse(c, r, EIO_BAD_REQUEST);
-    else if (!str_eqz(query_value(r->query, "EIO"), "4"))
-        refuse(c, r, EIO_BAD_VERSION);
-    else
-        return true;
-    return false;
-}
-
-/* RFC 6455 section 4.2.1, with what the service adds: origins, limits, draining. */
-static bool upgrade_is_good(struct conn *c, const struct http_request *r, struct eio_server *server,
-                            char accept[29])
-{
-    if (!str_eq_nocase(http_header(r, "Upgrade"), STR("websocket")))
-        refuse_plainly(c, 400, "", "Upgrade must be websocket\n");
-    else if (!str_eqz(http_header(r, "Sec-WebSocket-Version"), "13"))
-        refuse_plainly(c, 426, "Sec-WebSocket-Version: 13\r\n", "Sec-WebSocket-Version must be 13\n");
-    else if (r->is_http_1_0 || !ws_accept_key(http_header(r, "Sec-WebSocket-Key"), accept))
-        refuse_plainly(c, 400, "", "Sec-WebSocket-Key must be 16 bytes in base64\n");
-    else if (!gate_websocket_origin_is_allowed(http_header(r, "Origin")))
-        refuse(c, r, EIO_FORBIDDEN);
+    struct eio_server *server = sio_server_eio(hub_sio());
+    if (!gate_websocket_origin_is_allowed(http_header(r, "Origin")))
+        *refusal = (struct engine_refusal){.status = 403};
     else if (edge_is_draining())
-        refuse_plainly(c, 503, "Retry-After: 1\r\n", "the service is shutting down\n");
-    else if (eio_server_session_count(server) >= (size_t)config.ws_max_connections)
-        refuse_plainly(c, 503, "Retry-After: 5\r\n", "too many connections\n");
+        *refusal = (struct engine_refusal){503, "the service is shutting down", 1};
+    else if (opens_session(r) && eio_server_session_count(server) >= (size_t)config.ws_max_connections)
+        *refusal = (struct engine_refusal){503, "too many connections", 5};
     else
         return true;
     return false;
 }
+
+static void add_headers(const struct http_request *r, bool is_handshake, struct buf *headers)
+{
+    (void)is_handshake;
+    cors_add_headers(headers, http_header(r, "Origin"));
+    if (r->method == OPTIONS)
+        cors_add_preflight(headers, r, 1U << GET | 1U << POST);
+}
+
+static const struct engine_hooks hooks = {.admit = admit, .add_headers = add_headers};
 
 void handshake_request(struct conn *c, const struct http_request *r, struct eio_server *server,
                        const struct socket_context *context)
 {
-    char accept[29];
-    if (!query_is_good(c, r) || !upgrade_is_good(c, r, server, accept))
-        return;
-    const struct str answer[] = {
-        STR("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: "
-            "Upgrade\r\nSec-WebSocket-Accept: "),
-        {accept, 28},
-        STR("\r\n\r\n"),
-    };
-    (void)conn_write(c, answer, 3, SIZE_MAX);
-    ws_start(c, server, context);
+    const struct engine engine = {server, &hooks};
+    (void)engine_request(&engine, c, r, context); /* the context owns nothing */
+}
+
+size_t handshake_max_body(struct eio_server *server)
+{
+    return engine_max_body(&(struct engine){.server = server});
 }

@@ -1,5 +1,4 @@
-/* Engine.IO handshakes over HTTP: which requests are for Socket.IO, and the WebSocket upgrade (RFC 6455
- * section 4.2). */
+/* Which HTTP requests are for Socket.IO, and who may open a connection; the rest is sio/engine.h. */
 #ifndef EDGE_HANDSHAKE_H
 #define EDGE_HANDSHAKE_H
 
@@ -9,9 +8,11 @@
 
 /* Under /socket.io/, WS_PATH or WS_PATH/:sessionId. The last one binds: *context says so. */
 bool handshake_is_for(struct str path, struct socket_context *context);
-/* Upgrades, or answers with an error as the reference server does. */
+/* A handshake, poll, POST or upgrade. */
 void handshake_request(struct conn *c, const struct http_request *r, struct eio_server *server,
                        const struct socket_context *context);
+/* How long the body of such a request may be. */
+size_t handshake_max_body(struct eio_server *server);
 
 /* WS_PATH itself or WS_PATH/:sessionId, as a request path or a namespace. */
 bool handshake_parse_ws_path(struct str path, struct socket_context *context);

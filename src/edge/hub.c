@@ -23,6 +23,9 @@
 
 #define NAMESPACES_MAX     4 /* of one connection */
 #define RECONNECT_AFTER_MS 1000
+/* Of Engine.IO sessions; the reference server's. */
+#define UPGRADE_TIMEOUT_MS 10000
+#define CLOSE_TIMEOUT_MS   30000
 
 struct hub_user {
     struct map_node node; /* by user id */
@@ -288,6 +291,8 @@ void hub_init(const struct hub_setup *setup_, token_gate *gate_)
     const struct eio_config eio = {
         .ping_interval_ms = config.ws_heartbeat_interval_ms,
         .ping_timeout_ms = config.ws_heartbeat_timeout_ms,
+        .upgrade_timeout_ms = UPGRADE_TIMEOUT_MS,
+        .close_timeout_ms = CLOSE_TIMEOUT_MS,
         .max_payload_bytes = (size_t)config.ws_max_payload_bytes,
         .max_buffered_bytes = (size_t)config.ws_send_buffer_bytes,
         .max_sessions = (size_t)config.ws_max_connections,

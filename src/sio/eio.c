@@ -3,48 +3,30 @@
  * touches a session after it.
  *
  *   OPENING ── user accepted ──> OPEN ── over a bound ──> DOOMED ──┐
- *      └─────────── closed ────────┴───────── closed ──────────────┴──> CLOSED, freed */
+ *      └─────────── closed ────────┼───────── closed ──────────────┴──> CLOSED, freed
+ *                                  └─ closed by the server ──> LEAVING ── a poll, or time ──> CLOSED
+ * While LEAVING there is no user any more: the next poll fetches what was sent, and the end. */
 #include "conversation/sio/eio.h"
 
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "conversation/base/list.h"
-#include "conversation/base/map.h"
-#include "conversation/rt/timer.h"
-#include "sid.h"
-
-enum session_state { OPENING, OPEN, DOOMED, CLOSED };
-
-struct eio_server {
-    struct eio_config config;
-    const struct eio_user *user; /* borrowed, as is owner */
-    void *owner;
-    struct map by_sid;
-    struct list sessions; /* all but those OPENING */
-};
-
-struct eio_session {
-    struct map_node node; /* in by_sid */
-    struct list link;
-    struct timer timer; /* OPEN: the next ping, or its pong; DOOMED: the end */
-    struct eio_server *server;
-    struct eio_transport *transport; /* borrowed; NULL while detached */
-    void *user;                      /* borrowed */
-    struct buf *backlog; /* owned; what was sent while detached, see struct kept; NULL when nothing */
-    char sid[SID_LENGTH + 1];
-    uint8_t state;
-    uint8_t reason; /* DOOMED, or closed while OPENING: why */
-    bool is_awaiting_pong;
-    max_align_t context[]; /* context_bytes */
-};
+#include "conversation/base/clock.h"
+#include "conversation/base/metrics.h"
+#include "eio_session.h"
 
 /* A packet in the backlog; its data follows. */
 struct kept {
     size_t n;
     enum eio_packet_type type;
     bool is_binary;
+};
+
+/* How eio_session_received learns what became of its session. */
+struct ending {
+    bool is_over;
+    enum eio_reason reason;
 };
 
 const char *eio_reason_name(enum eio_reason reason)
@@ -100,36 +82,65 @@ size_t eio_server_session_count(const struct eio_server *server)
     return server->by_sid.count;
 }
 
+static void count_sessions(const struct eio_server *server)
+{
+    metric_set(M_WS_ACTIVE, (double)server->by_sid.count, NULL);
+}
+
 /* --- the end of a session --- */
 
 static void session_free(struct eio_session *s)
 {
-    map_remove(&s->server->by_sid, &s->node.key);
+    struct eio_server *server = s->server;
+    map_remove(&server->by_sid, &s->node.key);
+    count_sessions(server);
     if (s->backlog)
         buf_done(s->backlog);
     free(s->backlog);
     free(s);
 }
 
-/* Frees `s`. Whatever user->close does with the session has no effect: it is CLOSED. */
-static void session_end(struct eio_session *s, enum eio_reason reason)
+/* Lets go of everything, and tells the transport. */
+static void session_vanish(struct eio_session *s, enum eio_reason reason)
 {
     struct eio_transport *t = s->transport;
-    if (s->state == DOOMED)
-        reason = s->reason;
-    s->state = CLOSED;
-    s->transport = NULL;
+    upgrade_abandon(s);
     timer_stop(&s->timer);
     list_remove(&s->link);
-    if (t)
-        t->session = NULL;
-    s->server->user->close(s->user, reason);
-    if (t)
+    s->state = CLOSED;
+    if (s->ending)
+        *s->ending = (struct ending){true, reason};
+    if (t) {
+        eio_session_detach(s);
         t->ops->close(t, reason);
+    }
+    if (s->server->config.context_done)
+        s->server->config.context_done(s->context);
     session_free(s);
 }
 
-static void on_doom(struct timer *t)
+/* Whatever the user does with the session from inside close has no effect: it is CLOSED. */
+static void tell_user(struct eio_session *s, enum eio_reason reason)
+{
+    void *user = s->user;
+    s->state = CLOSED;
+    s->user = NULL;
+    if (reason == EIO_SLOW_CONSUMER)
+        metric_inc(M_WS_SLOW_CLOSED, NULL);
+    if (user)
+        s->server->user->close(user, reason);
+}
+
+/* Frees `s`. */
+static void session_end(struct eio_session *s, enum eio_reason reason)
+{
+    if (s->state == DOOMED || s->state == LEAVING)
+        reason = s->reason;
+    tell_user(s, reason);
+    session_vanish(s, reason);
+}
+
+static void on_end(struct timer *t)
 {
     struct eio_session *s = container_of(t, struct eio_session, timer);
     session_end(s, s->reason);
@@ -139,7 +150,21 @@ static void session_doom(struct eio_session *s, enum eio_reason reason)
 {
     s->state = DOOMED;
     s->reason = reason;
-    timer_start(&s->timer, 0, on_doom);
+    timer_start(&s->timer, 0, on_end);
+}
+
+/* The client is between two polls. */
+static void session_leave(struct eio_session *s, enum eio_reason reason)
+{
+    tell_user(s, reason);
+    s->state = LEAVING;
+    s->reason = reason;
+    timer_start(&s->timer, s->server->config.close_timeout_ms, on_end);
+}
+
+void session_left(struct eio_session *s)
+{
+    session_vanish(s, s->reason);
 }
 
 void eio_session_close(struct eio_session *s, enum eio_reason reason)
@@ -150,7 +175,13 @@ void eio_session_close(struct eio_session *s, enum eio_reason reason)
         s->reason = reason;
         break;
     case OPEN:
-    case DOOMED: session_end(s, reason); break;
+        if (reason == EIO_FORCED_CLOSE && !s->transport)
+            session_leave(s, reason);
+        else
+            session_end(s, reason);
+        break;
+    case DOOMED:
+    case LEAVING: session_end(s, reason); break;
     case CLOSED: break;
     }
 }
@@ -187,6 +218,39 @@ void eio_session_send(struct eio_session *s, bool is_binary, const struct str *p
     send_packet(s, (struct kept){.type = EIO_MESSAGE, .is_binary = is_binary}, parts, part_count);
 }
 
+static bool send_kept(struct eio_transport *t, const struct buf *backlog)
+{
+    for (size_t at = 0; at < backlog->n;) {
+        struct kept head;
+        memcpy(&head, backlog->p + at, sizeof head);
+        at += sizeof head;
+        if (!t->ops->send(t, head.type, head.is_binary, &(struct str){backlog->p + at, head.n}, 1))
+            return false;
+        at += head.n;
+    }
+    return true;
+}
+
+bool session_drain(struct eio_session *s)
+{
+    struct buf *backlog = s->backlog;
+    if (!backlog)
+        return false;
+    s->backlog = NULL;
+    if (!send_kept(s->transport, backlog) && s->state == OPEN)
+        session_doom(s, EIO_SLOW_CONSUMER);
+    buf_done(backlog);
+    free(backlog);
+    return true;
+}
+
+/* --- polls come and go --- */
+
+bool eio_session_has_poll(const struct eio_session *s)
+{
+    return s->is_polling && s->transport;
+}
+
 void eio_session_detach(struct eio_session *s)
 {
     if (s->transport)
@@ -197,25 +261,19 @@ void eio_session_detach(struct eio_session *s)
 void eio_session_attach(struct eio_session *s, struct eio_transport *t)
 {
     assert(!s->transport && !t->session);
-    struct buf *backlog = s->backlog;
     s->transport = t;
     t->session = s;
-    s->backlog = NULL;
-    if (!backlog)
-        return;
-    for (size_t at = 0; at < backlog->n;) {
-        struct kept head;
-        memcpy(&head, backlog->p + at, sizeof head);
-        at += sizeof head;
-        send_packet(s, head, &(struct str){backlog->p + at, head.n}, 1);
-        at += head.n;
-    }
-    buf_done(backlog);
-    free(backlog);
+    bool had_something = session_drain(s);
+    if (s->state == LEAVING)
+        session_left(s);
+    else if (!had_something && upgrade_is_probed(s))
+        send_packet(s, (struct kept){.type = EIO_NOOP}, NULL, 0);
 }
 
 /* --- heartbeat: the server pings, the client answers --- */
 
+/* Due times follow from each other, not from when a timer fired: a late ping leaves no more time for the
+ * pong. */
 static void on_heartbeat(struct timer *t)
 {
     struct eio_session *s = container_of(t, struct eio_session, timer);
@@ -223,9 +281,15 @@ static void on_heartbeat(struct timer *t)
         session_end(s, EIO_PING_TIMEOUT);
         return;
     }
+    int64_t pong_due_ms = t->due_ms + s->server->config.ping_timeout_ms;
     s->is_awaiting_pong = true;
-    timer_start(&s->timer, s->server->config.ping_timeout_ms, on_heartbeat);
+    timer_start(t, pong_due_ms - clock_mono_ms(), on_heartbeat);
     send_packet(s, (struct kept){.type = EIO_PING}, NULL, 0);
+}
+
+static bool pong_is_overdue(const struct eio_session *s)
+{
+    return s->state == OPEN && s->is_awaiting_pong && s->timer.due_ms <= clock_mono_ms();
 }
 
 static void schedule_ping(struct eio_session *s)
@@ -236,23 +300,24 @@ static void schedule_ping(struct eio_session *s)
 
 /* --- sessions --- */
 
-/* No upgrades are offered: WebSocket is the highest transport. */
 static void send_open_packet(struct eio_session *s)
 {
     const struct eio_config *c = &s->server->config;
-    char json[192];
+    char json[224];
     int n = snprintf(
         json, sizeof json,
-        "{\"sid\":\"%s\",\"upgrades\":[],\"pingInterval\":%lld,\"pingTimeout\":%lld,\"maxPayload\":%zu}",
-        s->sid, (long long)c->ping_interval_ms, (long long)c->ping_timeout_ms, c->max_payload_bytes);
+        "{\"sid\":\"%s\",\"upgrades\":[%s],\"pingInterval\":%lld,\"pingTimeout\":%lld,\"maxPayload\":%zu}",
+        s->sid, s->is_polling ? "\"websocket\"" : "", (long long)c->ping_interval_ms,
+        (long long)c->ping_timeout_ms, c->max_payload_bytes);
     assert(n > 0 && (size_t)n < sizeof json);
     send_packet(s, (struct kept){.type = EIO_OPEN}, &(struct str){json, (size_t)n}, 1);
+    if (c->greeting)
+        send_packet(s, (struct kept){.type = EIO_MESSAGE}, &(struct str){c->greeting, strlen(c->greeting)},
+                    1);
 }
 
-struct eio_session *eio_session_open(struct eio_server *server, struct eio_transport *t, const void *context)
+static struct eio_session *session_new(struct eio_server *server, const void *context)
 {
-    if (server->by_sid.count >= server->config.max_sessions)
-        return NULL;
     struct eio_session *s = calloc(1, sizeof *s + server->config.context_bytes);
     if (!s)
         abort();
@@ -261,17 +326,29 @@ struct eio_session *eio_session_open(struct eio_server *server, struct eio_trans
         memcpy(s->context, context, server->config.context_bytes);
     struct uuid key = sid_random(s->sid);
     map_put(&server->by_sid, &key, &s->node);
+    count_sessions(server);
+    return s;
+}
 
+/* The user refused it, or closed it at once. */
+static void session_stillborn(struct eio_session *s)
+{
+    tell_user(s, s->reason);
+    session_free(s);
+}
+
+struct eio_session *eio_session_open(struct eio_server *server, struct eio_transport *t, const void *context)
+{
+    if (server->by_sid.count >= server->config.max_sessions)
+        return NULL;
+    struct eio_session *s = session_new(server, context);
     s->user = server->user->open(server->owner, s);
     if (!s->user || s->state == DOOMED) {
-        if (s->user) {
-            s->state = CLOSED;
-            server->user->close(s->user, s->reason);
-        }
-        session_free(s);
+        session_stillborn(s);
         return NULL;
     }
     s->state = OPEN;
+    s->is_polling = t->ops->is_poll;
     s->transport = t;
     t->session = s;
     list_add_tail(&server->sessions, &s->link);
@@ -284,7 +361,12 @@ struct eio_session *eio_session_find(struct eio_server *server, struct str sid)
 {
     struct uuid key;
     struct map_node *node = sid_parse(sid, &key) ? map_get(&server->by_sid, &key) : NULL;
-    return node ? container_of(node, struct eio_session, node) : NULL;
+    struct eio_session *s = node ? container_of(node, struct eio_session, node) : NULL;
+    if (s && pong_is_overdue(s)) {
+        session_end(s, EIO_PING_TIMEOUT);
+        return NULL;
+    }
+    return s;
 }
 
 void *eio_session_context(struct eio_session *s)
@@ -297,7 +379,12 @@ const char *eio_session_sid(const struct eio_session *s)
     return s->sid;
 }
 
-/* --- from the transport --- */
+bool eio_session_is_polling(const struct eio_session *s)
+{
+    return s->is_polling;
+}
+
+/* --- from the client --- */
 
 static void take_text(struct eio_session *s, struct str packet)
 {
@@ -316,15 +403,35 @@ static void take_text(struct eio_session *s, struct str packet)
     }
 }
 
+/* Of a session that is not OPEN nothing is wanted any more. */
+static void take(struct eio_session *s, bool is_binary, struct str message)
+{
+    if (s->state == LEAVING && !is_binary && message.n && message.p[0] == '0' + EIO_CLOSE)
+        session_left(s);
+    else if (s->state == OPEN && is_binary)
+        s->server->user->message(s->user, true, message);
+    else if (s->state == OPEN)
+        take_text(s, message);
+}
+
 void eio_transport_received(struct eio_transport *t, bool is_binary, struct str message)
 {
     struct eio_session *s = t->session;
-    if (!s || s->state != OPEN)
-        return;
-    if (is_binary)
-        s->server->user->message(s->user, true, message);
-    else
-        take_text(s, message);
+    if (s && upgrade_is_by(s, t))
+        upgrade_received(s, is_binary, message);
+    else if (s)
+        take(s, is_binary, message);
+}
+
+bool eio_session_received(struct eio_session *s, bool is_binary, struct str message, enum eio_reason *why)
+{
+    struct ending ending = {0};
+    s->ending = &ending;
+    take(s, is_binary, message);
+    *why = ending.reason;
+    if (!ending.is_over)
+        s->ending = NULL;
+    return !ending.is_over;
 }
 
 void eio_transport_closed(struct eio_transport *t, enum eio_reason reason)
@@ -332,6 +439,10 @@ void eio_transport_closed(struct eio_transport *t, enum eio_reason reason)
     struct eio_session *s = t->session;
     if (!s)
         return;
+    if (upgrade_is_by(s, t)) {
+        upgrade_lost(s);
+        return;
+    }
     eio_session_detach(s);
     session_end(s, reason);
 }

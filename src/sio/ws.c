@@ -4,7 +4,6 @@
 #include <assert.h>
 #include <stdlib.h>
 
-#include "conversation/base/metrics.h"
 #include "conversation/codec/ws_frame.h"
 #include "conversation/net/http.h"
 #include "conversation/sio/sio.h"
@@ -17,8 +16,6 @@ struct ws {
     struct ws_reader reader;
     size_t max_message_bytes, max_unsent_bytes;
 };
-
-static size_t open_count;
 
 /* One frame of `first` and the parts. False: too much waits to be sent. */
 static bool send_frame(struct ws *ws, enum ws_opcode opcode, struct str first, const struct str *parts,
@@ -57,13 +54,6 @@ static void close_with(struct ws *ws, enum ws_close_code code)
     conn_finish(ws->conn);
 }
 
-/* The peer does not read: what waits for it is not worth keeping. */
-static void cut(struct ws *ws)
-{
-    metric_inc(M_WS_SLOW_CLOSED, NULL);
-    conn_close(ws->conn);
-}
-
 static void close_transport(struct eio_transport *t, enum eio_reason reason)
 {
     static const enum ws_close_code codes[] = {
@@ -74,7 +64,7 @@ static void close_transport(struct eio_transport *t, enum eio_reason reason)
     };
     struct ws *ws = container_of(t, struct ws, eio);
     if (reason == EIO_SLOW_CONSUMER)
-        cut(ws);
+        conn_close(ws->conn); /* the peer does not read: what waits for it is not worth keeping */
     else
         close_with(ws, codes[reason]);
 }
@@ -90,15 +80,20 @@ static void fail(struct ws *ws, enum ws_close_code code)
     close_with(ws, code);
 }
 
+static void pong(struct ws *ws, struct str payload)
+{
+    if (send_frame(ws, WS_PONG, payload, NULL, 0))
+        return;
+    eio_transport_closed(&ws->eio, EIO_SLOW_CONSUMER);
+    conn_close(ws->conn);
+}
+
 static void handle(struct ws *ws, const struct ws_message *m)
 {
     switch (m->opcode) {
     case WS_TEXT: eio_transport_received(&ws->eio, false, m->payload); break;
     case WS_BINARY: eio_transport_received(&ws->eio, true, m->payload); break;
-    case WS_PING:
-        if (!send_frame(ws, WS_PONG, m->payload, NULL, 0))
-            cut(ws);
-        break;
+    case WS_PING: pong(ws, m->payload); break;
     case WS_CLOSE: {
         enum ws_close_code code = ws_close_check(m->payload);
         eio_transport_closed(&ws->eio, EIO_TRANSPORT_CLOSE);
@@ -135,33 +130,45 @@ static size_t received(struct conn *c, char *p, size_t n)
 
 static void stuck(struct conn *c)
 {
-    (void)c;
-    metric_inc(M_WS_SLOW_CLOSED, NULL);
+    struct ws *ws = c->data;
+    eio_transport_closed(&ws->eio, EIO_SLOW_CONSUMER);
 }
 
 static void closed(struct conn *c)
 {
     struct ws *ws = c->data;
-    if (ws->eio.session)
-        eio_transport_closed(&ws->eio, EIO_TRANSPORT_CLOSE);
-    metric_set(M_WS_ACTIVE, (double)--open_count, NULL);
+    eio_transport_closed(&ws->eio, EIO_TRANSPORT_CLOSE);
     ws_reader_done(&ws->reader);
     free(ws);
 }
 
 static const struct conn_protocol ws_protocol = {.received = received, .stuck = stuck, .closed = closed};
 
-void ws_start(struct conn *c, struct eio_server *server, const void *context)
+static struct ws *ws_new(struct conn *c, const struct eio_config *config)
 {
     struct ws *ws = calloc(1, sizeof *ws);
     if (!ws)
         abort();
     ws->eio.ops = &ops;
     ws->conn = c;
-    ws->max_message_bytes = eio_server_config(server)->max_payload_bytes;
-    ws->max_unsent_bytes = eio_server_config(server)->max_buffered_bytes;
-    metric_set(M_WS_ACTIVE, (double)++open_count, NULL);
+    ws->max_message_bytes = config->max_payload_bytes;
+    ws->max_unsent_bytes = config->max_buffered_bytes;
     http_leave(c, &ws_protocol, ws);
-    if (!eio_session_open(server, &ws->eio, context))
-        close_with(ws, WS_CLOSE_TRY_AGAIN);
+    return ws;
+}
+
+bool ws_open(struct conn *c, struct eio_server *server, const void *context)
+{
+    struct ws *ws = ws_new(c, eio_server_config(server));
+    if (eio_session_open(server, &ws->eio, context))
+        return true;
+    close_with(ws, WS_CLOSE_TRY_AGAIN);
+    return false;
+}
+
+void ws_upgrade(struct conn *c, struct eio_server *server, struct eio_session *s)
+{
+    struct ws *ws = ws_new(c, eio_server_config(server));
+    if (!eio_session_upgrade(s, &ws->eio))
+        close_with(ws, WS_CLOSE_POLICY);
 }

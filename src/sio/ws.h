@@ -3,11 +3,17 @@
 #ifndef SIO_WS_H
 #define SIO_WS_H
 
+#include <stdbool.h>
+
 #include "conversation/net/conn.h"
 #include "conversation/sio/eio.h"
 
-/* The connection has been answered 101 and speaks WebSocket from now on; a new Engine.IO session is opened on
- * it, with a copy of `context`. */
-void ws_start(struct conn *c, struct eio_server *server, const void *context);
+/* The connection has been answered 101 and speaks WebSocket from now on. */
+
+/* A new Engine.IO session is opened on it, with a copy of `context`. False: refused, the connection closes.
+ */
+bool ws_open(struct conn *c, struct eio_server *server, const void *context);
+/* It may take over the session from polling. If that is not to be had, it is closed at once. */
+void ws_upgrade(struct conn *c, struct eio_server *server, struct eio_session *s);
 
 #endif

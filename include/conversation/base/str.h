@@ -51,6 +51,7 @@ bool str_copy(struct str s, char *dst, size_t cap);
 size_t str_utf8_sequence(struct str s);
 /* Number of Unicode code points, or -1 when the bytes are not valid UTF-8 (RFC 3629). */
 long str_utf8_length(struct str s);
+bool str_is_utf8(struct str s); /* the same question, fast for ASCII */
 
 /* Growable heap buffer. All zero is a valid empty buffer. Growth aborts the process when memory is exhausted.
  */

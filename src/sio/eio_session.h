@@ -1,0 +1,58 @@
+/* What eio.c and eio_upgrade.c share: the session. */
+#ifndef SIO_EIO_SESSION_H
+#define SIO_EIO_SESSION_H
+
+#include "conversation/base/list.h"
+#include "conversation/base/map.h"
+#include "conversation/rt/timer.h"
+#include "conversation/sio/eio.h"
+#include "sid.h"
+
+enum session_state { OPENING, OPEN, DOOMED, LEAVING, CLOSED };
+
+struct eio_server {
+    struct eio_config config;
+    const struct eio_user *user; /* borrowed, as is owner */
+    void *owner;
+    struct map by_sid;
+    struct list sessions; /* all but those OPENING */
+};
+
+struct upgrade;
+struct ending;
+
+struct eio_session {
+    struct map_node node; /* in by_sid */
+    struct list link;
+    struct timer timer; /* OPEN: the next ping, or its pong; DOOMED, LEAVING: the end */
+    struct eio_server *server;
+    struct eio_transport *transport; /* borrowed; NULL between two polls */
+    void *user;                      /* borrowed; NULL once it was told of the end */
+    struct buf *backlog;     /* owned; what was sent while detached, see struct kept; NULL when nothing */
+    struct upgrade *upgrade; /* owned; NULL unless a transport tries to take over */
+    struct ending *ending;   /* on the stack of eio_session_received */
+    char sid[SID_LENGTH + 1];
+    uint8_t state;
+    uint8_t reason; /* DOOMED, LEAVING, or closed while OPENING: why */
+    bool is_awaiting_pong, is_polling;
+    max_align_t context[]; /* context_bytes */
+};
+
+/* Sends everything that was kept to the transport; returns whether there was anything. */
+bool session_drain(struct eio_session *s);
+/* LEAVING, with everything sent to its transport: tells it, and is freed. */
+void session_left(struct eio_session *s);
+
+/* --- eio_upgrade.c --- */
+
+/* From the transport that tries. Frees the upgrade, or may end with `s` freed, when it has taken over. */
+void upgrade_received(struct eio_session *s, bool is_binary, struct str message);
+/* Ends the attempt: the transport is closed, or is gone already. Harmless when there is none. */
+void upgrade_abandon(struct eio_session *s);
+void upgrade_lost(struct eio_session *s);
+/* `t` is not the one that carries the session, but tries to. */
+bool upgrade_is_by(const struct eio_session *s, const struct eio_transport *t);
+/* The client has stopped to poll, or will when its poll is answered: one must not wait. */
+bool upgrade_is_probed(const struct eio_session *s);
+
+#endif
