@@ -100,44 +100,35 @@ static void session_free(struct eio_session *s)
     free(s);
 }
 
-/* Lets go of everything, and tells the transport. */
-static void session_vanish(struct eio_session *s, enum eio_reason reason)
-{
-    struct eio_transport *t = s->transport;
-    upgrade_abandon(s);
-    timer_stop(&s->timer);
-    list_remove(&s->link);
-    s->state = CLOSED;
-    if (s->ending)
-        *s->ending = (struct ending){true, reason};
-    if (t) {
-        eio_session_detach(s);
-        t->ops->close(t, reason);
-    }
-    if (s->server->config.context_done)
-        s->server->config.context_done(s->context);
-    session_free(s);
-}
-
-/* Whatever the user does with the session from inside close has no effect: it is CLOSED. */
+/* Whatever the user does from inside close has no effect on the session: it is CLOSED, and in no list. */
 static void tell_user(struct eio_session *s, enum eio_reason reason)
 {
     void *user = s->user;
     s->state = CLOSED;
     s->user = NULL;
+    list_remove(&s->link);
     if (reason == EIO_SLOW_CONSUMER)
         metric_inc(M_WS_SLOW_CLOSED, NULL);
     if (user)
         s->server->user->close(user, reason);
 }
 
-/* Frees `s`. */
-static void session_end(struct eio_session *s, enum eio_reason reason)
+void session_end(struct eio_session *s, enum eio_reason reason)
 {
+    struct eio_transport *t = s->transport;
     if (s->state == DOOMED || s->state == LEAVING)
         reason = s->reason;
+    timer_stop(&s->timer);
+    eio_session_detach(s);
     tell_user(s, reason);
-    session_vanish(s, reason);
+    upgrade_abandon(s);
+    if (s->ending)
+        *s->ending = (struct ending){true, reason};
+    if (t)
+        t->ops->close(t, reason);
+    if (s->server->config.context_done)
+        s->server->config.context_done(s->context);
+    session_free(s);
 }
 
 static void on_end(struct timer *t)
@@ -157,14 +148,10 @@ static void session_doom(struct eio_session *s, enum eio_reason reason)
 static void session_leave(struct eio_session *s, enum eio_reason reason)
 {
     tell_user(s, reason);
+    list_add_tail(&s->server->sessions, &s->link);
     s->state = LEAVING;
     s->reason = reason;
     timer_start(&s->timer, s->server->config.close_timeout_ms, on_end);
-}
-
-void session_left(struct eio_session *s)
-{
-    session_vanish(s, s->reason);
 }
 
 void eio_session_close(struct eio_session *s, enum eio_reason reason)
@@ -175,7 +162,7 @@ void eio_session_close(struct eio_session *s, enum eio_reason reason)
         s->reason = reason;
         break;
     case OPEN:
-        if (reason == EIO_FORCED_CLOSE && !s->transport)
+        if (reason == EIO_FORCED_CLOSE && s->is_polling && !s->transport)
             session_leave(s, reason);
         else
             session_end(s, reason);
@@ -265,7 +252,7 @@ void eio_session_attach(struct eio_session *s, struct eio_transport *t)
     t->session = s;
     bool had_something = session_drain(s);
     if (s->state == LEAVING)
-        session_left(s);
+        session_end(s, s->reason);
     else if (!had_something && upgrade_is_probed(s))
         send_packet(s, (struct kept){.type = EIO_NOOP}, NULL, 0);
 }
@@ -407,7 +394,7 @@ static void take_text(struct eio_session *s, struct str packet)
 static void take(struct eio_session *s, bool is_binary, struct str message)
 {
     if (s->state == LEAVING && !is_binary && message.n && message.p[0] == '0' + EIO_CLOSE)
-        session_left(s);
+        session_end(s, s->reason);
     else if (s->state == OPEN && is_binary)
         s->server->user->message(s->user, true, message);
     else if (s->state == OPEN)

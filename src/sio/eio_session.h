@@ -40,8 +40,8 @@ struct eio_session {
 
 /* Sends everything that was kept to the transport; returns whether there was anything. */
 bool session_drain(struct eio_session *s);
-/* LEAVING, with everything sent to its transport: tells it, and is freed. */
-void session_left(struct eio_session *s);
+/* Frees `s`, after everybody has been told. The first reason stands. */
+void session_end(struct eio_session *s, enum eio_reason reason);
 
 /* --- eio_upgrade.c --- */
 

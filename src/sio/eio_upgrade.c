@@ -98,7 +98,7 @@ static void take_over(struct eio_session *s)
     t->session = s;
     (void)session_drain(s);
     if (s->state == LEAVING)
-        session_left(s);
+        session_end(s, s->reason);
 }
 
 void upgrade_received(struct eio_session *s, bool is_binary, struct str message)

@@ -120,6 +120,38 @@ static void requests_go_where_they_belong(void **state)
     peer_done(&p);
 }
 
+/* REST bodies have a bound of their own. */
+static void polling_posts_may_be_as_long_as_messages(void **state)
+{
+    (void)state;
+    struct peer p;
+    char head[256];
+    int port = listen_somewhere();
+    const long over_http = (long)config.http_max_body_bytes + 1,
+               over_ws = (long)config.ws_max_payload_bytes + 1;
+    const struct {
+        const char *path, *answer;
+        long bytes;
+    } rows[] = {
+        {API_PREFIX "/ping", "HTTP/1.1 413 ", over_http},
+        {"/socket.io/?EIO=4&transport=polling&sid=x", "Session ID unknown", over_http},
+        {"/socket.io/?EIO=4&transport=polling&sid=x", "HTTP/1.1 413 ", over_ws},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        assert_true(try_connect(&p, port));
+        snprintf(head, sizeof head, "POST %s HTTP/1.1\r\nHost: x\r\nContent-Length: %ld\r\n\r\n",
+                 rows[i].path, rows[i].bytes);
+        peer_send(&p, head);
+        struct buf body = {0};
+        buf_reserve(&body, (size_t)rows[i].bytes);
+        memset(body.p, 'x', (size_t)rows[i].bytes);
+        peer_send_bytes(&p, body.p, (size_t)rows[i].bytes);
+        buf_done(&body);
+        peer_expect(&p, rows[i].answer);
+        peer_done(&p);
+    }
+}
+
 static void a_bad_key_is_refused_and_the_old_ones_stay(void **state)
 {
     (void)state;
@@ -171,6 +203,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         TEST(requests_go_where_they_belong),
+        TEST(polling_posts_may_be_as_long_as_messages),
         TEST(a_bad_key_is_refused_and_the_old_ones_stay),
         TEST(a_port_that_is_taken_is_named),
         TEST(draining_ends_what_is_idle_and_closing_the_rest),

@@ -1,4 +1,5 @@
-/* Which requests become WebSocket connections, and how the others are refused. */
+/* Which requests are for Socket.IO, who may connect, and what a browser is told. What Engine.IO makes of them
+ * is tests/unit/sio/test_engine.c. */
 #include "ws_fixture.h"
 
 static void socket_gone(uint64_t socket_id, const struct uuid *session_id, const struct uuid *user_id)
@@ -105,8 +106,6 @@ static void what_the_query_gets_wrong(void **state)
 {
     (void)state;
     expect_refused("GET /socket.io/", UPGRADE_HEADERS, 400, "{\"code\":0,\"message\":\"Transport unknown\"}");
-    expect_refused("GET /socket.io/?EIO=4&transport=polling", "Host: x\r\n", 400,
-                   "{\"code\":0,\"message\":\"Transport unknown\"}");
     expect_refused("GET /socket.io/" QUERY "&sid=abc", UPGRADE_HEADERS, 400,
                    "{\"code\":1,\"message\":\"Session ID unknown\"}");
     expect_refused("POST /socket.io/" QUERY, UPGRADE_HEADERS, 400,
@@ -126,15 +125,57 @@ static void head_gets_no_body(void **state)
     assert_false(peer_has(&peer, "{"));
 }
 
+#define POLLING "/socket.io/?EIO=4&transport=polling"
+
 static void a_refused_poll_keeps_the_connection(void **state)
 {
     (void)state;
-    request("GET /socket.io/?EIO=4&transport=polling", "Host: x\r\n");
-    peer_expect(&peer, "Transport unknown");
+    request("GET " POLLING "&sid=unknown", "Host: x\r\n");
+    peer_expect(&peer, "Session ID unknown");
     peer_forget(&peer);
-    request("GET /socket.io/?EIO=4&transport=polling", "Host: x\r\n");
-    peer_expect(&peer, "Transport unknown");
+    request("GET " POLLING "&sid=unknown", "Host: x\r\n");
+    peer_expect(&peer, "Session ID unknown");
 }
+
+/* --- polling --- */
+
+static void a_path_may_bind_a_polling_session(void **state)
+{
+    (void)state;
+    char text[64];
+    request("GET /ws/conversations/" ROOM "?EIO=4&transport=polling", "Host: x\r\n");
+    peer_expect(&peer, "0{\"sid\":\"");
+    snprintf(text, sizeof text, "%.20s", strstr(peer.got.p, "\"sid\":\"") + 7);
+    struct eio_session *s = eio_session_find(sio_server_eio(hub_sio()), str_of(text));
+    assert_non_null(s);
+    const struct socket_context *context = eio_session_context(s);
+    assert_true(context->is_bound);
+}
+
+static void polling_crosses_origins(void **state)
+{
+    (void)state;
+    const char *configured = config.cors_allowed_origins;
+    config.cors_allowed_origins = "https://a.example";
+    request("OPTIONS " POLLING, "Host: x\r\nOrigin: https://a.example\r\n"
+                                "Access-Control-Request-Method: POST\r\n");
+    peer_expect(&peer, "HTTP/1.1 204 ");
+    peer_expect(&peer, "\r\nAccess-Control-Allow-Origin: https://a.example\r\n");
+    peer_expect(&peer, "\r\nAccess-Control-Allow-Methods: GET, POST, HEAD, OPTIONS\r\n");
+    peer_forget(&peer);
+    request("GET " POLLING, "Host: x\r\nOrigin: https://a.example\r\n");
+    peer_expect(&peer, "HTTP/1.1 200 ");
+    peer_expect(&peer, "\r\nAccess-Control-Allow-Origin: https://a.example\r\n");
+    peer_expect(&peer, "\r\nVary: Origin\r\n");
+    peer_forget(&peer);
+    request("GET " POLLING, "Host: x\r\nOrigin: https://b.example\r\n");
+    peer_expect(&peer, "HTTP/1.1 403 ");
+    peer_expect(&peer, "{\"code\":4,\"message\":\"Forbidden\"}");
+    assert_false(peer_has(&peer, "Access-Control-Allow-Origin"));
+    config.cors_allowed_origins = configured;
+}
+
+/* --- WebSocket --- */
 
 static void what_the_upgrade_gets_wrong(void **state)
 {
@@ -181,6 +222,7 @@ static void draining_takes_no_more(void **state)
 {
     (void)state;
     rest_drain();
+    expect_refused("GET " POLLING, "Host: x\r\n", 503, "the service is shutting down");
     expect_refused("GET /socket.io/" QUERY, UPGRADE_HEADERS, 503, "the service is shutting down");
     assert_true(peer_has(&peer, "Retry-After: 1\r\n"));
     peer_expect_end(&peer);
@@ -198,6 +240,8 @@ static void above_the_cap_it_is_503(void **state)
     peer_expect(&second, "Retry-After: 5\r\n");
     peer_expect_end(&second);
     peer_done(&second);
+    request("GET " POLLING, "Host: x\r\n");
+    peer_expect(&peer, "HTTP/1.1 503 ");
     peer_done(&first);
     turns(3);
     ws_open(&first);
@@ -228,6 +272,8 @@ int main(void)
         TEST(what_the_query_gets_wrong),
         TEST(head_gets_no_body),
         TEST(a_refused_poll_keeps_the_connection),
+        TEST(a_path_may_bind_a_polling_session),
+        TEST(polling_crosses_origins),
         TEST(what_the_upgrade_gets_wrong),
         TEST(origins_are_checked_when_configured),
         TEST(draining_takes_no_more),

@@ -40,6 +40,8 @@ static void fake_close(struct eio_transport *t, enum eio_reason reason)
 }
 
 static const struct eio_transport_ops fake_ops = {.name = "fake", .send = fake_send, .close = fake_close};
+static const struct eio_transport_ops fake_poll_ops
+    __attribute__((unused)) = {.name = "poll", .is_poll = true, .send = fake_send, .close = fake_close};
 
 /* What was logged since the last call is exactly `want`. */
 static inline void assert_sent(struct fake_transport *fake, const char *want)

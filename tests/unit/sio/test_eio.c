@@ -1,102 +1,5 @@
 /* Engine.IO sessions over a fake transport, on the virtual clock. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-
-#include <cmocka.h>
-
-#include "fake_transport.h"
-
-static const int context = 42;
-static const struct eio_config config = {.ping_interval_ms = 25000,
-                                         .ping_timeout_ms = 20000,
-                                         .max_payload_bytes = 1000000,
-                                         .max_buffered_bytes = 200,
-                                         .max_sessions = 3,
-                                         .context_bytes = sizeof context};
-
-/* The session's user: logs, and does what the test asks for from inside a callback. */
-static struct {
-    struct buf log; /* "message:text|", "binary:bytes|", "close:reason|" */
-    bool refuses, closes_in_open, closes_in_message, sends_in_close;
-    struct eio_session *session;
-} user;
-
-static struct fake_transport fake;
-static struct eio_server *server;
-
-static void *user_open(void *owner, struct eio_session *s)
-{
-    assert_ptr_equal(owner, &user);
-    assert_int_equal(*(const int *)eio_session_context(s), context);
-    user.session = s;
-    eio_session_send(s, false, &STR("too early"), 1);
-    if (user.closes_in_open)
-        eio_session_close(s, EIO_FORCED_CLOSE);
-    return user.refuses ? NULL : &user;
-}
-
-static void user_message(void *u, bool is_binary, struct str payload)
-{
-    assert_ptr_equal(u, &user);
-    buf_addz(&user.log, is_binary ? "binary:" : "message:");
-    buf_add_str(&user.log, payload);
-    buf_addc(&user.log, '|');
-    if (user.closes_in_message)
-        eio_session_close(user.session, EIO_PARSE_ERROR);
-}
-
-static void user_close(void *u, enum eio_reason reason)
-{
-    assert_ptr_equal(u, &user);
-    buf_addf(&user.log, "close:%s|", eio_reason_name(reason));
-    if (user.sends_in_close) {
-        eio_session_send(user.session, false, &STR("too late"), 1);
-        eio_session_close(user.session, EIO_FORCED_CLOSE);
-    }
-}
-
-static const struct eio_user callbacks = {.open = user_open, .message = user_message, .close = user_close};
-
-static void assert_user_saw(const char *want)
-{
-    buf_addc(&user.log, '\0');
-    assert_string_equal(user.log.p, want);
-    user.log.n = 0;
-}
-
-/* An open session whose OPEN packet was looked away. */
-static struct eio_session *open_session(void)
-{
-    struct eio_session *s = eio_session_open(server, &fake.t, &context);
-    assert_non_null(s);
-    fake.log.n = 0;
-    return s;
-}
-
-static int set_up(void **state)
-{
-    (void)state;
-    clock_reset();
-    memset(&user, 0, sizeof user);
-    fake = (struct fake_transport){.t.ops = &fake_ops};
-    server = eio_server_new(&config, &callbacks, &user);
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    eio_server_close_all(server, EIO_SERVER_SHUTDOWN);
-    assert_int_equal(eio_server_session_count(server), 0);
-    eio_server_free(server);
-    buf_done(&user.log);
-    buf_done(&fake.log);
-    return 0;
-}
+#include "fake_session.h"
 
 /* --- opening --- */
 
@@ -117,6 +20,20 @@ static void test_open_packet(void **state)
     assert_int_equal(eio_server_session_count(server), 1);
 }
 
+static void test_greeting_follows_open(void **state)
+{
+    (void)state;
+    config.greeting = "hi";
+    struct eio_server *greeter = eio_server_new(&config, &callbacks, &user);
+    config.greeting = NULL;
+    assert_non_null(eio_session_open(greeter, &fake.t, &context));
+    buf_addc(&fake.log, '\0');
+    assert_non_null(strstr(fake.log.p, "}|4hi|"));
+    eio_server_close_all(greeter, EIO_SERVER_SHUTDOWN);
+    eio_server_free(greeter);
+    fake.is_closed = false;
+}
+
 static void test_find_knows_nothing_else(void **state)
 {
     (void)state;
@@ -127,8 +44,10 @@ static void test_find_knows_nothing_else(void **state)
     assert_null(eio_session_find(server, STR("AAAAAAAAAAAAAAAAAAAA")));
     assert_null(eio_session_find(server, STR("AAAAAAAAAAAAAAAAAA+/")));
     assert_null(eio_session_find(server, (struct str){sid, 19}));
+    assert_int_equal(contexts_done, 0);
     eio_session_close(s, EIO_FORCED_CLOSE);
     assert_null(eio_session_find(server, str_of(sid)));
+    assert_int_equal(contexts_done, 1);
 }
 
 static void test_full_server_refuses(void **state)
@@ -157,6 +76,7 @@ static void test_user_refuses(void **state)
     assert_sent(&fake, "");
     assert_user_saw("");
     assert_int_equal(eio_server_session_count(server), 0);
+    assert_int_equal(contexts_done, 0); /* nothing was opened */
 }
 
 static void test_user_closes_in_open(void **state)
@@ -252,6 +172,32 @@ static void test_ping_timeout(void **state)
     pass_ms(40);
     assert_user_saw("close:ping timeout|");
     assert_sent(&fake, "close:ping timeout|");
+}
+
+static void test_a_late_ping_leaves_the_pong_no_more_time(void **state)
+{
+    (void)state;
+    struct eio_session *s = open_session();
+    clock_set_for_test(START_MS + 25100, START_MS + 25100); /* the loop was busy */
+    timer_wheel_advance(START_MS + 25100);
+    assert_sent(&fake, "2|");
+    clock_set_for_test(START_MS + 45000, START_MS + 45000);
+    timer_wheel_advance(START_MS + 45000);
+    assert_user_saw("close:ping timeout|");
+    (void)s;
+}
+
+static void test_an_overdue_session_is_not_found(void **state)
+{
+    (void)state;
+    char sid[21];
+    strcpy(sid, eio_session_sid(open_session()));
+    pass_ms(25008);
+    clock_set_for_test(START_MS + 44999, START_MS + 44999); /* but the timer has not fired */
+    assert_non_null(eio_session_find(server, str_of(sid)));
+    clock_set_for_test(START_MS + 45000, START_MS + 45000);
+    assert_null(eio_session_find(server, str_of(sid)));
+    assert_user_saw("close:ping timeout|");
 }
 
 /* --- ending --- */
@@ -403,6 +349,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(test_open_packet),
+        TEST(test_greeting_follows_open),
         TEST(test_find_knows_nothing_else),
         TEST(test_full_server_refuses),
         TEST(test_user_refuses),
@@ -412,6 +359,8 @@ int main(void)
         TEST(test_send_concatenates),
         TEST(test_heartbeat_goes_on_while_answered),
         TEST(test_ping_timeout),
+        TEST(test_a_late_ping_leaves_the_pong_no_more_time),
+        TEST(test_an_overdue_session_is_not_found),
         TEST(test_close_by_server),
         TEST(test_transport_goes),
         TEST(test_close_in_message),
