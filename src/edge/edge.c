@@ -20,6 +20,13 @@ static void on_request(struct conn *c, const struct http_request *r)
         rest_request(c, r);
 }
 
+static void on_body_follows(struct conn *c, const struct http_request *r)
+{
+    struct socket_context context;
+    if (c->on_api_port && handshake_is_for(r->path, &context))
+        handshake_body_follows(c, r, sio_server_eio(hub_sio()));
+}
+
 /* What a client may POST is what it was told in its handshake. */
 static size_t max_body(const struct http_request *r)
 {
@@ -44,7 +51,8 @@ static void apply_settings(void)
 
 bool edge_init(const struct hub_setup *hub, const char **problem)
 {
-    static const struct http_user user = {.max_body = max_body, .request = on_request, .refuse = rest_refuse};
+    static const struct http_user user = {
+        .max_body = max_body, .body_follows = on_body_follows, .request = on_request, .refuse = rest_refuse};
     if (!gate_init(problem))
         return false;
     apply_settings();

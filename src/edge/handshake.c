@@ -73,6 +73,11 @@ void handshake_request(struct conn *c, const struct http_request *r, struct eio_
     (void)engine_request(&engine, c, r, context); /* the context owns nothing */
 }
 
+void handshake_body_follows(struct conn *c, const struct http_request *r, struct eio_server *server)
+{
+    engine_body_follows(&(struct engine){.server = server}, c, r);
+}
+
 size_t handshake_max_body(struct eio_server *server)
 {
     return engine_max_body(&(struct engine){.server = server});

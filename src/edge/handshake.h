@@ -11,6 +11,7 @@ bool handshake_is_for(struct str path, struct socket_context *context);
 /* A handshake, poll, POST or upgrade. */
 void handshake_request(struct conn *c, const struct http_request *r, struct eio_server *server,
                        const struct socket_context *context);
+void handshake_body_follows(struct conn *c, const struct http_request *r, struct eio_server *server);
 /* How long the body of such a request may be. */
 size_t handshake_max_body(struct eio_server *server);
 

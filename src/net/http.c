@@ -12,8 +12,9 @@
 
 struct http {
     struct http_reader reader;
-    void (*gone)(void *arg); /* set with `answering` while an answer is being prepared */
-    void *answering;
+    void (*received)(void *arg, bool is_complete); /* set with `arg` while a body is received */
+    void (*gone)(void *arg);                       /* set with `arg` while an answer is being prepared */
+    void *arg;
     bool is_answering, close_after;
     bool waits_for_reader; /* answers the peer has not read keep the next request waiting */
 };
@@ -37,9 +38,18 @@ static void begin_answer(struct conn *c)
     conn_pause(c);
 }
 
+static void tell_received(struct http *h, bool is_complete)
+{
+    void (*tell)(void *arg, bool is_complete) = h->received;
+    h->received = NULL;
+    if (tell)
+        tell(h->arg, is_complete);
+}
+
 static void refuse(struct conn *c, enum err err, const char *reason)
 {
     struct http *h = c->data;
+    tell_received(h, false);
     begin_answer(c);
     h->close_after = true;
     user->refuse(c, http_reader_request(&h->reader), err, reason);
@@ -48,6 +58,7 @@ static void refuse(struct conn *c, enum err err, const char *reason)
 static void complete(struct conn *c)
 {
     struct http *h = c->data;
+    tell_received(h, true);
     begin_answer(c);
     h->close_after = !http_reader_keeps_alive(&h->reader);
     user->request(c, http_reader_request(&h->reader));
@@ -69,6 +80,8 @@ static void body_follows(struct conn *c)
     static const struct str go_on = STR("HTTP/1.1 100 Continue\r\n\r\n");
     struct http *h = c->data;
     timer_start(&c->timer, net_settings.body_timeout_ms, on_too_slow);
+    if (user->body_follows)
+        user->body_follows(c, http_reader_request(&h->reader));
     if (http_reader_expects_continue(&h->reader))
         (void)conn_write(c, &go_on, 1, SIZE_MAX); /* one a request */
 }
@@ -112,8 +125,9 @@ static void http_free(struct http *h)
 static void closed(struct conn *c)
 {
     struct http *h = c->data;
-    if (h->is_answering && h->gone)
-        h->gone(h->answering);
+    tell_received(h, false);
+    if (h->gone)
+        h->gone(h->arg);
     http_free(h);
 }
 
@@ -126,7 +140,22 @@ void http_set_answering(struct conn *c, void (*gone)(void *arg), void *arg)
     struct http *h = c->data;
     assert(h->is_answering);
     h->gone = gone;
-    h->answering = arg;
+    h->arg = arg;
+}
+
+void http_set_receiving(struct conn *c, void (*received_)(void *arg, bool is_complete), void *arg)
+{
+    struct http *h = c->data;
+    assert(h->reader.stage == HTTP_BODY);
+    h->received = received_;
+    h->arg = arg;
+}
+
+void http_forget_request(struct conn *c)
+{
+    struct http *h = c->data;
+    assert(h->is_answering);
+    http_reader_done(&h->reader);
 }
 
 /* RFC 9110 section 5.6.7; made once a second. */
@@ -184,7 +213,6 @@ static void next_request(struct conn *c)
 {
     struct http *h = c->data;
     http_reader_init(&h->reader);
-    h->gone = NULL;
     timer_start(&c->timer, net_settings.keep_alive_timeout_ms, on_idle);
     if (conn_unsent(c) > net_settings.write_buffer_bytes)
         h->waits_for_reader = true;
@@ -199,6 +227,7 @@ void http_respond(struct conn *c, const struct http_response *r)
     bool close = r->close || h->close_after || is_draining;
     write_response(c, r, close);
     h->is_answering = false;
+    h->gone = NULL;
     if (close)
         conn_finish(c);
     else

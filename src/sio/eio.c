@@ -410,6 +410,23 @@ void eio_transport_received(struct eio_transport *t, bool is_binary, struct str 
         take(s, is_binary, message);
 }
 
+bool eio_session_begin_post(struct eio_session *s)
+{
+    if (s->is_posted_to) {
+        session_end(s, EIO_TRANSPORT_ERROR);
+        return false;
+    }
+    s->is_posted_to = true;
+    return true;
+}
+
+void eio_session_end_post(struct eio_session *s, bool is_complete)
+{
+    s->is_posted_to = false;
+    if (!is_complete)
+        session_end(s, EIO_TRANSPORT_ERROR);
+}
+
 bool eio_session_received(struct eio_session *s, bool is_binary, struct str message, enum eio_reason *why)
 {
     struct ending ending = {0};

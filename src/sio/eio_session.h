@@ -34,7 +34,7 @@ struct eio_session {
     char sid[SID_LENGTH + 1];
     uint8_t state;
     uint8_t reason; /* DOOMED, LEAVING, or closed while OPENING: why */
-    bool is_awaiting_pong, is_polling;
+    bool is_awaiting_pong, is_polling, is_posted_to;
     max_align_t context[]; /* context_bytes */
 };
 

@@ -308,3 +308,10 @@ bool engine_request(const struct engine *e, struct conn *c, const struct http_re
         return false;
     return v.is_websocket ? serve_websocket(&v) : serve_polling(&v);
 }
+
+void engine_body_follows(const struct engine *e, struct conn *c, const struct http_request *r)
+{
+    struct visit v = {.engine = e, .conn = c, .request = r};
+    if (r->method == POST && verify(&v) == NO_ERROR && !v.is_websocket)
+        polling_expect(c, e->server, v.session);
+}

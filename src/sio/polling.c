@@ -7,6 +7,7 @@
 
 #include "conversation/rt/loop.h"
 #include "eio_payload.h"
+#include "sid.h"
 
 /* The answers to polls and what they say are for one client, once. */
 #define NO_STORE "Cache-Control: no-store\r\n"
@@ -120,10 +121,38 @@ void polling_wait(struct conn *c, struct eio_server *server, struct eio_session 
 {
     struct poll *poll = poll_new(c, eio_server_config(server), headers);
     http_set_answering(c, gone, poll);
+    http_forget_request(c);
     eio_session_attach(s, &poll->eio);
 }
 
 /* --- POST --- */
+
+/* A body that is arriving. The session may end meanwhile: it is known by its id. */
+struct arrival {
+    struct eio_server *server;
+    char sid[SID_LENGTH + 1];
+};
+
+static void arrived(void *arg, bool is_complete)
+{
+    struct arrival *a = arg;
+    struct eio_session *s = eio_session_find(a->server, str_of(a->sid));
+    if (s)
+        eio_session_end_post(s, is_complete);
+    free(a);
+}
+
+void polling_expect(struct conn *c, struct eio_server *server, struct eio_session *s)
+{
+    if (!eio_session_begin_post(s))
+        return;
+    struct arrival *a = calloc(1, sizeof *a);
+    if (!a)
+        abort();
+    a->server = server;
+    memcpy(a->sid, eio_session_sid(s), sizeof a->sid);
+    http_set_receiving(c, arrived, a);
+}
 
 static struct buf scratch;
 

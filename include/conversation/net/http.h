@@ -15,6 +15,9 @@ struct http_user {
      * net_settings.max_body_bytes.
      */
     size_t (*max_body)(const struct http_request *r);
+    /* A request's header is complete and its body is not: http_set_receiving may be called. NULL: of no
+     * interest. */
+    void (*body_follows)(struct conn *c, const struct http_request *r);
     /* A request is complete; answer now or later through http_respond. */
     void (*request)(struct conn *c, const struct http_request *r);
     /* A request that never became one: answer with this error; the connection then closes. */
@@ -27,6 +30,13 @@ struct conn *http_accept(int fd);
 
 /* While a request is being answered: `gone` is called with `arg` when the connection closes before that. */
 void http_set_answering(struct conn *c, void (*gone)(void *arg), void *arg);
+
+/* While a body is received: `received` is called once, with `arg`, right before `request`, or when there will
+ * be none. */
+void http_set_receiving(struct conn *c, void (*received)(void *arg, bool is_complete), void *arg);
+/* For an answer that takes its time: the request's memory is freed, and the request is not to be used again.
+ */
+void http_forget_request(struct conn *c);
 
 struct http_response {
     int status;

@@ -105,6 +105,11 @@ void eio_session_attach(struct eio_session *s, struct eio_transport *t);
 /* The poll has been answered. From now on packets are kept, within max_buffered_bytes. */
 void eio_session_detach(struct eio_session *s);
 bool eio_session_has_poll(const struct eio_session *s);
+/* The body of a POST begins to arrive. One at a time: false, and the session has ended, when there is another
+ * that does. */
+bool eio_session_begin_post(struct eio_session *s);
+/* It has arrived, or never will, which ends the session. */
+void eio_session_end_post(struct eio_session *s, bool is_complete);
 /* One packet of a POST. False: the session has ended, for *why. */
 bool eio_session_received(struct eio_session *s, bool is_binary, struct str message, enum eio_reason *why);
 

@@ -38,6 +38,10 @@ struct engine {
 bool engine_request(const struct engine *e, struct conn *c, const struct http_request *r,
                     const void *context);
 
+/* For http_user.body_follows of the same requests: two POSTs at once, and one that is broken off, end their
+ * session. */
+void engine_body_follows(const struct engine *e, struct conn *c, const struct http_request *r);
+
 /* For http_user.max_body: how long the body of a request for the engine may be. */
 size_t engine_max_body(const struct engine *e);
 

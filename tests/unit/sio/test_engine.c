@@ -1,239 +1,5 @@
-/* Engine.IO over HTTP on real loopback connections: handshakes, polls, POSTs, upgrades, and every refusal
- * with its exact answer. The application sends back what it gets. */
-#include "ws_client.h"
-
-#include "conversation/sio/engine.h"
-
-#define MAX_PAYLOAD  2000
-#define MAX_BUFFERED 10000
-
-/* --- the application --- */
-
-static struct {
-    int open, closed;
-    enum eio_reason reason; /* of the last that closed */
-    bool refuses;
-} app;
-
-static void *on_open(void *owner, struct eio_session *s)
-{
-    assert_ptr_equal(owner, &app);
-    if (app.refuses)
-        return NULL;
-    app.open++;
-    return s;
-}
-
-static void on_message(void *u, bool is_binary, struct str payload)
-{
-    if (str_eqz(payload, "end"))
-        eio_session_close(u, EIO_FORCED_CLOSE);
-    else if (str_eqz(payload, "break"))
-        eio_session_close(u, EIO_PARSE_ERROR);
-    else
-        eio_session_send(u, is_binary, &payload, 1);
-}
-
-static void on_close(void *u, enum eio_reason reason)
-{
-    (void)u;
-    app.closed++;
-    app.reason = reason;
-}
-
-static const struct eio_user callbacks = {.open = on_open, .message = on_message, .close = on_close};
-
-static struct eio_server *server;
-static struct engine engine;
-static bool last_opened;
-
-static bool admit(const struct http_request *r, struct engine_refusal *refusal)
-{
-    struct str deny = engine_query_value(r->query, "deny");
-    if (!deny.p)
-        return true;
-    if (str_eqz(deny, "busy"))
-        *refusal = (struct engine_refusal){503, "busy", 7};
-    else if (str_eqz(deny, "why"))
-        refusal->message = "because";
-    return false;
-}
-
-static void add_headers(const struct http_request *r, bool opens_session, struct buf *headers)
-{
-    buf_addf(headers, "X-Host: %s%s\r\n", http_method_name(r->method), opens_session ? ", opens" : "");
-}
-
-static size_t max_body(const struct http_request *r)
-{
-    (void)r;
-    return engine_max_body(&engine);
-}
-
-static void on_request(struct conn *c, const struct http_request *r)
-{
-    static const int context = 42;
-    last_opened = engine_request(&engine, c, r, &context);
-}
-
-static void on_refuse(struct conn *c, const struct http_request *r, enum err err, const char *reason)
-{
-    (void)r;
-    http_respond(c, &(struct http_response){
-                        .status = err == ERR_PAYLOAD_TOO_LARGE ? 413 : 400,
-                        .content_type = "text/plain",
-                        .body = str_of(reason),
-                    });
-}
-
-/* --- set-up --- */
-
-static struct peer poller, poster;
-
-static int set_up(void **state)
-{
-    static const struct engine_hooks hooks = {.admit = admit, .add_headers = add_headers};
-    static const struct http_user user = {.max_body = max_body, .request = on_request, .refuse = on_refuse};
-    const struct eio_config settings = {
-        .ping_interval_ms = 25000,
-        .ping_timeout_ms = 20000,
-        .upgrade_timeout_ms = 10000,
-        .close_timeout_ms = 30000,
-        .max_payload_bytes = MAX_PAYLOAD,
-        .max_buffered_bytes = MAX_BUFFERED,
-        .max_sessions = 10,
-        .context_bytes = sizeof(int),
-    };
-    (void)state;
-    edge_set_up();
-    http_init(&user);
-    /* Connections outlast what the tests wait for. */
-    net_settings.keep_alive_timeout_ms = net_settings.header_timeout_ms = 3600000;
-    memset(&app, 0, sizeof app);
-    server = eio_server_new(&settings, &callbacks, &app);
-    engine = (struct engine){server, &hooks};
-    ws_open_tcp(&poller);
-    ws_open_tcp(&poster);
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    eio_server_close_all(server, EIO_SERVER_SHUTDOWN);
-    assert_int_equal(app.open, app.closed);
-    conn_close_all();
-    turns(3);
-    eio_server_free(server);
-    edge_tear_down();
-    peer_done(&poller);
-    peer_done(&poster);
-    return 0;
-}
-
-/* --- a polling client --- */
-
-#define POLLING "/engine.io/?EIO=4&transport=polling"
-#define WS      "/engine.io/?EIO=4&transport=websocket"
-
-static char sid[21];
-
-static void send_request(struct peer *p, const char *method, const char *target, const char *headers,
-                         struct str body)
-{
-    struct buf text = {0};
-    buf_addf(&text, "%s %s HTTP/1.1\r\nHost: x\r\n%s", method, target, headers);
-    if (body.p)
-        buf_addf(&text, "Content-Length: %zu\r\n", body.n);
-    buf_addz(&text, "\r\n");
-    buf_add_str(&text, body);
-    peer_send_bytes(p, text.p, text.n);
-    buf_done(&text);
-}
-
-static const struct str no_body = {NULL, 0};
-
-static const char *polling_path(void)
-{
-    static char path[100];
-    snprintf(path, sizeof path, POLLING "&sid=%s", sid);
-    return path;
-}
-
-static const char *ws_path(void)
-{
-    static char path[100];
-    snprintf(path, sizeof path, WS "&sid=%s", sid);
-    return path;
-}
-
-/* The next answer is complete, has this status and exactly this body; what stands before it stays readable
- * until the next call. */
-static const char *expect_answer(struct peer *p, int status, const char *body)
-{
-    static struct buf head;
-    char start[64], end[64];
-    snprintf(start, sizeof start, "HTTP/1.1 %d ", status);
-    snprintf(end, sizeof end, "Content-Length: %zu\r\n\r\n", strlen(body));
-    peer_expect(p, "\r\n\r\n");
-    head.n = 0;
-    buf_add(&head, p->got.p, (size_t)(strstr(p->got.p, "\r\n\r\n") + 4 - p->got.p));
-    buf_addc(&head, '\0');
-    if (strncmp(head.p, start, strlen(start)) != 0 || !strstr(head.p, end))
-        fail_msg("not %d with %zu bytes: \"%.*s\"", status, strlen(body), (int)p->got.n, p->got.p);
-    buf_consume(&p->got, head.n - 1);
-    peer_expect(p, body);
-    assert_memory_equal(p->got.p, body, strlen(body));
-    buf_consume(&p->got, strlen(body));
-    return head.p;
-}
-
-static void expect_nothing(struct peer *p)
-{
-    for (int i = 0; i < 5; i++)
-        peer_pump(p);
-    if (p->got.n || p->has_ended)
-        fail_msg("something came: \"%.*s\"", (int)p->got.n, p->got.p);
-}
-
-static void open_polling(void)
-{
-    static const char before[] = "0{\"sid\":\"";
-    send_request(&poller, "GET", POLLING, "", no_body);
-    peer_expect(&poller, before);
-    peer_expect(&poller, "}");
-    memcpy(sid, strstr(poller.got.p, before) + sizeof before - 1, 20);
-    peer_forget(&poller);
-}
-
-static void send_poll(void)
-{
-    send_request(&poller, "GET", polling_path(), "", no_body);
-    turns(5);
-}
-
-static void expect_poll(const char *payload)
-{
-    send_poll();
-    expect_answer(&poller, 200, payload);
-}
-
-static void post(const char *body, int status, const char *answer)
-{
-    send_request(&poster, "POST", polling_path(), "Content-Type: text/plain;charset=UTF-8\r\n", str_of(body));
-    expect_answer(&poster, status, answer);
-}
-
-#define BAD_REQUEST "{\"code\":3,\"message\":\"Bad request\"}"
-#define UNKNOWN_SID "{\"code\":1,\"message\":\"Session ID unknown\"}"
-
-static void expect_session_gone(enum eio_reason reason)
-{
-    assert_int_equal(app.closed, 1);
-    assert_int_equal(app.reason, reason);
-    send_request(&poster, "GET", polling_path(), "", no_body);
-    expect_answer(&poster, 400, UNKNOWN_SID);
-}
+/* Engine.IO over HTTP: handshakes, polls and POSTs, and every refusal with its exact answer. */
+#include "engine_fixture.h"
 
 /* --- handshake --- */
 
@@ -270,20 +36,6 @@ static void websocket_handshake(void **state)
     assert_non_null(strstr(f->bytes, "\"upgrades\":[]"));
     assert_true(last_opened);
 }
-
-static void refused(const char *method, const char *target, const char *headers, int status, const char *body)
-{
-    struct peer p;
-    int closed = app.closed;
-    ws_open_tcp(&p);
-    send_request(&p, method, target, headers, no_body);
-    expect_answer(&p, status, body);
-    assert_false(last_opened);
-    assert_int_equal(app.closed, closed); /* no session came to harm */
-    peer_done(&p);
-}
-
-#define UPGRADE (UPGRADE_HEADERS + 9)
 
 static void refused_handshakes(void **state)
 {
@@ -437,6 +189,84 @@ static void two_posts_may_come_in_one_segment(void **state)
         send_poll();
         peer_expect(&poller, "42");
     }
+}
+
+/* Sends the header of a POST. */
+static void begin_post(struct peer *p, const char *headers)
+{
+    struct buf text = {0};
+    buf_addf(&text, "POST %s HTTP/1.1\r\nHost: x\r\n%s\r\n", polling_path(), headers);
+    peer_send_bytes(p, text.p, text.n);
+    buf_done(&text);
+    turns(5);
+}
+
+static void a_post_may_come_in_pieces(void **state)
+{
+    (void)state;
+    open_polling();
+    for (int i = 0; i < 2; i++) {
+        begin_post(&poster, "Expect: 100-continue\r\nContent-Length: 2\r\n");
+        peer_expect(&poster, "HTTP/1.1 100 Continue\r\n\r\n");
+        peer_forget(&poster);
+        peer_send(&poster, "4");
+        turns(5);
+        peer_send(&poster, "a");
+        expect_answer(&poster, 200, "ok");
+        expect_poll("4a");
+    }
+    assert_int_equal(app.closed, 0);
+}
+
+static void two_posts_at_once(void **state)
+{
+    (void)state;
+    struct peer second;
+    open_polling();
+    ws_open_tcp(&second);
+    begin_post(&poster, "Content-Length: 2\r\n");
+    begin_post(&second, "Content-Length: 2\r\n");
+    peer_send(&second, "4b");
+    expect_answer(&second, 400, UNKNOWN_SID);
+    peer_send(&poster, "4a");
+    expect_answer(&poster, 400, UNKNOWN_SID);
+    expect_session_gone(EIO_TRANSPORT_ERROR);
+    peer_done(&second);
+}
+
+static void a_post_that_the_client_aborts(void **state)
+{
+    (void)state;
+    open_polling();
+    begin_post(&poster, "Content-Length: 2\r\n");
+    peer_done(&poster);
+    turns(5);
+    ws_open_tcp(&poster);
+    expect_session_gone(EIO_TRANSPORT_ERROR);
+}
+
+static void a_post_outlives_its_session(void **state)
+{
+    (void)state;
+    open_polling();
+    begin_post(&poster, "Content-Length: 2\r\n");
+    eio_server_close_all(server, EIO_SERVER_SHUTDOWN);
+    peer_send(&poster, "4a");
+    expect_answer(&poster, 400, UNKNOWN_SID);
+}
+
+static void other_bodies_do_not_count(void **state)
+{
+    (void)state;
+    open_polling();
+    send_request(&poller, "PUT", polling_path(), "Content-Length: 2\r\n", no_body);
+    send_request(&poster, "POST", POLLING "&sid=unknown", "Content-Length: 2\r\n", no_body);
+    turns(5);
+    peer_send(&poller, "4a");
+    peer_send(&poster, "4a");
+    expect_answer(&poller, 405, "GET polls, POST sends\n");
+    expect_answer(&poster, 400, UNKNOWN_SID);
+    assert_int_equal(app.closed, 0);
 }
 
 static void bad_posts_end_the_session(void **state)
@@ -671,114 +501,6 @@ static void a_full_backlog_of_bytes_fits_one_poll(void **state)
     assert_int_equal(app.closed, 0);
 }
 
-/* --- upgrade --- */
-
-static void upgrade(void **state)
-{
-    (void)state;
-    struct peer ws;
-    open_polling();
-    send_poll();
-    ws_open_tcp(&ws);
-    ws_expect_upgrade(&ws, ws_path());
-    ws_send(&ws, "2probe");
-    ws_expect(&ws, "3probe");
-    expect_answer(&poller, 200, "6");
-    post("4by post", 200, "ok");
-    ws_send(&ws, "5");
-    ws_expect(&ws, "4by post");
-    ws_send(&ws, "4hello");
-    ws_expect(&ws, "4hello");
-    refused("GET", polling_path(), "", 400, BAD_REQUEST);
-    refused("POST", polling_path(), "", 400, BAD_REQUEST);
-    ws_open_tcp(&poller);
-    ws_expect_upgrade(&poller, ws_path()); /* a second one */
-    ws_expect_close(&poller, 1008);
-    ws_send(&ws, "4still");
-    ws_expect(&ws, "4still");
-    ws_send_raw(&ws, 0x82, true, "\x01\x02", 2);
-    assert_int_equal(ws_next(&ws)->opcode, 2);
-    ws_send(&ws, "4end");
-    ws_expect_close(&ws, 1000);
-    expect_session_gone(EIO_FORCED_CLOSE);
-    peer_done(&ws);
-}
-
-static void second_websocket_while_one_probes(void **state)
-{
-    (void)state;
-    struct peer ws;
-    open_polling();
-    ws_open_tcp(&ws);
-    ws_expect_upgrade(&ws, ws_path());
-    ws_expect_upgrade(&poster, ws_path());
-    ws_expect_close(&poster, 1008);
-    ws_send(&ws, "2probe");
-    ws_expect(&ws, "3probe");
-    peer_done(&ws);
-    turns(5);
-    send_poll(); /* polling goes on */
-    expect_nothing(&poller);
-    assert_int_equal(app.closed, 0);
-}
-
-static void websocket_on_a_websocket_session(void **state)
-{
-    (void)state;
-    const struct frame *f;
-    ws_expect_upgrade(&poller, WS);
-    f = ws_next(&poller);
-    memcpy(sid, strstr(f->bytes, "\"sid\":\"") + 7, 20);
-    ws_expect_upgrade(&poster, ws_path());
-    ws_expect_close(&poster, 1008);
-    refused("GET", polling_path(), "", 400, BAD_REQUEST);
-    ws_send(&poller, "4hello");
-    ws_expect(&poller, "4hello");
-}
-
-static void an_upgrade_must_not_take_forever(void **state)
-{
-    (void)state;
-    open_polling();
-    ws_expect_upgrade(&poster, ws_path());
-    ws_send(&poster, "2probe");
-    ws_expect(&poster, "3probe");
-    advance(10008);
-    ws_expect_close(&poster, 1000);
-    assert_int_equal(app.closed, 0);
-}
-
-static void a_broken_frame_ends_the_attempt_only(void **state)
-{
-    (void)state;
-    open_polling();
-    ws_expect_upgrade(&poster, ws_path());
-    ws_send_raw(&poster, 0x81, false, "2probe", 6); /* not masked */
-    ws_expect_close(&poster, 1002);
-    assert_int_equal(app.closed, 0);
-    send_poll();
-    expect_nothing(&poller);
-}
-
-static void the_server_closes_during_an_upgrade(void **state)
-{
-    (void)state;
-    struct peer ws;
-    open_polling();
-    ws_open_tcp(&ws);
-    ws_expect_upgrade(&ws, ws_path());
-    ws_send(&ws, "2probe");
-    ws_expect(&ws, "3probe");
-    post("4bye\x1e"
-         "4end",
-         200, "ok");
-    ws_send(&ws, "5");
-    ws_expect(&ws, "4bye");
-    ws_expect_close(&ws, 1000);
-    expect_session_gone(EIO_FORCED_CLOSE);
-    peer_done(&ws);
-}
-
 /* --- the query --- */
 
 static void query_values(void **state)
@@ -797,7 +519,6 @@ static void query_values(void **state)
 
 int main(void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         TEST(polling_handshake),
         TEST(websocket_handshake),
@@ -809,6 +530,11 @@ int main(void)
         TEST(messages_there_and_back),
         TEST(a_poll_waits_for_one_answer_a_turn),
         TEST(two_posts_may_come_in_one_segment),
+        TEST(a_post_may_come_in_pieces),
+        TEST(two_posts_at_once),
+        TEST(a_post_that_the_client_aborts),
+        TEST(a_post_outlives_its_session),
+        TEST(other_bodies_do_not_count),
         TEST(bad_posts_end_the_session),
         TEST(what_came_before_the_bad_packet_counts),
         TEST(binary_content_is_refused),
@@ -825,12 +551,6 @@ int main(void)
         TEST(ping_timeout_ends_a_waiting_poll),
         TEST(a_client_that_does_not_poll_is_cut),
         TEST(a_full_backlog_of_bytes_fits_one_poll),
-        TEST(upgrade),
-        TEST(second_websocket_while_one_probes),
-        TEST(websocket_on_a_websocket_session),
-        TEST(an_upgrade_must_not_take_forever),
-        TEST(a_broken_frame_ends_the_attempt_only),
-        TEST(the_server_closes_during_an_upgrade),
         cmocka_unit_test(query_values),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
