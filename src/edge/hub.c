@@ -184,18 +184,17 @@ static const char *check_auth(struct str auth, struct identity *who)
     return token.p && gate(token, who, &reason) == OK ? NULL : "Invalid token";
 }
 
-static void on_connect(struct sio_socket *s, struct str name, struct str query, struct str auth)
+static void on_connect(struct sio_socket *s, const struct sio_connect *c)
 {
     struct socket_context binding, *connection = sio_socket_context(s);
     struct identity who;
     const char *problem = NULL;
-    (void)query;
     if (!token_bucket_take(&connection->connects, 1, config.rate_limit_ws_messages, MESSAGE_WINDOW_MS))
         problem = "Too many attempts";
-    else if (!namespace_is_known(name, connection, &binding))
+    else if (!namespace_is_known(c->namespace_, connection, &binding))
         problem = "Invalid namespace";
     else
-        problem = check_auth(auth, &who);
+        problem = check_auth(c->auth, &who);
     if (problem) {
         sio_refuse(s, problem);
         return;

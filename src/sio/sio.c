@@ -114,6 +114,49 @@ void sio_emit(struct sio_socket *s, const char *name, const struct str *args, in
     send_text(s->conn, parts, n);
 }
 
+void sio_emit_message(struct sio_socket *s, const struct sio_message *m)
+{
+    sio_emit(s, m->name, m->args, m->piece_count);
+}
+
+void sio_ack_message(struct sio_socket *s, uint64_t ack_id, const struct sio_message *m)
+{
+    (void)s, (void)ack_id, (void)m;
+}
+
+uint64_t sio_emit_with_ack(struct sio_socket *s, const struct sio_message *m, int64_t timeout_ms)
+{
+    (void)s, (void)m, (void)timeout_ms;
+    return 0;
+}
+
+void sio_decline_recovery(struct sio_socket *s)
+{
+    (void)s;
+}
+
+bool sio_socket_is_recovered(const struct sio_socket *s)
+{
+    (void)s;
+    return false;
+}
+
+void sio_socket_set_note(struct sio_socket *s, struct str note)
+{
+    (void)s, (void)note;
+}
+
+void sio_socket_set_owner(struct sio_socket *s, const struct uuid *owner)
+{
+    (void)s, (void)owner;
+}
+
+void sio_emit_to_lost(struct sio_server *server, const struct uuid *owner, const char *name,
+                      const struct str *args, int piece_count)
+{
+    (void)server, (void)owner, (void)name, (void)args, (void)piece_count;
+}
+
 void sio_ack(struct sio_socket *s, uint64_t ack_id, struct str args)
 {
     char id[24];
@@ -264,7 +307,9 @@ static void connect_socket(struct sio_conn *conn, const struct sio_packet *packe
     struct sio_socket *s = socket_new(conn, prefix);
     if (!timer_is_running(&conn->timer))
         timer_start(&conn->timer, config->connect_timeout_ms, on_connect_timeout);
-    conn->server->app->connect(s, packet->namespace_, packet->query, packet->payload);
+    const struct sio_connect connect = {
+        .namespace_ = packet->namespace_, .query = packet->query, .auth = packet->payload};
+    conn->server->app->connect(s, &connect);
 }
 
 void sio_accept(struct sio_socket *s)

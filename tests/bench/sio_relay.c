@@ -42,11 +42,9 @@ static void close_transport(struct eio_transport *t, enum eio_reason reason)
     (void)reason;
 }
 
-static void on_connect(struct sio_socket *s, struct str namespace_, struct str query, struct str auth)
+static void on_connect(struct sio_socket *s, const struct sio_connect *c)
 {
-    (void)namespace_;
-    (void)query;
-    (void)auth;
+    (void)c;
     partner_id = sio_socket_id(s);
     sio_accept(s);
 }

@@ -74,17 +74,17 @@ static void log_str(const char *label, struct str s)
     buf_addf(&app.log, " %s=" STR_FMT, label, STR_ARG(s));
 }
 
-static void app_connect(struct sio_socket *s, struct str namespace_, struct str query, struct str auth)
+static void app_connect(struct sio_socket *s, const struct sio_connect *c)
 {
     app.connected++;
     app.last_id = sio_socket_id(s);
     sio_socket_set_data(s, &app);
     assert_int_equal(*(const int *)sio_socket_context(s), context);
-    buf_addf(&app.log, "connect " STR_FMT, STR_ARG(namespace_));
-    if (query.p)
-        log_str("query", query);
-    if (auth.p)
-        log_str("auth", auth);
+    buf_addf(&app.log, "connect " STR_FMT, STR_ARG(c->namespace_));
+    if (c->query.p)
+        log_str("query", c->query);
+    if (c->auth.p)
+        log_str("auth", c->auth);
     buf_addc(&app.log, '|');
     app.refused += app.on_connect == REFUSE;
     act(s, app.on_connect);
