@@ -9,13 +9,18 @@ struct uuid sid_random(char text[SID_LENGTH + 1])
 {
     struct uuid key = uuid_random();
     key.b[SID_BYTES] = 0;
+    sid_format(&key, text);
+    return key;
+}
+
+void sid_format(const struct uuid *key, char text[SID_LENGTH + 1])
+{
     for (int i = 0; i < SID_BYTES; i += 3) {
-        uint32_t bits = (uint32_t)key.b[i] << 16 | (uint32_t)key.b[i + 1] << 8 | key.b[i + 2];
+        uint32_t bits = (uint32_t)key->b[i] << 16 | (uint32_t)key->b[i + 1] << 8 | key->b[i + 2];
         for (int shift = 18; shift >= 0; shift -= 6)
             *text++ = digits[bits >> shift & 0x3f];
     }
     *text = '\0';
-    return key;
 }
 
 bool sid_parse(struct str text, struct uuid *key)

@@ -10,6 +10,7 @@
 
 /* A new id, and its text. 114 bits are random; the last byte of the key is 0. */
 struct uuid sid_random(char text[SID_LENGTH + 1]);
+void sid_format(const struct uuid *key, char text[SID_LENGTH + 1]);
 bool sid_parse(struct str text, struct uuid *key);
 
 #endif

@@ -101,6 +101,12 @@ static bool read_event(struct str array, struct sio_packet *out)
     return true;
 }
 
+static bool read_answer(struct str array, struct sio_packet *out)
+{
+    out->args = str_trim(json_inside(array), " \t\r\n");
+    return true;
+}
+
 /* {"_placeholder":true,"num":N}, at any depth, must name an attachment. */
 static bool placeholders_are_valid(struct str value, enum json_type type, int count)
 {
@@ -139,12 +145,13 @@ static bool read_payload(struct str text, struct sio_packet *out)
     case SIO_DISCONNECT: return is_absent;
     case SIO_CONNECT_ERROR: return is_absent || type == JSON_OBJECT || type == JSON_STRING;
     case SIO_EVENT: return type == JSON_ARRAY && read_event(out->payload, out);
-    case SIO_ACK: return type == JSON_ARRAY;
+    case SIO_ACK: return type == JSON_ARRAY && read_answer(out->payload, out);
     case SIO_BINARY_EVENT:
         return type == JSON_ARRAY && read_event(out->payload, out) &&
                placeholders_are_valid(out->payload, type, out->attachment_count);
     case SIO_BINARY_ACK:
-        return type == JSON_ARRAY && placeholders_are_valid(out->payload, type, out->attachment_count);
+        return type == JSON_ARRAY && read_answer(out->payload, out) &&
+               placeholders_are_valid(out->payload, type, out->attachment_count);
     }
     return false;
 }

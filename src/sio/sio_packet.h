@@ -22,8 +22,9 @@ struct sio_packet {
     struct str query;      /* {NULL, 0}: none */
     bool has_id;
     uint64_t id;
-    struct str payload;    /* the JSON value; {NULL, 0}: none */
-    struct str name, args; /* of events */
+    struct str payload; /* the JSON value; {NULL, 0}: none */
+    struct str name;    /* of events */
+    struct str args;    /* of events and acks */
     char unescaped[SIO_EVENT_NAME_MAX];
 };
 

@@ -1,0 +1,47 @@
+/* The newest packets that a socket was sent, as bytes in a circular buffer. Every packet has a number,
+ * counted from 1 and never used again: the offset that the client knows it by. */
+#ifndef SIO_SENT_RING_H
+#define SIO_SENT_RING_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "conversation/base/str.h"
+
+/* The parts of a packet's text, and its attachments. */
+struct sent_packet {
+    const struct str *parts;
+    int part_count;
+    const struct str *attachments;
+    int attachment_count;
+};
+
+struct sent_ring {
+    char *p;
+    size_t cap, begin, n;
+    uint64_t first, next; /* numbers of the oldest packet held, and of the one to come; equal: none is held */
+};
+
+/* When a packet was sent (clock_mono_ms) decides whether it is still held: those from before `since_ms` are
+ * not. */
+struct sent_bounds {
+    size_t bytes;
+    int64_t since_ms;
+};
+
+typedef void sent_fn(void *arg, bool is_binary, const struct str *parts, int part_count);
+
+void sent_ring_init(struct sent_ring *r);
+void sent_ring_done(struct sent_ring *r); /* frees; its numbers go on */
+/* Makes room by dropping the oldest; what is larger than all of the room is not held, and neither is what
+ * came before it. Allocates only to grow, by doubling. */
+void sent_ring_add(struct sent_ring *r, const struct sent_bounds *bounds, int64_t now_ms,
+                   const struct sent_packet *packet);
+/* Whether all packets after number `after` are still held. */
+bool sent_ring_reaches(const struct sent_ring *r, uint64_t after);
+/* Hands them out again, in order: the text as one or two parts, then each attachment likewise. */
+void sent_ring_replay(const struct sent_ring *r, uint64_t after, sent_fn *send, void *arg);
+void sent_ring_shrink(struct sent_ring *r); /* to what is held */
+
+#endif

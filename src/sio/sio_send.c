@@ -1,0 +1,197 @@
+/* Packets to the client, as pieces that the transport copies: nothing is allocated, and a payload that is
+ * relayed is copied straight from the packet it came in. */
+#include <assert.h>
+
+#include "conversation/base/jsonw.h"
+#include "sio_socket.h"
+
+/* head, prefix, id and "[", name, what follows it, args, end */
+#define PARTS_MAX  (SIO_PIECES_MAX + 6)
+#define DIGITS_MAX 20
+
+struct packet_text {
+    struct str parts[PARTS_MAX];
+    int n;
+    char head[8];              /* "52-" */
+    char id[DIGITS_MAX + 2];   /* "7[\"" */
+    char tail[DIGITS_MAX + 4]; /* ",\"12\"]" */
+};
+
+void send_parts(struct sio_conn *conn, const struct str *parts, int part_count)
+{
+    if (conn->session)
+        eio_session_send(conn->session, false, parts, part_count);
+}
+
+void send_connect_error(struct sio_conn *conn, struct str prefix, const char *message)
+{
+    struct buf json = {0};
+    struct jsonw w = jsonw_on(&json);
+    jsonw_object(&w);
+    jsonw_m_z(&w, "message", message);
+    jsonw_end_object(&w);
+    jsonw_finish(&w);
+    send_parts(conn, (struct str[]){STR("4"), prefix, buf_str(&json)}, 3);
+    buf_done(&json);
+}
+
+void send_disconnect(struct sio_socket *s)
+{
+    if (s->state == ACCEPTED)
+        send_parts(s->conn, (struct str[]){STR("1"), socket_prefix(s)}, 2);
+}
+
+/* --- events and acknowledgements --- */
+
+static char *put_number(char *at, uint64_t n)
+{
+    char digits[DIGITS_MAX], *p = digits + sizeof digits;
+    do
+        *--p = (char)('0' + n % 10);
+    while (n /= 10);
+    size_t count = (size_t)(digits + sizeof digits - p);
+    memcpy(at, p, count);
+    return at + count;
+}
+
+static void add_part(struct packet_text *t, const char *begin, const char *end)
+{
+    if (end > begin)
+        t->parts[t->n++] = (struct str){begin, (size_t)(end - begin)};
+}
+
+/* Type, namespace and id; a type with attachments is that without plus 3. */
+static void add_head(struct packet_text *t, char type, struct str prefix, const struct sio_message *m)
+{
+    char *at = t->head;
+    assert(m->piece_count <= SIO_PIECES_MAX && m->attachment_count <= SIO_ATTACHMENTS_MAX);
+    t->n = 0;
+    *at++ = m->attachment_count ? (char)(type + 3) : type;
+    if (m->attachment_count) {
+        at = put_number(at, (uint64_t)m->attachment_count);
+        *at++ = '-';
+    }
+    add_part(t, t->head, at);
+    add_part(t, prefix.p, prefix.p + prefix.n);
+}
+
+static bool add_args(struct packet_text *t, const struct sio_message *m)
+{
+    int before = t->n;
+    for (int i = 0; i < m->piece_count; i++)
+        add_part(t, m->args[i].p, m->args[i].p + m->args[i].n);
+    return t->n > before;
+}
+
+/* An event without id and without offset has those as 0. */
+static void write_event(struct packet_text *t, struct str prefix, const struct sio_message *m, uint64_t id,
+                        uint64_t offset)
+{
+    char *at = t->id;
+    add_head(t, '2', prefix, m);
+    if (id)
+        at = put_number(at, id);
+    *at++ = '[';
+    *at++ = '"';
+    add_part(t, t->id, at);
+    t->parts[t->n++] = str_of(m->name);
+    int comma = t->n++;
+    t->parts[comma] = add_args(t, m) ? STR("\",") : STR("\"");
+    at = t->tail;
+    if (offset) {
+        *at++ = ',';
+        *at++ = '"';
+        at = put_number(at, offset);
+        *at++ = '"';
+    }
+    *at++ = ']';
+    add_part(t, t->tail, at);
+}
+
+static void write_ack(struct packet_text *t, struct str prefix, const struct sio_message *m, uint64_t id)
+{
+    add_head(t, '3', prefix, m);
+    char *at = put_number(t->id, id);
+    *at++ = '[';
+    add_part(t, t->id, at);
+    add_args(t, m);
+    t->parts[t->n++] = STR("]");
+}
+
+static void send_packet(struct sio_conn *conn, const struct packet_text *t, const struct sio_message *m)
+{
+    send_parts(conn, t->parts, t->n);
+    for (int i = 0; i < m->attachment_count && conn->session; i++)
+        eio_session_send(conn->session, true, &m->attachments[i], 1);
+}
+
+static void remember(struct recovery *store, struct recovery_state *memory, const struct packet_text *t,
+                     const struct sio_message *m)
+{
+    recovery_add(store, memory, &(struct sent_packet){t->parts, t->n, m->attachments, m->attachment_count});
+}
+
+void sio_emit_message(struct sio_socket *s, const struct sio_message *m)
+{
+    struct packet_text t;
+    if (s->state != ACCEPTED)
+        return;
+    write_event(&t, socket_prefix(s), m, 0, s->memory ? recovery_next_offset(s->memory) : 0);
+    send_packet(s->conn, &t, m);
+    if (s->memory)
+        remember(s->conn->server->recovery, s->memory, &t, m);
+}
+
+void sio_emit(struct sio_socket *s, const char *name, const struct str *args, int piece_count)
+{
+    sio_emit_message(s, &(struct sio_message){.name = name, .args = args, .piece_count = piece_count});
+}
+
+uint64_t sio_emit_with_ack(struct sio_socket *s, const struct sio_message *m, int64_t timeout_ms)
+{
+    struct packet_text t;
+    if (s->state != ACCEPTED)
+        return 0;
+    uint64_t id = acks_ask(s, timeout_ms);
+    write_event(&t, socket_prefix(s), m, id, 0);
+    send_packet(s->conn, &t, m);
+    return id;
+}
+
+void sio_ack_message(struct sio_socket *s, uint64_t ack_id, const struct sio_message *m)
+{
+    struct packet_text t;
+    if (s->state != ACCEPTED)
+        return;
+    write_ack(&t, socket_prefix(s), m, ack_id);
+    send_packet(s->conn, &t, m);
+}
+
+void sio_ack(struct sio_socket *s, uint64_t ack_id, struct str args)
+{
+    sio_ack_message(s, ack_id, &(struct sio_message){.args = &args, .piece_count = 1});
+}
+
+/* --- to lost sockets --- */
+
+struct to_lost {
+    struct recovery *store;
+    struct sio_message message;
+};
+
+static void add_to_lost(struct recovery_state *memory, void *arg)
+{
+    const struct to_lost *job = arg;
+    struct packet_text t;
+    write_event(&t, (struct str){memory->prefix, memory->prefix_bytes}, &job->message, 0,
+                recovery_next_offset(memory));
+    remember(job->store, memory, &t, &job->message);
+}
+
+void sio_emit_to_lost(struct sio_server *server, const struct uuid *owner, const char *name,
+                      const struct str *args, int piece_count)
+{
+    struct to_lost job = {server->recovery, {.name = name, .args = args, .piece_count = piece_count}};
+    if (server->recovery)
+        recovery_each_lost(server->recovery, owner, add_to_lost, &job);
+}
