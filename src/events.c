@@ -6,11 +6,11 @@
 #include "flows/handlers.h"
 
 const struct event_row event_rows[] = {
-    {"join_session", NEEDS_USER, .handler = &event_join_session},
+    {"join_session", NEEDS_USER, .handler = &event_join_session, .is_rejoin = true},
     {"leave_session", NEEDS_USER, .handler = &event_leave_session},
-    {"offer", NEEDS_SESSION, .relay = relay_offer},
-    {"answer", NEEDS_SESSION, .relay = relay_answer},
-    {"ice_candidate", NEEDS_SESSION, .relay = relay_ice_candidate},
+    {"offer", NEEDS_SESSION, .relay = relay_offer, .relays = "sdp"},
+    {"answer", NEEDS_SESSION, .relay = relay_answer, .relays = "sdp"},
+    {"ice_candidate", NEEDS_SESSION, .relay = relay_ice_candidate, .relays = "candidate"},
     {"request_next_prompt", NEEDS_SESSION, .handler = &event_request_next_prompt},
     {.name = NULL},
 };

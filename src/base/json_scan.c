@@ -6,7 +6,7 @@
 #include <endian.h>
 #include <stdint.h>
 
-#define KEY_MAX 256 /* longest member name json_member can look for */
+#define KEY_MAX 256 /* longest member name that can be looked for */
 
 _Static_assert(JSON_DEPTH_MAX <= 64, "one bit a level");
 
@@ -380,20 +380,33 @@ static bool string_is(struct str string, struct str key)
     return json_unescape(string, text, sizeof text, &n) && str_eq((struct str){text, n}, key);
 }
 
-bool json_member(struct str object, const char *key, struct str *value, enum json_type *type)
+void json_members(struct str object, struct json_wanted *wanted, int count)
 {
-    struct str rest = json_inside(object), wanted = str_of(key), name, item;
-    assert(wanted.n < KEY_MAX);
-    enum json_type item_type;
-    bool is_found = false;
-    while (json_next_member(&rest, &name, &item, &item_type)) {
-        if (string_is(name, wanted)) {
-            *value = item;
-            *type = item_type;
-            is_found = true;
+    struct str rest = json_inside(object), name, value;
+    enum json_type type;
+    for (int i = 0; i < count; i++) {
+        assert(wanted[i].key.n < KEY_MAX);
+        wanted[i].value = (struct str){NULL, 0};
+    }
+    while (json_next_member(&rest, &name, &value, &type)) {
+        for (int i = 0; i < count; i++) {
+            if (string_is(name, wanted[i].key)) {
+                wanted[i].value = value;
+                wanted[i].type = type;
+            }
         }
     }
-    return is_found;
+}
+
+bool json_member(struct str object, const char *key, struct str *value, enum json_type *type)
+{
+    struct json_wanted wanted = {.key = str_of(key)};
+    json_members(object, &wanted, 1);
+    if (!wanted.value.p)
+        return false;
+    *value = wanted.value;
+    *type = wanted.type;
+    return true;
 }
 
 /* --- unescaping --- */
@@ -476,4 +489,16 @@ bool json_unescape(struct str string, char *out, size_t cap, size_t *n)
     }
     *n = length;
     return true;
+}
+
+bool json_read_uuid(const struct json_wanted *found, struct uuid *out)
+{
+    char text[UUID_TEXT_LENGTH];
+    size_t n;
+    if (!found->value.p || found->type != JSON_STRING)
+        return false;
+    struct str inside = json_inside(found->value);
+    if (inside.n == UUID_TEXT_LENGTH) /* with an escape in it, it would stand for less */
+        return uuid_parse(inside, out);
+    return json_unescape(found->value, text, sizeof text, &n) && uuid_parse((struct str){text, n}, out);
 }

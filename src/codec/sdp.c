@@ -258,12 +258,28 @@ static const char *start_media(struct sdp *d, struct str value)
     return problem ? problem : check_media(d, value);
 }
 
+/* Eight bytes at a time: a set high bit marks a byte below a space, or DEL. A borrow may mark a byte above
+ * one that is marked rightly, never alone. */
+static bool has_control(struct str s)
+{
+    const uint64_t ones = 0x0101010101010101, highs = 0x8080808080808080;
+    size_t i = 0;
+    for (; i + sizeof ones <= s.n; i += sizeof ones) {
+        uint64_t word;
+        memcpy(&word, s.p + i, sizeof word);
+        uint64_t del = word ^ (ones * 0x7F);
+        if ((((word - ones * ' ') & ~word) | ((del - ones) & ~del)) & highs)
+            return true;
+    }
+    while (i < s.n && (unsigned char)s.p[i] >= ' ' && s.p[i] != 0x7F)
+        i++;
+    return i < s.n;
+}
+
 static const char *check_line(struct sdp *d, struct str line)
 {
-    for (size_t i = 0; i < line.n; i++) {
-        if ((unsigned char)line.p[i] < ' ' || line.p[i] == 0x7F)
-            return "a control character";
-    }
+    if (has_control(line))
+        return "a control character";
     if (line.n < 2 || line.p[1] != '=')
         return "a line is not <type>=<value>";
     struct str value = {line.p + 2, line.n - 2};
@@ -341,7 +357,7 @@ static const char *check(struct str text)
     struct sdp d = {.rank = 0};
     if (text.n > SDP_MAX_BYTES)
         return "longer than 10 KiB";
-    if (str_utf8_length(text) < 0)
+    if (!str_is_utf8(text))
         return "not UTF-8";
     const char *problem = check_lines(&d, text);
     return problem ? problem : check_credentials(&d);

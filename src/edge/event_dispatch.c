@@ -26,36 +26,35 @@ static const struct event_row *row_of(struct str name)
 }
 
 /* The event's one argument: an object. */
-static enum err take_payload(const struct sio_event *e, struct str *payload, const char **reason)
+static enum err take_payload(const struct sio_event *e, const char **reason)
 {
-    struct str rest = e->args;
-    enum json_type type;
+    if (e->first.n && e->first.p[0] == '{')
+        return OK;
     *reason = "the event's argument must be an object";
-    if (!json_next_item(&rest, payload, &type) || type != JSON_OBJECT)
-        return ERR_INVALID_REQUEST;
-    return OK;
+    return ERR_INVALID_REQUEST;
 }
 
 static enum err authenticate(struct hub_socket *h, const struct sio_event *e, const char **reason)
 {
     static char token[TOKEN_MAX_BYTES];
-    struct str payload;
-    enum err err = take_payload(e, &payload, reason);
+    enum err err = take_payload(e, reason);
     if (err)
         return err;
     *reason = "token must be a string";
-    struct str text = hub_string_member(payload, "token", token, sizeof token);
+    struct str text = hub_string_member(e->first, "token", token, sizeof token);
     return text.p ? hub_socket_authenticate(h, text, reason) : ERR_UNAUTHORIZED;
 }
 
+/* What the columns of a row look for in the payload. */
+enum { SESSION_ID, TARGET, RELAYED, MEMBERS };
+
 /* NEEDS_SESSION: the payload names the session that this socket has joined. A bound socket is in no other
  * one. */
-static enum err check_session(const struct hub_socket *h, enum event_needs needs, struct str payload,
-                              const char **reason)
+static enum err check_session(const struct hub_socket *h, enum event_needs needs,
+                              const struct json_wanted *session_id, const char **reason)
 {
-    char text[UUID_TEXT_LENGTH];
     struct uuid named;
-    bool has_one = uuid_parse(hub_string_member(payload, "sessionId", text, sizeof text), &named);
+    bool has_one = json_read_uuid(session_id, &named);
     if (has_one && h->is_bound && !uuid_eq(&named, &h->bound_session)) {
         *reason = "this socket is bound to another session";
         return ERR_FORBIDDEN;
@@ -74,10 +73,12 @@ static enum err check_session(const struct hub_socket *h, enum event_needs needs
 }
 
 static enum err relay(const struct hub_socket *h, const struct event_row *row, struct str payload,
-                      const char **reason)
+                      const struct json_wanted members[MEMBERS], const char **reason)
 {
     struct relay_call call = {
         .payload = payload,
+        .target = &members[TARGET],
+        .value = &members[RELAYED],
         .socket_id = sio_socket_id(h->sio),
         .user_id = h->user_id,
         .session_id = h->session_id,
@@ -91,22 +92,26 @@ static enum err relay(const struct hub_socket *h, const struct event_row *row, s
 static enum err run_row(const struct hub_socket *h, const struct sio_event *e, const struct event_row *row,
                         const char **reason, bool *started)
 {
-    struct str payload;
     if (!h->is_authenticated) {
         *reason = "authenticate first";
         return ERR_UNAUTHORIZED;
     }
     if (!row)
         return ERR_UNKNOWN_EVENT;
-    enum err err = take_payload(e, &payload, reason);
-    if (!err)
-        err = check_session(h, row->needs, payload, reason);
+    struct json_wanted members[MEMBERS] = {[SESSION_ID] = {.key = STR("sessionId")},
+                                           [TARGET] = {.key = STR("targetUserId")},
+                                           [RELAYED] = {.key = str_of(row->relays)}};
+    enum err err = take_payload(e, reason);
+    if (err)
+        return err;
+    json_members(e->first, members, !row->relay ? TARGET : row->relays ? MEMBERS : RELAYED);
+    err = check_session(h, row->needs, &members[SESSION_ID], reason);
     if (err)
         return err;
     if (row->relay)
-        return relay(h, row, payload, reason);
+        return relay(h, row, e->first, members, reason);
     *started = true;
-    event_call_start(h, e, row, payload);
+    event_call_start(h, e, row, e->first);
     return OK;
 }
 
@@ -144,4 +149,17 @@ void event_dispatch(struct hub_socket *h, const struct sio_event *e)
         event_call_refuse(socket_id, e, err, reason);
     else if (!started)
         acknowledge(socket_id, e, is_authenticate ? &h->user_id : NULL);
+}
+
+void event_dispatch_rejoin(const struct hub_socket *h, const struct uuid *session_id)
+{
+    char json[128];
+    const struct event_row *row = rows;
+    while (row->name && !row->is_rejoin)
+        row++;
+    if (!row->name)
+        return;
+    int n = snprintf(json, sizeof json, "{\"userId\":\"%s\",\"sessionId\":\"%s\"}", UUIDZ(&h->user_id),
+                     UUIDZ(session_id));
+    event_call_start(h, &(struct sio_event){.name = str_of(row->name)}, row, (struct str){json, (size_t)n});
 }

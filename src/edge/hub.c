@@ -10,6 +10,7 @@
 #include "conversation/base/list.h"
 #include "conversation/base/log.h"
 #include "conversation/base/map.h"
+#include "conversation/base/metrics.h"
 #include "conversation/codec/token.h"
 #include "conversation/config.h"
 #include "conversation/domain/identity.h"
@@ -87,6 +88,46 @@ static void delist(struct hub_socket *h)
     }
 }
 
+/* --- recovery --- */
+
+/* What is left with a socket for the one that recovers it. All zero: it was nobody's yet. */
+struct note {
+    struct uuid user_id, session_id; /* session_id: nil when it was in none */
+    int64_t token_expires_ms;
+};
+_Static_assert(sizeof(struct note) <= SIO_NOTE_MAX, "a note must fit");
+
+static void leave_note(struct hub_socket *h)
+{
+    struct note note = {.user_id = h->user_id, .token_expires_ms = h->token_expires_ms};
+    if (h->has_session)
+        note.session_id = h->session_id;
+    sio_socket_set_note(h->sio, (struct str){(const char *)&note, sizeof note});
+}
+
+static struct note read_note(const struct sio_connect *c)
+{
+    struct note note = {0};
+    if (c->note.n == sizeof note)
+        memcpy(&note, c->note.p, sizeof note);
+    return note;
+}
+
+/* A token decides who it is, as always; without one the note does, as long as the token lives that it tells
+ * of. */
+static bool may_recover(const struct note *note, const struct socket_context *binding,
+                        const struct identity *who)
+{
+    if (binding->is_bound && !uuid_is_nil(&note->session_id) &&
+        !uuid_eq(&note->session_id, &binding->bound_session))
+        return false;
+    if (uuid_is_nil(&note->user_id))
+        return true;
+    if (who->expires_at_ms)
+        return uuid_eq(&note->user_id, &who->user_id);
+    return note->token_expires_ms + config.jwt_leeway_seconds * 1000LL >= clock_now_ms();
+}
+
 /* --- authentication --- */
 
 static void on_auth_timeout(struct timer *t)
@@ -99,11 +140,13 @@ static void authenticated(struct hub_socket *h, const struct identity *who)
 {
     timer_stop(&h->auth_timer);
     h->token_expires_ms = who->expires_at_ms;
-    if (h->is_authenticated)
-        return;
-    h->user_id = who->user_id;
-    h->is_authenticated = true;
-    enlist(h);
+    if (!h->is_authenticated) {
+        h->user_id = who->user_id;
+        h->is_authenticated = true;
+        sio_socket_set_owner(h->sio, &h->user_id);
+        enlist(h);
+    }
+    leave_note(h);
 }
 
 struct str hub_string_member(struct str object, const char *name, char *out, size_t cap)
@@ -184,27 +227,43 @@ static const char *check_auth(struct str auth, struct identity *who)
     return token.p && gate(token, who, &reason) == OK ? NULL : "Invalid token";
 }
 
+/* Why the client may not connect, or NULL and *who, as check_auth. */
+static const char *check_connect(struct sio_socket *s, const struct sio_connect *c,
+                                 struct socket_context *binding, struct identity *who)
+{
+    struct socket_context *connection = sio_socket_context(s);
+    if (!token_bucket_take(&connection->connects, 1, config.rate_limit_ws_messages, MESSAGE_WINDOW_MS))
+        return "Too many attempts";
+    if (!namespace_is_known(c->namespace_, connection, binding))
+        return "Invalid namespace";
+    return check_auth(c->auth, who);
+}
+
 static void on_connect(struct sio_socket *s, const struct sio_connect *c)
 {
-    struct socket_context binding, *connection = sio_socket_context(s);
+    struct socket_context binding;
     struct identity who;
-    const char *problem = NULL;
-    if (!token_bucket_take(&connection->connects, 1, config.rate_limit_ws_messages, MESSAGE_WINDOW_MS))
-        problem = "Too many attempts";
-    else if (!namespace_is_known(c->namespace_, connection, &binding))
-        problem = "Invalid namespace";
-    else
-        problem = check_auth(c->auth, &who);
+    const char *problem = check_connect(s, c, &binding, &who);
     if (problem) {
         sio_refuse(s, problem);
         return;
     }
+    struct note note = read_note(c);
+    if (c->can_recover && !may_recover(&note, &binding, &who))
+        sio_decline_recovery(s);
     struct hub_socket *h = socket_new(s, &binding);
     sio_accept(s);
+    bool is_recovered = sio_socket_is_recovered(s);
+    if (has_member(c->auth, "pid"))
+        metric_inc(M_WS_RECOVERIES, is_recovered ? "recovered" : "fresh");
+    if (is_recovered && !who.expires_at_ms)
+        who = (struct identity){.user_id = note.user_id, .expires_at_ms = note.token_expires_ms};
     if (who.expires_at_ms)
         authenticated(h, &who);
     else
         timer_start(&h->auth_timer, config.ws_auth_timeout_ms, on_auth_timeout);
+    if (is_recovered && !uuid_is_nil(&note.session_id))
+        event_dispatch_rejoin(h, &note.session_id);
 }
 
 /* Out of its session, which is told unless it asked for it. */
@@ -213,6 +272,7 @@ static void leave_session(struct hub_socket *h, bool tell)
     if (!h->has_session)
         return;
     h->has_session = false;
+    leave_note(h);
     if (tell)
         setup->socket_gone(sio_socket_id(h->sio), &h->session_id, &h->user_id);
 }
@@ -246,6 +306,8 @@ void sockets_emit(uint64_t socket_id, const char *event, const struct str *parts
 void sockets_emit_user(const struct uuid *user_id, const char *event, struct str json)
 {
     struct hub_user *user = user_of(user_id);
+    if (server)
+        sio_emit_to_lost(server, user_id, event, &json, 1);
     if (!user)
         return;
     LIST_EACH (n, &user->sockets)
@@ -261,6 +323,7 @@ bool sockets_enter_session(uint64_t socket_id, const struct uuid *session_id)
         leave_session(h, true);
     h->has_session = true;
     h->session_id = *session_id;
+    leave_note(h);
     return true;
 }
 
@@ -286,6 +349,9 @@ void hub_init(const struct hub_setup *setup_, token_gate *gate_)
     const struct sio_config sio = {
         .connect_timeout_ms = config.ws_connect_timeout_ms,
         .namespaces_max = NAMESPACES_MAX,
+        .recovery = {.max_age_ms = config.ws_recovery_seconds * 1000LL,
+                     .socket_bytes = (size_t)config.ws_recovery_bytes,
+                     .total_bytes = (size_t)config.ws_recovery_total_bytes},
     };
     const struct eio_config eio = {
         .ping_interval_ms = config.ws_heartbeat_interval_ms,

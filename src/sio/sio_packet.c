@@ -1,5 +1,5 @@
-/* Parsing of Socket.IO packets. Each take_ function eats one part of the text from the left; the JSON payload
- * is validated once and then only sliced. */
+/* Parsing of Socket.IO packets. Each take_ function eats one part of the text from the left, and validates
+ * it. */
 #include "sio_packet.h"
 
 #include "conversation/base/json_scan.h"
@@ -80,31 +80,57 @@ static bool read_name(struct str string, struct sio_packet *out)
     return json_unescape(string, out->unescaped, sizeof out->unescaped, &out->name.n);
 }
 
-/* ["name", args…] or [number, args…] */
-static bool read_event(struct str array, struct sio_packet *out)
+static void skip_space(struct str *rest)
 {
-    struct str rest = json_inside(array), first;
-    enum json_type type;
-    if (!json_next_item(&rest, &first, &type))
-        return false;
-    if (type == JSON_NUMBER)
-        out->name = first;
-    else if (type != JSON_STRING || !read_name(first, out) || is_reserved(out->name))
-        return false;
-    const char *end = array.p + array.n - 1; /* the bracket */
-    const char *after = first.p + first.n;
-    out->args = str_trim((struct str){after, (size_t)(end - after)}, " \t\r\n");
-    if (out->args.n) { /* the comma */
-        out->args.p++;
-        out->args.n--;
+    while (rest->n && (*rest->p == ' ' || *rest->p == '\n' || *rest->p == '\r' || *rest->p == '\t')) {
+        rest->p++;
+        rest->n--;
     }
+}
+
+static bool take_char(struct str *rest, char c)
+{
+    skip_space(rest);
+    if (rest->n == 0 || *rest->p != c)
+        return false;
+    rest->p++;
+    rest->n--;
     return true;
 }
 
-static bool read_answer(struct str array, struct sio_packet *out)
+/* The items up to the closing bracket, which is taken too; the text before them is "[" or "[name,". */
+static bool take_args(struct str *rest, struct sio_packet *out)
 {
-    out->args = str_trim(json_inside(array), " \t\r\n");
-    return true;
+    struct str item;
+    enum json_type type;
+    do {
+        if (!json_take_value(rest, &item, &type))
+            return false;
+        if (!out->first.p)
+            out->first = item;
+    } while (take_char(rest, ','));
+    out->args = (struct str){out->first.p, (size_t)(item.p + item.n - out->first.p)};
+    return take_char(rest, ']');
+}
+
+/* ["name", args…] or [number, args…] */
+static bool take_event(struct str *rest, struct sio_packet *out)
+{
+    struct str name;
+    enum json_type type;
+    if (!take_char(rest, '[') || !json_take_value(rest, &name, &type))
+        return false;
+    if (type == JSON_NUMBER)
+        out->name = name;
+    else if (type != JSON_STRING || !read_name(name, out) || is_reserved(out->name))
+        return false;
+    return take_char(rest, ',') ? take_args(rest, out) : take_char(rest, ']');
+}
+
+/* [args…] */
+static bool take_answer(struct str *rest, struct sio_packet *out)
+{
+    return take_char(rest, '[') && (take_char(rest, ']') || take_args(rest, out));
 }
 
 /* {"_placeholder":true,"num":N}, at any depth, must name an attachment. */
@@ -130,30 +156,43 @@ static bool placeholders_are_valid(struct str value, enum json_type type, int co
     return true;
 }
 
-static bool read_payload(struct str text, struct sio_packet *out)
+/* The payload of a CONNECT, DISCONNECT or CONNECT_ERROR. */
+static bool take_value(struct str *rest, struct sio_packet *out)
 {
     enum json_type type = JSON_NULL;
-    out->payload = (struct str){0};
-    if (text.n &&
-        (unsigned char)text.p[0] <= ' ') /* JSON may, but socket.io-parser takes a space as the id 0 */
-        return false;
-    if (text.n && (!json_take_value(&text, &out->payload, &type) || str_trim(text, " \t\r\n").n))
+    if (rest->n && !json_take_value(rest, &out->payload, &type))
         return false;
     bool is_absent = !out->payload.p;
     switch (out->type) {
     case SIO_CONNECT: return is_absent || type == JSON_OBJECT;
-    case SIO_DISCONNECT: return is_absent;
     case SIO_CONNECT_ERROR: return is_absent || type == JSON_OBJECT || type == JSON_STRING;
-    case SIO_EVENT: return type == JSON_ARRAY && read_event(out->payload, out);
-    case SIO_ACK: return type == JSON_ARRAY && read_answer(out->payload, out);
-    case SIO_BINARY_EVENT:
-        return type == JSON_ARRAY && read_event(out->payload, out) &&
-               placeholders_are_valid(out->payload, type, out->attachment_count);
-    case SIO_BINARY_ACK:
-        return type == JSON_ARRAY && read_answer(out->payload, out) &&
-               placeholders_are_valid(out->payload, type, out->attachment_count);
+    default: return is_absent;
     }
-    return false;
+}
+
+/* Each part of the payload is looked at once, but for placeholders. */
+static bool take_payload(struct str *rest, struct sio_packet *out)
+{
+    bool is_event = out->type == SIO_EVENT || out->type == SIO_BINARY_EVENT;
+    struct str all = *rest;
+    if (!is_event && out->type != SIO_ACK && out->type != SIO_BINARY_ACK)
+        return take_value(rest, out);
+    if (!(is_event ? take_event(rest, out) : take_answer(rest, out)))
+        return false;
+    out->payload = (struct str){all.p, all.n - rest->n};
+    return !is_binary(out->type) || placeholders_are_valid(out->payload, JSON_ARRAY, out->attachment_count);
+}
+
+static bool read_payload(struct str rest, struct sio_packet *out)
+{
+    out->payload = out->args = out->first = (struct str){NULL, 0};
+    /* JSON may begin with one, but socket.io-parser takes a space as the id 0 */
+    if (rest.n && (unsigned char)rest.p[0] <= ' ')
+        return false;
+    if (!take_payload(&rest, out))
+        return false;
+    skip_space(&rest);
+    return rest.n == 0;
 }
 
 bool sio_packet_parse(struct str text, struct sio_packet *out)

@@ -24,7 +24,8 @@ struct sio_packet {
     uint64_t id;
     struct str payload; /* the JSON value; {NULL, 0}: none */
     struct str name;    /* of events */
-    struct str args;    /* of events and acks */
+    struct str args;    /* of events and acks; {NULL, 0}: none */
+    struct str first;   /* of args; {NULL, 0}: none */
     char unescaped[SIO_EVENT_NAME_MAX];
 };
 

@@ -1,6 +1,7 @@
 /* The events leave_session and request_next_prompt, and the relayed ones: offer, answer, ice_candidate. */
 #include "flows/fakes/failures.h"
 
+#include "conversation/base/json_scan.h"
 #include "conversation/codec/sdp.h"
 #include "flows/event/relay.h"
 
@@ -227,8 +228,15 @@ static enum err relay_of(const char *user_id, enum err (*handler)(struct relay_c
                          const char **reason)
 {
     char *json = json_of_quoted(payload);
-    struct relay_call call = {
-        .payload = str_of(json), .socket_id = ANAS, .user_id = id_of(user_id), .session_id = id_of(SESSION)};
+    struct json_wanted members[] = {{.key = STR("targetUserId")},
+                                    {.key = handler == relay_ice_candidate ? STR("candidate") : STR("sdp")}};
+    json_members(str_of(json), members, 2);
+    struct relay_call call = {.payload = str_of(json),
+                              .target = &members[0],
+                              .value = &members[1],
+                              .socket_id = ANAS,
+                              .user_id = id_of(user_id),
+                              .session_id = id_of(SESSION)};
     enum err err = handler(&call);
     if (reason)
         *reason = call.reason;

@@ -162,8 +162,11 @@ static void every_event_is_complete(void **state)
         assert_new_name(row->name);
         assert_true(row->needs == NEEDS_USER || row->needs == NEEDS_SESSION);
         assert_true((row->handler != NULL) != (row->relay != NULL)); /* one of the two */
+        assert_true((row->relay != NULL) == (row->relays != NULL));
         if (row->relay)
             assert_int_equal(row->needs, NEEDS_SESSION);
+        if (row->is_rejoin)
+            assert_non_null(row->handler);
         if (row->handler) {
             assert_flow(&row->handler->flow);
             the_fields_of_every_handler_fit(row->handler);

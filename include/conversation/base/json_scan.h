@@ -7,6 +7,7 @@
 #include <stdbool.h>
 
 #include "conversation/base/str.h"
+#include "conversation/base/uuid.h"
 
 #define JSON_DEPTH_MAX 32
 
@@ -29,6 +30,16 @@ bool json_next_member(struct str *rest, struct str *key, struct str *value, enum
 /* The member of a valid object named `key` (keys compared after unescaping; of duplicates the last, as
  * JavaScript does). */
 bool json_member(struct str object, const char *key, struct str *value, enum json_type *type);
+/* Several of them in one pass: sets `value` and `type` of each; value.p is NULL where there is no such
+ * member. */
+struct json_wanted {
+    struct str key;
+    struct str value;
+    enum json_type type;
+};
+void json_members(struct str object, struct json_wanted *wanted, int count);
+/* Whether a string with a UUID was found, and which. */
+bool json_read_uuid(const struct json_wanted *found, struct uuid *out);
 
 /* Unescapes a valid JSON string (with its quotes) into `out` of `cap` bytes; false when it does not fit. Lone
  * surrogates become U+FFFD. *n is the length written. */

@@ -29,6 +29,8 @@ enum metric_kind { METRIC_COUNTER, METRIC_GAUGE, METRIC_HISTOGRAM };
       "Socket.IO events received, by event")                                                                 \
     X(M_WS_SLOW_CLOSED, METRIC_COUNTER, "websocket_slow_consumers_total", "",                                \
       "WebSocket connections cut because they did not read")                                                 \
+    X(M_WS_RECOVERIES, METRIC_COUNTER, "websocket_recoveries_total", "result",                               \
+      "Sockets that asked to be recovered: recovered or fresh")                                              \
     X(M_HTTP_REQUESTS, METRIC_COUNTER, "http_requests_total", "method,route,status",                         \
       "REST requests answered")                                                                              \
     X(M_HTTP_DURATION, METRIC_HISTOGRAM, "http_request_duration_seconds", "route",                           \

@@ -24,6 +24,9 @@ struct event_row {
     enum event_needs needs;
     const struct handler *handler;              /* a flow; or: */
     enum err (*relay)(struct relay_call *call); /* decided at once, without I/O or allocation */
+    const char *relays;                         /* with relay: the member that it passes on */
+    /* Started, with {userId, sessionId}, for a recovered socket that was in a session; on one row. */
+    bool is_rejoin;
 };
 
 struct hub_setup {

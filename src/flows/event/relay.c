@@ -21,13 +21,8 @@ static enum err find_target(struct relay_call *call, struct relay_target *out)
     int from = l ? session_participant_index(live_session(l), &call->user_id) : -1;
     if (from < 0)
         return ERR_NOT_IN_SESSION;
-    struct str value;
-    enum json_type type;
-    char text[UUID_TEXT_LENGTH];
-    size_t n;
     struct uuid target;
-    if (!json_member(call->payload, "targetUserId", &value, &type) || type != JSON_STRING ||
-        !json_unescape(value, text, sizeof text, &n) || !uuid_parse((struct str){text, n}, &target)) {
+    if (!json_read_uuid(call->target, &target)) {
         call->reason = "targetUserId must be a UUID";
         return ERR_INVALID_REQUEST;
     }
@@ -56,17 +51,15 @@ static enum err relay_description(struct relay_call *call, const char *event)
 {
     static char sdp[SDP_MAX_BYTES + 1];
     struct relay_target target;
-    struct str value;
-    enum json_type type;
     size_t n;
     enum err err = find_target(call, &target);
     if (err)
         return err;
-    if (!json_member(call->payload, "sdp", &value, &type) || type != JSON_STRING) {
+    if (!call->value->value.p || call->value->type != JSON_STRING) {
         call->reason = "sdp must be a string";
         return ERR_INVALID_SDP;
     }
-    if (!json_unescape(value, sdp, sizeof sdp, &n)) {
+    if (!json_unescape(call->value->value, sdp, sizeof sdp, &n)) {
         call->reason = "sdp is longer than 10 KiB";
         return ERR_INVALID_SDP;
     }
@@ -74,7 +67,7 @@ static enum err relay_description(struct relay_call *call, const char *event)
     if (err)
         return err;
     live_note_ufrag(target.live, target.from, sdp_ice_ufrag((struct str){sdp, n}));
-    splice(call, &target, event, STR("\",\"sdp\":"), value);
+    splice(call, &target, event, STR("\",\"sdp\":"), call->value->value);
     return OK;
 }
 
@@ -88,68 +81,77 @@ enum err relay_answer(struct relay_call *call)
     return relay_description(call, "answer");
 }
 
-/* The other members of an RTCIceCandidateInit: absent, null, or of their type (W3C WebRTC, section 4.8.2). */
-static bool other_members_are_good(struct str init)
+/* RTCIceCandidateInit (W3C WebRTC, section 4.8.2). */
+enum { CANDIDATE, SDP_MID, SDP_INDEX, UFRAG, INIT_MEMBERS };
+
+/* Those but the candidate: absent, null, or of their type. */
+static bool other_members_are_good(const struct json_wanted init[INIT_MEMBERS])
 {
-    static const struct {
-        const char *name;
-        enum json_type type;
-    } members[] = {
-        {"sdpMid", JSON_STRING}, {"sdpMLineIndex", JSON_NUMBER}, {"usernameFragment", JSON_STRING}};
-    for (size_t i = 0; i < sizeof members / sizeof members[0]; i++) {
-        struct str value;
-        enum json_type type;
-        int64_t index;
-        if (!json_member(init, members[i].name, &value, &type) || type == JSON_NULL)
-            continue;
-        if (type != members[i].type || (type == JSON_NUMBER && !str_to_int(value, 0, UINT16_MAX, &index)))
+    static const enum json_type types[INIT_MEMBERS] = {
+        [SDP_MID] = JSON_STRING, [SDP_INDEX] = JSON_NUMBER, [UFRAG] = JSON_STRING};
+    int64_t index;
+    for (int i = SDP_MID; i < INIT_MEMBERS; i++) {
+        bool is_there = init[i].value.p && init[i].type != JSON_NULL;
+        if (is_there && init[i].type != types[i])
+            return false;
+        if (is_there && i == SDP_INDEX && !str_to_int(init[i].value, 0, UINT16_MAX, &index))
             return false;
     }
     return true;
 }
 
 /* An absent or empty candidate is the end of candidates. */
-static enum err check_candidate(struct relay_call *call, struct str init, enum json_type type)
+static enum err check_candidate(struct relay_call *call, const struct json_wanted *candidate)
 {
     static char text[CANDIDATE_MAX_BYTES + 1];
-    struct str value;
     size_t n = 0;
-    if (type != JSON_OBJECT || init.n > 2 * CANDIDATE_MAX_BYTES) {
-        call->reason =
-            type != JSON_OBJECT ? "candidate must be an RTCIceCandidateInit object" : "candidate is too long";
-        return ERR_INVALID_CANDIDATE;
-    }
-    if (!other_members_are_good(init)) {
-        call->reason = "candidate has an sdpMid, sdpMLineIndex or usernameFragment of a wrong type";
-        return ERR_INVALID_CANDIDATE;
-    }
-    if (!json_member(init, "candidate", &value, &type))
+    if (!candidate->value.p)
         return OK;
-    if (type != JSON_STRING || !json_unescape(value, text, sizeof text, &n)) {
-        call->reason =
-            type != JSON_STRING ? "candidate.candidate must be a string" : "candidate is longer than 1 KiB";
+    if (candidate->type != JSON_STRING) {
+        call->reason = "candidate.candidate must be a string";
+        return ERR_INVALID_CANDIDATE;
+    }
+    if (!json_unescape(candidate->value, text, sizeof text, &n)) {
+        call->reason = "candidate.candidate is longer than 1 KiB";
         return ERR_INVALID_CANDIDATE;
     }
     return ice_candidate_check((struct str){text, n}, &call->reason);
 }
 
+static enum err check_init(struct relay_call *call)
+{
+    struct json_wanted init[INIT_MEMBERS] = {[CANDIDATE] = {.key = STR("candidate")},
+                                             [SDP_MID] = {.key = STR("sdpMid")},
+                                             [SDP_INDEX] = {.key = STR("sdpMLineIndex")},
+                                             [UFRAG] = {.key = STR("usernameFragment")}};
+    struct str value = call->value->value;
+    call->reason = NULL;
+    if (!value.p)
+        call->reason = "candidate is missing";
+    else if (call->value->type != JSON_OBJECT)
+        call->reason = "candidate must be an RTCIceCandidateInit object";
+    else if (value.n > 2 * CANDIDATE_MAX_BYTES)
+        call->reason = "candidate is too long";
+    if (call->reason)
+        return ERR_INVALID_CANDIDATE;
+    json_members(value, init, INIT_MEMBERS);
+    if (!other_members_are_good(init)) {
+        call->reason = "candidate has an sdpMid, sdpMLineIndex or usernameFragment of a wrong type";
+        return ERR_INVALID_CANDIDATE;
+    }
+    return check_candidate(call, &init[CANDIDATE]);
+}
+
 enum err relay_ice_candidate(struct relay_call *call)
 {
     struct relay_target target;
-    struct str value;
-    enum json_type type;
     enum err err = find_target(call, &target);
-    if (err)
-        return err;
-    if (!json_member(call->payload, "candidate", &value, &type)) {
-        call->reason = "candidate is missing";
-        return ERR_INVALID_CANDIDATE;
-    }
-    err = check_candidate(call, value, type);
+    if (!err)
+        err = check_init(call);
     if (err)
         return err;
     if (!live_count_candidate(target.live, target.from, config.rate_limit_ice_candidates))
         return ERR_RATE_LIMITED;
-    splice(call, &target, "ice_candidate", STR("\",\"candidate\":"), value);
+    splice(call, &target, "ice_candidate", STR("\",\"candidate\":"), call->value->value);
     return OK;
 }

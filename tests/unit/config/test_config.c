@@ -75,6 +75,9 @@ static void test_the_defaults_are_those_documented(void **state)
     assert_int_equal(config.ws_heartbeat_interval_ms, 30000);
     assert_int_equal(config.ws_max_connections, 20000);
     assert_string_equal(config.ws_path, "/ws/conversations");
+    assert_int_equal(config.ws_recovery_seconds, 20);
+    assert_int_equal(config.ws_recovery_bytes, 65536);
+    assert_int_equal(config.ws_recovery_total_bytes, 67108864);
     assert_int_equal(config.match_timeout_seconds, 120);
     assert_int_equal(config.session_cleanup_interval_ms, 300000);
     assert_int_equal(config.prompt_interval_min_seconds, 180);

@@ -22,6 +22,7 @@
 /* --- the server --- */
 
 static int tokens_verified;
+static int recovery_seconds; /* off: events have no offset */
 
 UNUSED static enum err verify(struct str token, struct identity *out, const char **reason)
 {
@@ -48,6 +49,7 @@ UNUSED static void hub_set_up(const struct hub_setup *hub)
     http_init(&user);
     rest_init();
     router_init(NULL, 0);
+    config.ws_recovery_seconds = recovery_seconds;
     hub_init(hub, verify);
 }
 
