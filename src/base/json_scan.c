@@ -371,10 +371,10 @@ bool json_next_member(struct str *rest, struct str *key, struct str *value, enum
 static bool string_is(struct str string, struct str key)
 {
     struct str inside = json_inside(string);
-    if (inside.n <= key.n)
-        return str_eq(inside, key);
-    if (!memchr(inside.p, '\\', inside.n))
+    if (inside.n < key.n)
         return false;
+    if (!memchr(inside.p, '\\', inside.n))
+        return str_eq(inside, key);
     char text[KEY_MAX];
     size_t n;
     return json_unescape(string, text, sizeof text, &n) && str_eq((struct str){text, n}, key);

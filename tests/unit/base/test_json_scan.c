@@ -311,6 +311,9 @@ static void a_member_is_found_by_its_name(void **state)
     assert_false(json_member(object, "", &value, &type));
     assert_false(json_member(STR("{}"), "a", &value, &type));
     assert_true(str_eqz(value, "kept"));
+    /* a name with a backslash is not the name whose escape looks like it */
+    assert_false(json_member(STR("{\"\\\"(\":1}"), "\\\"(", &value, &type));
+    assert_true(json_member(STR("{\"\\\\(\":1,\"\\\"(\":2}"), "\\(", &value, &type) && str_eqz(value, "1"));
 }
 
 static void a_long_escaped_key_is_just_another_key(void **state)
