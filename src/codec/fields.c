@@ -242,6 +242,8 @@ enum err fields_decode_json(const struct field *fields, struct str json, void *t
         return OK;
     if (has_too_many_values(json))
         return refuse_body("must not hold more than 2000 values", arena, details);
+    if (json.n && memchr(json.p, '\0', json.n)) /* jansson skips one behind a number or word */
+        return refuse_body("not valid JSON: a zero byte", arena, details);
     if (json.n) {
         root = json_loadb(json.p, json.n, JSON_DECODE_ANY | JSON_ALLOW_NUL, &at);
         if (!root)

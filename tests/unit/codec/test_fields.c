@@ -324,6 +324,8 @@ static void refuses_broken_json(void **state)
     }
     assert_int_equal(decode_with(table, (struct str){"{\"a\":\"\0\"}", 9}), ERR_INVALID_REQUEST);
     assert_int_equal(decode_with(table, (struct str){"{}\0", 3}), ERR_INVALID_REQUEST);
+    assert_int_equal(decode_with(table, (struct str){"{\"a\":1\0}", 8}), ERR_INVALID_REQUEST);
+    assert_int_equal(decode_with(table, (struct str){"{\"a\":null\0}", 11}), ERR_INVALID_REQUEST);
 }
 
 /* Every prefix of a good body is refused, and none is read beyond its end. */
