@@ -135,9 +135,21 @@ static void append(struct http_draft *d, struct span *span, const char *p, size_
     span->n += n;
 }
 
+/* RFC 9112 section 3.2 has no white space in a target; llhttp as Debian builds it lets tabs and form feeds
+ * pass. */
+static bool has_control(struct str s)
+{
+    for (size_t i = 0; i < s.n; i++)
+        if ((unsigned char)s.p[i] <= ' ' || s.p[i] == 0x7F)
+            return true;
+    return false;
+}
+
 static int on_target(llhttp_t *parser, const char *p, size_t n)
 {
     struct http_reader *r = parser->data;
+    if (has_control((struct str){p, n}))
+        return stop(r, ERR_INVALID_REQUEST, malformed);
     if (r->draft->target.n + n > net_settings.max_uri_bytes)
         return stop(r, ERR_URI_TOO_LONG, "request target too long");
     append(r->draft, &r->draft->target, p, n);

@@ -366,6 +366,9 @@ static void malformed_requests_are_refused(void **state)
         "GET / HTTP/1.0\r\nHost: x\r\nhost: y\r\n\r\n",
         "HTTP/1.1 200 OK\r\n\r\n",
         "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+        "GET /a\tb HTTP/1.1\r\nHost: x\r\n\r\n",
+        "GET /\f HTTP/1.1\r\nHost: x\r\n\r\n",
+        "GET /?a=\t HTTP/1.1\r\nHost: x\r\n\r\n",
     };
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
         expect_bad(texts[i]);
