@@ -50,10 +50,12 @@ static bool take_id(struct str *rest, struct sio_packet *out)
     while (digits.n < rest->n && rest->p[digits.n] >= '0' && rest->p[digits.n] <= '9')
         digits.n++;
     int64_t id = 0;
-    if (digits.n && !str_to_int(digits, 0, ID_MAX, &id))
-        return false;
     out->has_id = digits.n > 0;
+    if (out->has_id && !str_to_int(digits, 0, ID_MAX, &id))
+        return false;
     out->id = (uint64_t)id;
+    if (!out->has_id) /* there may be nothing at all */
+        return true;
     rest->p += digits.n;
     rest->n -= digits.n;
     return true;
