@@ -249,24 +249,34 @@ static int on_field_complete(llhttp_t *parser)
     return has_name ? 0 : stop(r, ERR_INVALID_REQUEST, malformed);
 }
 
-/* "chunked" is the one coding this server knows (RFC 9112 section 6.1). */
-static bool coding_is_known(struct http_reader *r)
+/* "chunked" is the one coding this server knows, and no length stands beside it (RFC 9112 sections 6.1
+ * and 6.3). llhttp does not count an empty Transfer-Encoding as one; the server in front may. */
+static enum err check_coding(const struct http_request *request, const char **reason)
 {
-    return !(r->parser.flags & F_TRANSFER_ENCODING) ||
-           str_eq_nocase(http_header(http_reader_request(r), "Transfer-Encoding"), STR("chunked"));
+    struct str coding = http_header(request, "Transfer-Encoding");
+    if (!coding.p)
+        return OK;
+    if (http_header(request, "Content-Length").p || times_given(request, "Transfer-Encoding") > 1) {
+        *reason = malformed;
+        return ERR_INVALID_REQUEST;
+    }
+    *reason = "the only transfer coding is chunked";
+    return str_eq_nocase(coding, STR("chunked")) ? OK : ERR_NOT_IMPLEMENTED;
 }
 
 static int on_headers_complete(llhttp_t *parser)
 {
     struct http_reader *r = parser->data;
     bool has_length = parser->flags & F_CONTENT_LENGTH;
+    const char *reason = NULL;
     r->body_limit = r->max_body ? r->max_body(http_reader_request(r)) : net_settings.max_body_bytes;
     if (has_length && parser->content_length > r->body_limit) {
         (void)stop(r, ERR_PAYLOAD_TOO_LARGE, "body too large");
         return -1;
     }
-    if (!coding_is_known(r)) {
-        (void)stop(r, ERR_NOT_IMPLEMENTED, "the only transfer coding is chunked");
+    enum err problem = check_coding(http_reader_request(r), &reason);
+    if (problem) {
+        (void)stop(r, problem, reason);
         return -1;
     }
     r->stage = HTTP_BODY;

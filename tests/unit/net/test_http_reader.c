@@ -328,7 +328,7 @@ static void the_body_is_limited(void **state)
 static void other_transfer_codings_are_not_implemented(void **state)
 {
     (void)state;
-    static const char *const codings[] = {"gzip, chunked", "identity", "xchunked", "gzip"};
+    static const char *const codings[] = {"gzip, chunked", "identity", "xchunked", "gzip", "", " \t"};
     for (size_t i = 0; i < sizeof codings / sizeof codings[0]; i++) {
         char text[128];
         int n = snprintf(text, sizeof text, "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: %s\r\n\r\n",
@@ -414,6 +414,9 @@ static void smuggled_requests_are_refused(void **state)
         "Transfer-Encoding: chunked\r\nContent-Length: 1\r\n",
         "Transfer-Encoding:\r\n chunked\r\nContent-Length: 1\r\n",
         "Transfer-Encoding: chunked, identity\r\n",
+        "Content-Length: 1\r\nTransfer-Encoding:\r\n",
+        "Transfer-Encoding: \r\nContent-Length: 1\r\n",
+        "Transfer-Encoding: chunked\r\nTransfer-Encoding:\r\n",
         "X: a\rContent-Length: 5\r\n",
         "X: a\nContent-Length: 5\r\n",
         "X: a\r\rContent-Length: 5\r\n",
