@@ -40,6 +40,19 @@ static bool has_only_visible(struct str s, const char *also)
     return true;
 }
 
+/* RFC 9112 section 6.3: one of the two, and it says how long the body is. */
+static void check_body(const struct http_request *q)
+{
+    struct str length = http_header(q, "Content-Length"), coding = http_header(q, "Transfer-Encoding");
+    int64_t n = 0;
+    assert(!length.p || !coding.p);
+    assert(times_given(q, "Content-Length") <= 1 && times_given(q, "Transfer-Encoding") <= 1);
+    assert(!length.p || str_to_int(length, 0, INT64_MAX, &n));
+    assert(!coding.p || str_eq_nocase(coding, STR("chunked")));
+    assert(coding.p || q->body.n == (size_t)n);
+    assert(q->has_body || q->body.n == 0);
+}
+
 static void check_request(struct http_reader *r)
 {
     const struct http_request *q = http_reader_request(r);
@@ -47,8 +60,7 @@ static void check_request(struct http_reader *r)
     assert(q->path.n + q->query.n <= net_settings.max_uri_bytes && q->body.n <= net_settings.max_body_bytes);
     assert(has_only_visible(q->path, "") && has_only_visible(q->query, ""));
     assert(times_given(q, "Host") == 1 || (q->is_http_1_0 && times_given(q, "Host") == 0));
-    assert(times_given(q, "Content-Length") == 0 || times_given(q, "Transfer-Encoding") == 0);
-    assert(q->has_body || q->body.n == 0);
+    check_body(q);
     for (const struct http_field *f = q->fields; f < q->fields + q->field_count; f++) {
         assert(f->name_bytes > 0 && has_only_visible((struct str){q->text + f->name_at, f->name_bytes}, ""));
         assert(has_only_visible((struct str){q->text + f->value_at, f->value_bytes}, " \t"));
