@@ -2,6 +2,7 @@
  * expression, and passes with an extension more, and with and without "a=". */
 #include "fuzz.h"
 
+#include <arpa/inet.h>
 #include <regex.h>
 
 #include "conversation/codec/sdp.h"
@@ -32,6 +33,24 @@ static bool is_of_grammar(struct str text)
     return str_copy(text, z, sizeof z) && strlen(z) == text.n && regexec(&regex, z, 0, NULL, 0) == 0;
 }
 
+/* The fifth word: an address of either family, or a name that could not be taken for one. */
+static void check_address(struct str text)
+{
+    char z[CANDIDATE_MAX_BYTES + 1];
+    struct in6_addr address;
+    struct str rest = text, word = {0}, label = {0};
+    for (int i = 0; i < 5; i++)
+        word = str_cut(&rest, ' ');
+    assert(str_copy(word, z, sizeof z));
+    if (inet_pton(AF_INET, z, &address) == 1 || inet_pton(AF_INET6, z, &address) == 1)
+        return;
+    assert(word.n <= 253 && z[strspn(z, "0123456789.")] != '\0' && !strchr(z, ':'));
+    while (word.p) {
+        label = str_cut(&word, '.');
+        assert(label.n >= 1 && label.n <= 63);
+    }
+}
+
 static bool passes_between(const char *before, struct str text, const char *after)
 {
     struct buf longer = {0};
@@ -49,6 +68,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
     if (check(text) != OK || n == 0)
         return 0;
     assert(n <= CANDIDATE_MAX_BYTES && is_of_grammar(text));
+    check_address(text);
     assert(passes_between("", text, " fuzz 1"));
     if (str_starts_with(text, STR("a=")))
         assert(check((struct str){text.p + 2, n - 2}) == OK);
