@@ -24,16 +24,23 @@ enum pg_conn_state { PG_IDLE, PG_RESOLVING, PG_CONNECTING, PG_SETTING_UP, PG_REA
 struct pg_pool;
 struct pg_resolve;
 
+struct pg_job;
+
+/* Who asked: one flow (pool.c), several together (keyed.c), or the adapter itself (schema.c). */
+struct pg_job_kind {
+    /* Answered, `err` says how; `result`, if any, goes with the job. Frees the job. */
+    void (*finish)(struct pg_job *job, enum err err);
+    bool (*is_wanted)(const struct pg_job *job); /* does anybody still wait for it? */
+    void (*leaves_queue)(struct pg_job *job);    /* its arguments must be there afterwards; may be NULL */
+    bool may_repeat;                             /* may be sent again after a failure that was not its own */
+};
+
 /* A statement that was asked for, until it is answered. Owned by the pool's queue, then by a batch. */
 struct pg_job {
     struct list link;
+    const struct pg_job_kind *kind;
     const struct pg_statement *statement;
     struct pg_args args;
-    struct flow_op *op; /* NULL for the adapter's own */
-    pg_reader *read;
-    void *out;
-    /* Answered, `err` says how; `result`, if any, goes with the job. Frees the job. */
-    void (*finish)(struct pg_job *job, enum err err);
     uint64_t asked_ns;
     int sends;           /* times it was sent */
     bool is_alone;       /* shares its sync with nobody any more */

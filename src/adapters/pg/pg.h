@@ -81,4 +81,19 @@ int64_t pg_started_ms(void);
 void pg_run(struct flow *f, const struct pg_statement *statement, struct pg_args *args, pg_reader *read,
             void *out);
 
+/* --- one row by its id, for many flows at once --- */
+
+/* Flows that ask for rows of one kind in one turn of the loop share a statement: under load a row costs the
+ * database and us a fraction of a statement, and an answer is as fresh as ever. The statement's only
+ * parameter is a uuid[] of distinct ids; each of its rows begins with the id it is for, at most one for each.
+ */
+struct pg_keyed {
+    struct pg_statement statement; /* reads */
+    pg_reader *read;               /* sees the id's row alone; row count 0: there is none */
+    struct pg_group *open;         /* not sent yet: more may join */
+};
+
+/* One operation of the flow. */
+void pg_run_keyed(struct flow *f, struct pg_keyed *keyed, const struct uuid *id, void *out);
+
 #endif

@@ -159,7 +159,7 @@ static void settle_committed(struct pg_batch *b)
 {
     while (!list_is_empty(&b->jobs)) {
         struct pg_job *job = take_first(b);
-        job->finish(job, OK);
+        job->kind->finish(job, OK);
     }
 }
 
@@ -169,12 +169,12 @@ static void settle_rolled_back(struct pg_conn *c, struct pg_job *job, struct lis
     const struct pg_sqlstate *state = is_error(job->result) ? pg_sqlstate_of(job->result) : NULL;
     if (state && state->prepared_is_stale)
         forget_prepared(c, job->statement);
-    if (job->op && (!state || job->sends <= state->retries)) {
+    if (job->kind->may_repeat && (!state || job->sends <= state->retries)) {
         keep_result(job, NULL);
         job->is_alone = true;
         list_add_tail(again, &job->link);
     } else {
-        job->finish(job, state ? pg_error_of(job->result, job->statement) : ERR_DB_UNAVAILABLE);
+        job->kind->finish(job, state ? pg_error_of(job->result, job->statement) : ERR_DB_UNAVAILABLE);
     }
 }
 
@@ -272,10 +272,11 @@ void pg_pipeline_fail(struct pg_conn *c, enum pg_loss loss)
             struct pg_job *job = take_first(b);
             if (b->has_failed)
                 settle_rolled_back(c, job, &again);
-            else if (job->op && c->pool->may_retry_lost && loss == PG_LOSS_BROKEN && job->sends == 1)
+            else if (job->kind->may_repeat && c->pool->may_retry_lost && loss == PG_LOSS_BROKEN &&
+                     job->sends == 1)
                 list_add_tail(&again, &job->link);
             else
-                job->finish(job, ERR_DB_UNAVAILABLE);
+                job->kind->finish(job, ERR_DB_UNAVAILABLE);
         }
         free(b);
     }

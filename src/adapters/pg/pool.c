@@ -31,35 +31,53 @@ static int64_t started_ms;
 
 /* --- a statement's end --- */
 
-static void free_job(struct pg_job *job)
+/* One operation of one flow. */
+struct lone_job {
+    struct pg_job job; /* first */
+    struct flow_op *op;
+    pg_reader *read;
+    void *out;
+};
+
+static struct lone_job *lone_of(const struct pg_job *job)
 {
-    PQclear(job->result);
-    buf_done(&job->args.text);
-    free(job);
+    return container_of(job, struct lone_job, job);
 }
 
-static enum err read_rows(const struct pg_job *job)
+void pg_job_done(struct pg_job *job, enum err err)
 {
-    struct pg_rows rows = {job->result};
-    if (!job->read || !flow_op_is_wanted(job->op))
+    bool is_error = job->result && PQresultStatus(job->result) == PGRES_FATAL_ERROR;
+    if (err == ERR_INTERNAL && is_error)
+        pg_error_log(job->result, job->statement);
+    if (err && err_info(err)->http_status >= 500)
+        metric_inc(M_DEPENDENCY_ERRORS, "postgresql");
+    if (job->sends > 0)
+        metric_observe(M_DEPENDENCY_LATENCY, (double)(uv_hrtime() - job->asked_ns) / 1e9, "postgresql");
+    PQclear(job->result);
+    buf_done(&job->args.text);
+}
+
+static enum err read_rows(const struct lone_job *l)
+{
+    struct pg_rows rows = pg_rows_of(l->job.result);
+    if (!l->read || !flow_op_is_wanted(l->op))
         return OK;
-    return job->read(flow_op_flow(job->op), &rows, job->out);
+    return l->read(flow_op_flow(l->op), &rows, l->out);
 }
 
 static void finish(struct pg_job *job, enum err err)
 {
-    bool has_failed = err != OK, is_error = job->result && PQresultStatus(job->result) == PGRES_FATAL_ERROR;
-    if (err == OK)
-        err = read_rows(job);
-    if (has_failed && err == ERR_INTERNAL && is_error)
-        pg_error_log(job->result, job->statement);
-    if (has_failed && err_info(err)->http_status >= 500)
-        metric_inc(M_DEPENDENCY_ERRORS, "postgresql");
-    if (job->sends > 0)
-        metric_observe(M_DEPENDENCY_LATENCY, (double)(uv_hrtime() - job->asked_ns) / 1e9, "postgresql");
-    struct flow_op *op = job->op;
-    free_job(job);
-    flow_op_done(op, err);
+    struct lone_job *l = lone_of(job);
+    struct flow_op *op = l->op;
+    enum err outcome = err ? err : read_rows(l);
+    pg_job_done(job, err);
+    free(l);
+    flow_op_done(op, outcome);
+}
+
+static bool is_wanted(const struct pg_job *job)
+{
+    return flow_op_is_wanted(lone_of(job)->op);
 }
 
 /* --- the queue --- */
@@ -76,7 +94,7 @@ static void fail_waiting(struct pg_pool *pool)
 {
     while (!list_is_empty(&pool->waiting)) {
         struct pg_job *job = take_waiting(pool);
-        job->finish(job, ERR_DB_UNAVAILABLE);
+        job->kind->finish(job, ERR_DB_UNAVAILABLE);
     }
 }
 
@@ -97,10 +115,10 @@ static struct pg_job *peek_wanted(struct pg_pool *pool)
 {
     while (!list_is_empty(&pool->waiting)) {
         struct pg_job *job = LIST_FIRST(&pool->waiting, struct pg_job, link);
-        if (flow_op_is_wanted(job->op))
+        if (job->kind->is_wanted(job))
             return job;
         take_waiting(pool);
-        job->finish(job, ERR_CANCELLED);
+        job->kind->finish(job, ERR_CANCELLED);
     }
     return NULL;
 }
@@ -138,6 +156,8 @@ static struct pg_batch *gather(struct pg_pool *pool)
     int max = goes_alone(pool, job) ? 1 : pool->batch_max;
     struct pg_batch *b = pg_batch_new(max > 1);
     for (int n = 0; n < max && job && (n == 0 || !job->is_alone); n++) {
+        if (job->kind->leaves_queue)
+            job->kind->leaves_queue(job);
         pg_batch_add(b, take_waiting(pool));
         job = peek_wanted(pool);
     }
@@ -160,31 +180,46 @@ static void at_turn_end(void)
     dispatch(&writers);
 }
 
+static struct pg_pool *pool_for(const struct pg_statement *statement)
+{
+    return statement->is_write ? &writers : &readers;
+}
+
+enum err pg_pool_refusal(const struct pg_statement *statement)
+{
+    const struct pg_pool *pool = pool_for(statement);
+    if (pool->ready == 0 || db_schema_state() != DB_SCHEMA_OK)
+        return ERR_DB_UNAVAILABLE;
+    return pool->waiting_count >= WAITING_MAX ? ERR_OVERLOADED : OK;
+}
+
+void pg_pool_submit(struct pg_job *job)
+{
+    struct pg_pool *pool = pool_for(job->statement);
+    job->asked_ns = uv_hrtime();
+    list_add_tail(&pool->waiting, &job->link);
+    pool->waiting_count++;
+}
+
 void pg_run(struct flow *f, const struct pg_statement *statement, struct pg_args *args, pg_reader *read,
             void *out)
 {
-    struct pg_pool *pool = statement->is_write ? &writers : &readers;
+    static const struct pg_job_kind kind = {.finish = finish, .is_wanted = is_wanted, .may_repeat = true};
     struct flow_op *op = flow_op_begin(f);
-    enum err refusal = OK;
-    if (pool->ready == 0 || db_schema_state() != DB_SCHEMA_OK)
-        refusal = ERR_DB_UNAVAILABLE;
-    else if (pool->waiting_count >= WAITING_MAX)
-        refusal = ERR_OVERLOADED;
+    enum err refusal = pg_pool_refusal(statement);
     if (refusal) {
         buf_done(&args->text);
         *args = (struct pg_args){0};
         flow_op_done_later(op, refusal);
         return;
     }
-    struct pg_job *job = calloc(1, sizeof *job);
-    if (!job)
+    struct lone_job *l = calloc(1, sizeof *l);
+    if (!l)
         abort();
-    *job = (struct pg_job){.statement = statement, .args = *args, .op = op, .read = read, .out = out};
+    *l = (struct lone_job){
+        .job = {.kind = &kind, .statement = statement, .args = *args}, .op = op, .read = read, .out = out};
     *args = (struct pg_args){0};
-    job->finish = finish;
-    job->asked_ns = uv_hrtime();
-    list_add_tail(&pool->waiting, &job->link);
-    pool->waiting_count++;
+    pg_pool_submit(&l->job);
 }
 
 /* --- the connections --- */

@@ -18,6 +18,13 @@ struct pg_pool {
 /* A connection changed its state; `why` explains a loss. */
 void pg_pool_conn_changed(struct pg_conn *c, enum pg_conn_state from, const char *why);
 
+/* OK when a statement would be sent now or soon; else why it is refused at once. */
+enum err pg_pool_refusal(const struct pg_statement *statement);
+/* Takes the job; it is sent at the end of the loop's turn or later. */
+void pg_pool_submit(struct pg_job *job);
+/* For a kind's `finish`: logs and counts, and frees what the job holds; the job itself is its kind's. */
+void pg_job_done(struct pg_job *job, enum err err);
+
 /* Sent again, before all others and in the list's order. Takes the jobs. */
 void pg_pool_put_back(struct pg_pool *pool, struct list *jobs);
 

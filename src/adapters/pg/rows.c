@@ -8,21 +8,22 @@
 
 int pg_row_count(const struct pg_rows *r)
 {
-    return PQntuples(r->result);
+    return r->count;
 }
 
 bool pg_is_null(const struct pg_rows *r, int row, int col)
 {
-    return PQgetisnull(r->result, row, col);
+    return PQgetisnull(r->result, r->first + row, col);
 }
 
 const char *pg_text(const struct pg_rows *r, int row, int col)
 {
-    return pg_is_null(r, row, col) ? NULL : PQgetvalue(r->result, row, col);
+    return pg_is_null(r, row, col) ? NULL : PQgetvalue(r->result, r->first + row, col);
 }
 
 static struct str value(const struct pg_rows *r, int row, int col)
 {
+    row += r->first;
     return (struct str){PQgetvalue(r->result, row, col), (size_t)PQgetlength(r->result, row, col)};
 }
 
@@ -34,7 +35,7 @@ int64_t pg_int(const struct pg_rows *r, int row, int col)
 
 double pg_double(const struct pg_rows *r, int row, int col)
 {
-    return pg_is_null(r, row, col) ? 0 : strtod(PQgetvalue(r->result, row, col), NULL);
+    return pg_is_null(r, row, col) ? 0 : strtod(value(r, row, col).p, NULL);
 }
 
 bool pg_bool(const struct pg_rows *r, int row, int col)

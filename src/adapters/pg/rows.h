@@ -6,6 +6,12 @@
 
 struct pg_rows {
     const PGresult *result; /* borrowed */
+    int first, count;       /* of its rows, those that the reader may see */
 };
+
+static inline struct pg_rows pg_rows_of(const PGresult *result)
+{
+    return (struct pg_rows){result, 0, PQntuples(result)};
+}
 
 #endif

@@ -134,26 +134,33 @@ static void judge(const PGresult *result, enum err err)
         timer_start(&recheck, recheck_ms(), on_recheck);
 }
 
+/* The question which migrations the database has. */
+struct check {
+    struct pg_job job; /* first */
+    struct pg_conn *conn;
+};
+
 static void on_checked(struct pg_job *job, enum err err)
 {
-    struct pg_conn *c = job->out;
+    struct pg_conn *c = container_of(job, struct check, job)->conn;
     /* Without a result the connection broke: the next one asks again. */
     if (job->result && is_watching)
         judge(job->result, err);
     if (job->result && c->state == PG_SETTING_UP)
         pg_conn_set_up_done(c);
     PQclear(job->result);
-    free(job);
+    free(container_of(job, struct check, job));
 }
 
 void pg_schema_check(struct pg_conn *c)
 {
+    static const struct pg_job_kind kind = {.finish = on_checked};
     struct pg_batch *b = pg_batch_new(false);
-    struct pg_job *job = calloc(1, sizeof *job);
-    if (!job)
+    struct check *check = calloc(1, sizeof *check);
+    if (!check)
         abort();
-    *job = (struct pg_job){.statement = &schema_statement, .out = c, .finish = on_checked};
-    pg_batch_add(b, job);
+    *check = (struct check){.job = {.kind = &kind, .statement = &schema_statement}, .conn = c};
+    pg_batch_add(b, &check->job);
     pg_pipeline_send(c, b);
 }
 

@@ -65,7 +65,7 @@ static enum err result_of(struct flow *f, const struct pg_statement *statement, 
             fprintf(stderr, "%s: %s", statement->name, PQresultErrorMessage(result));
         return err;
     }
-    struct pg_rows rows = {.result = result};
+    struct pg_rows rows = pg_rows_of(result);
     return read ? read(f, &rows, out) : OK;
 }
 
@@ -83,6 +83,14 @@ void pg_run(struct flow *f, const struct pg_statement *statement, struct pg_args
     }
     buf_done(&args->text);
     *args = (struct pg_args){0};
+}
+
+/* A group of one. */
+void pg_run_keyed(struct flow *f, struct pg_keyed *keyed, const struct uuid *id, void *out)
+{
+    struct pg_args args = {0};
+    pg_arg_uuids(&args, id, 1);
+    pg_run(f, &keyed->statement, &args, keyed->read, out);
 }
 
 /* --- connections --- */

@@ -104,7 +104,7 @@ static void every_type_is_read(void **state)
     struct pg_rows rows[6];
     for (int i = 0; i < 6; i++) {
         results[i] = result_of(values[i]);
-        rows[i].result = results[i];
+        rows[i] = pg_rows_of(results[i]);
     }
     struct uuid u = pg_uuid(&rows[4], 0, 0);
     assert_int_equal(pg_row_count(&rows[0]), 1);
@@ -125,7 +125,7 @@ static void null_reads_as_zero(void **state)
     (void)state;
     struct arena arena = {0};
     PGresult *result = result_of(NULL);
-    struct pg_rows rows = {result};
+    struct pg_rows rows = pg_rows_of(result);
     struct uuid u = pg_uuid(&rows, 0, 0);
     size_t n = 7;
     assert_true(pg_is_null(&rows, 0, 0));
@@ -145,7 +145,7 @@ static void assert_array(const char *text, const char *const *expected)
 {
     struct arena arena = {0};
     PGresult *result = result_of(text);
-    struct pg_rows rows = {result};
+    struct pg_rows rows = pg_rows_of(result);
     size_t n, i = 0;
     const char *const *elements = pg_array(&rows, 0, 0, &arena, &n);
     for (; strcmp(expected[i], ".") != 0; i++) {
