@@ -128,6 +128,9 @@ static const struct row rows[] = {
 {"JWT_ISSUER",                  FIELD(jwt_issuer), "", TEXT(0, TEXT_MAX), 0},
 {"JWT_AUDIENCE",                FIELD(jwt_audience), "", TEXT(0, TEXT_MAX), 0},
 {"JWT_LEEWAY_SECONDS",          FIELD(jwt_leeway_seconds), "30", NUMBER(0, 3600), 0},
+{"JWT_CACHE_ENTRIES",           FIELD(jwt_cache_entries), "20000", NUMBER(0, COUNT_MAX), 0},
+/* topics */
+{"TOPICS_CACHE_SECONDS",        FIELD(topics_cache_seconds), "5", NUMBER(0, 3600), 0},
 /* matching */
 {"MATCH_TIMEOUT_SECONDS",       FIELD(match_timeout_seconds), "120", NUMBER(1, 300), 0},
 {"MATCH_QUEUE_CLEANUP_INTERVAL",FIELD(match_queue_cleanup_interval_ms), "60000", NUMBER(100, MS_MAX), 0},

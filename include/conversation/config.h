@@ -48,7 +48,9 @@ struct config {
     const char *r2_bucket_name, *r2_account_id, *r2_access_key, *r2_secret_key, *r2_recordings_prefix;
     /* tokens */
     const char *jwt_public_key, *jwt_issuer, *jwt_audience;
-    int jwt_leeway_seconds;
+    int jwt_leeway_seconds, jwt_cache_entries;
+    /* topics */
+    int topics_cache_seconds;
     /* matching */
     int match_timeout_seconds, min_compatibility_score;
     int64_t match_queue_cleanup_interval_ms;

@@ -16,22 +16,27 @@ static bool to_ms(const json_t *claim, int64_t *out_ms)
     return true;
 }
 
+const char *token_check_times(int64_t not_before_ms, int64_t expires_at_ms, int64_t leeway_ms, int64_t now_ms)
+{
+    if (now_ms >= expires_at_ms + leeway_ms)
+        return "token expired";
+    if (now_ms + leeway_ms < not_before_ms)
+        return "token not valid yet";
+    return NULL;
+}
+
 static const char *check_times(const json_t *claims, const struct token_policy *policy, int64_t now_ms,
-                               int64_t *expires_at_ms)
+                               struct identity *out)
 {
     const json_t *nbf = json_object_get(claims, "nbf"), *iat = json_object_get(claims, "iat");
-    int64_t not_before_ms = INT64_MIN, issued_at_ms;
-    if (!to_ms(json_object_get(claims, "exp"), expires_at_ms))
+    int64_t issued_at_ms;
+    if (!to_ms(json_object_get(claims, "exp"), &out->expires_at_ms))
         return "claim exp must be a time in seconds";
-    if (nbf && !to_ms(nbf, &not_before_ms))
+    if (nbf && !to_ms(nbf, &out->not_before_ms))
         return "claim nbf must be a time in seconds";
     if (iat && !to_ms(iat, &issued_at_ms))
         return "claim iat must be a time in seconds";
-    if (now_ms >= *expires_at_ms + policy->leeway_ms)
-        return "token expired";
-    if (now_ms + policy->leeway_ms < not_before_ms)
-        return "token not valid yet";
-    return NULL;
+    return token_check_times(out->not_before_ms, out->expires_at_ms, policy->leeway_ms, now_ms);
 }
 
 static const char *check_issuer(const json_t *iss, const char *expected)
@@ -159,7 +164,7 @@ const char *token_read_claims(const json_t *claims, const struct token_policy *p
 {
     const char *reason;
     *out = (struct identity){0};
-    if ((reason = check_times(claims, policy, now_ms, &out->expires_at_ms)) ||
+    if ((reason = check_times(claims, policy, now_ms, out)) ||
         (reason = check_issuer(json_object_get(claims, "iss"), policy->issuer)) ||
         (reason = check_audience(json_object_get(claims, "aud"), policy->audience)) ||
         (reason = check_subject(json_object_get(claims, "sub"), &out->user_id)))

@@ -38,6 +38,8 @@ enum metric_kind { METRIC_COUNTER, METRIC_GAUGE, METRIC_HISTOGRAM };
     X(M_HTTP_CONNECTIONS, METRIC_GAUGE, "http_connections_active", "", "Open TCP connections")               \
     X(M_HTTP_REFUSED, METRIC_COUNTER, "http_connections_refused_total", "",                                  \
       "TCP connections closed at once because of HTTP_MAX_CONNECTIONS")                                      \
+    X(M_JWT_CACHE, METRIC_COUNTER, "jwt_cache_lookups_total", "result",                                      \
+      "Tokens looked for among those verified before, by hit or miss")                                       \
     X(M_DEPENDENCY_UP, METRIC_GAUGE, "dependency_up", "dependency", "1 when connected")                      \
     X(M_DEPENDENCY_LATENCY, METRIC_HISTOGRAM, "dependency_request_duration_seconds", "dependency",           \
       "Time of a statement or command")                                                                      \

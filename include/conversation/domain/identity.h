@@ -27,6 +27,7 @@ struct identity {
     char accent[ACCENT_MAX];
     struct identity_level levels[IDENTITY_LEVELS_MAX];
     int level_count;
+    int64_t not_before_ms; /* 0: at once */
     int64_t expires_at_ms;
 };
 

@@ -362,6 +362,28 @@ static void kid_chooses_the_key(void **state)
     token_keys_free(keys);
 }
 
+/* One name for two keys, as an issuer that changes its algorithm may do: the header's algorithm decides which
+ * of the two it is, never what a key is used for. */
+static void keys_of_two_kinds_may_share_a_kid(void **state)
+{
+    (void)state;
+    static const char rs_same[] = "{\"alg\":\"RS256\",\"kid\":\"same\"}";
+    static const char es_same[] = "{\"alg\":\"ES256\",\"kid\":\"same\"}";
+    struct token_keys *both = keys_fmt("kid: same\n%skid: same\n%s", pem[RSA_KEY].p, pem[P256].p);
+    struct token_keys *rsa = keys_fmt("kid: same\n%s", pem[RSA_KEY].p);
+    expect(both, &plain_policy, sign_token(key[RSA_KEY], 256, rs_same, CLAIMS), NULL);
+    expect(both, &plain_policy, sign_token(key[P256], 256, es_same, CLAIMS), NULL);
+    expect(both, &plain_policy, sign_token(key[P256], 256, rs_same, CLAIMS), "bad signature");
+    expect(both, &plain_policy, sign_token(key[RSA_KEY], 256, es_same, CLAIMS), "bad signature");
+    expect(rsa, &plain_policy, sign_token(key[P256], 256, es_same, CLAIMS), "algorithm not allowed");
+    expect(both, &plain_policy,
+           hmac_token((struct str){pem[RSA_KEY].p, pem[RSA_KEY].n - 1},
+                      "{\"alg\":\"HS256\",\"kid\":\"same\"}", CLAIMS),
+           "algorithm not allowed");
+    token_keys_free(both);
+    token_keys_free(rsa);
+}
+
 static void without_kid_all_keys_of_the_kind_are_tried(void **state)
 {
     (void)state;
@@ -400,6 +422,7 @@ int main(void)
         cmocka_unit_test(refuses_a_signed_payload_that_is_no_object),
         cmocka_unit_test(bounds_the_size),
         cmocka_unit_test(kid_chooses_the_key),
+        cmocka_unit_test(keys_of_two_kinds_may_share_a_kid),
         cmocka_unit_test(without_kid_all_keys_of_the_kind_are_tried),
     };
     return cmocka_run_group_tests(tests, make_keys, free_keys);

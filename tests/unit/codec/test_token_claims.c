@@ -143,6 +143,22 @@ static void the_subject_is_a_uuid(void **state)
     expect_claims(&plain_policy, "{\"exp\":1736940600}", "claim sub must be a UUID");
 }
 
+/* RFC 7519 section 4: refuse duplicates, or take the last. */
+static void of_duplicate_claims_the_last_counts(void **state)
+{
+    (void)state;
+    static const char other[] = "7c9e6679-7425-40de-944b-e07fc1f90ae7";
+    struct uuid user;
+    char claims[512];
+    snprintf(claims, sizeof claims, "{\"sub\":\"%s\",\"exp\":1,\"sub\":\"" USER "\",\"exp\":1736940600}",
+             other);
+    assert_true(uuid_parse(STR(USER), &user));
+    expect_claims(&plain_policy, claims, NULL);
+    assert_true(uuid_eq(&who.user_id, &user));
+    expect_more(&plain_policy, ",\"exp\":1", "token expired");
+    expect_more(&plain_policy, ",\"sub\":null", "claim sub must be a UUID");
+}
+
 static void a_tier_that_is_not_known_is_free(void **state)
 {
     (void)state;
@@ -261,6 +277,7 @@ int main(void)
         cmocka_unit_test(checks_issuer_and_audience),
         cmocka_unit_test(types_count_even_where_nothing_is_required),
         cmocka_unit_test(the_subject_is_a_uuid),
+        cmocka_unit_test(of_duplicate_claims_the_last_counts),
         cmocka_unit_test(a_tier_that_is_not_known_is_free),
         cmocka_unit_test(malformed_profile_claims_are_left_out),
         cmocka_unit_test(takes_http_urls_only),
