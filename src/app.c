@@ -23,6 +23,7 @@
 #include "conversation/rt/timer.h"
 #include "flows/live.h"
 #include "flows/matchmaker.h"
+#include "flows/topic_lists.h"
 #include "tables.h"
 
 #define TELL_MS       500  /* between server_draining and the end of the sockets */
@@ -170,6 +171,7 @@ int app_run(const char *config_path_)
         return 1; /* nothing was promised to anybody yet: the process's end cleans up */
     LOG(LOG_INFO, "service.started", LOG_Z("version", CONVERSATION_VERSION), LOG_INT("port", edge_port()));
     loop_run();
+    topic_lists_drop();
     edge_done();
     loop_done();
     metrics_reset();

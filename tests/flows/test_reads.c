@@ -1,4 +1,4 @@
-/* The endpoints that only read: topics, history, a session, its transcript. And the ones for operators. */
+/* The endpoints that only read: history, a session, its transcript. And the ones for operators. */
 #include "flows/fakes/failures.h"
 
 #include "conversation/ports/openapi.h"
@@ -10,155 +10,6 @@ static void assert_survives_its_upstream(void (*given)(void), struct caller *(*s
     every_upstream_fails(&s);
     every_upstream_is_silent(&s);
     client_goes_at_every_step(&s);
-}
-
-/* --- topics --- */
-
-static void given_two_topics(void)
-{
-    static const char *const skills[] = {"past_tense", "numbers"};
-    given_topic()->popularity_score = 12.25;
-    struct topic *b = given_topic();
-    b->code = "work.interview";
-    b->title = "Job interview";
-    b->level = LEVEL_B2;
-    b->category = CATEGORY_WORK;
-    b->description = "Apply for a job";
-    b->image_url = "https://img.example/work.png";
-    b->required_skills = skills;
-    b->required_skill_count = 2;
-    b->prompt_count = 2;
-}
-
-static struct caller *list_with(const char *query)
-{
-    struct caller *c = rest_call(ANA, rest_topics_list, .query = query);
-    pass_ms(0);
-    return c;
-}
-
-static struct caller *list(void)
-{
-    return list_with("targetLanguageCode=es");
-}
-
-#define TRAVEL                                                                                              \
-    "'code':'travel','nameKey':'topics.travel.name','descriptionKey':'topics.travel.description',"          \
-    "'title':'Travel','level':'A2','category':'travel','estimatedDurationMinutes':15,'popularityScore':12." \
-    "25,"                                                                                                   \
-    "'isUnlocked':true"
-#define INTERVIEW                                                                                          \
-    "'code':'work.interview','nameKey':'topics.travel.name','descriptionKey':'topics.travel.description'," \
-    "'title':'Job interview','level':'B2','category':'work','imageUrl':'https://img.example/work.png',"    \
-    "'estimatedDurationMinutes':15,'popularityScore':0.5"
-
-static void lists_topics(void **state)
-{
-    (void)state;
-    given_two_topics();
-    assert_answer(list(), 200, "{'topics':[{" TRAVEL "},{" INTERVIEW ",'isUnlocked':false}]}");
-    const struct db_topics_query *q = &fake_db.asked.topics;
-    struct uuid ana = id_of(ANA);
-    assert_true(uuid_eq(&q->user_id, &ana));
-    assert_string_equal(fake_db.asked.topics_language, "es");
-    assert_int_equal(q->level, -1);
-    assert_int_equal(q->category, -1);
-}
-
-static void lists_topics_of_a_level_and_category(void **state)
-{
-    (void)state;
-    given_two_topics();
-    assert_answer(list_with("targetLanguageCode=es&level=B2&category=work"), 200,
-                  "{'topics':[{" INTERVIEW ",'isUnlocked':false}]}");
-    assert_int_equal(fake_db.asked.topics.level, LEVEL_B2);
-    assert_int_equal(fake_db.asked.topics.category, CATEGORY_WORK);
-}
-
-static void an_empty_list_is_an_answer(void **state)
-{
-    (void)state;
-    assert_answer(list(), 200, "{'topics':[]}");
-}
-
-static void premium_unlocks(void **state)
-{
-    (void)state;
-    given_two_topics();
-    struct caller *c = caller_of(ANA);
-    c->who.tier = TIER_PREMIUM;
-    caller_start(c, &rest_topics_list, &(struct call_input){.query = "targetLanguageCode=es&level=B2"});
-    pass_ms(0);
-    assert_answer(c, 200, "{'topics':[{" INTERVIEW ",'isUnlocked':true}]}");
-}
-
-static void listing_needs_a_language(void **state)
-{
-    (void)state;
-    assert_refused(list_with(""), ERR_INVALID_REQUEST,
-                   "[{'field':'targetLanguageCode','reason':'required'}]");
-    assert_int_equal(list_with("targetLanguageCode=es&level=B3")->err, ERR_INVALID_REQUEST);
-    assert_int_equal(list_with("targetLanguageCode=es&category=sports")->err, ERR_INVALID_REQUEST);
-    assert_calls("");
-}
-
-static void listing_survives_its_upstream(void **state)
-{
-    (void)state;
-    assert_survives_its_upstream(given_two_topics, list);
-}
-
-static struct caller *get_topic_with(const char *code, const char *query)
-{
-    struct caller *c = rest_call(ANA, rest_topic_get, .code = code, .query = query);
-    pass_ms(0);
-    return c;
-}
-
-static struct caller *get_topic(void)
-{
-    return get_topic_with("work.interview", NULL);
-}
-
-static void shows_a_topic_with_prompts(void **state)
-{
-    (void)state;
-    given_two_topics();
-    assert_answer(get_topic(), 200,
-                  "{'topic':{'targetLanguageCode':'es','description':'Apply for a job'," INTERVIEW
-                  ",'isUnlocked':false,"
-                  "'prompts':[{'promptKey':'p.ice','type':'icebreaker','order':1},"
-                  "{'promptKey':'p.main1','type':'main','order':1}],"
-                  "'requiredSkills':['past_tense','numbers']}}");
-    assert_string_equal(fake_db.asked.topics_code, "work.interview");
-    assert_string_equal(fake_db.asked.topics_language, "");
-}
-
-static void a_code_of_several_languages_needs_the_language(void **state)
-{
-    (void)state;
-    given_topic();
-    given_topic()->language = "it";
-    assert_refused(
-        get_topic_with("travel", NULL), ERR_INVALID_REQUEST,
-        "[{'field':'targetLanguageCode','reason':'required: the code exists in several languages'}]");
-    struct caller *c = get_topic_with("travel", "targetLanguageCode=it");
-    assert_int_equal(c->status, 200);
-    assert_non_null(strstr(c->body, "\"targetLanguageCode\":\"it\""));
-}
-
-static void an_unknown_topic_is_not_found(void **state)
-{
-    (void)state;
-    given_two_topics();
-    assert_refused(get_topic_with("cooking", NULL), ERR_TOPIC_NOT_FOUND, NULL);
-    assert_refused(get_topic_with("travel", "targetLanguageCode=de"), ERR_TOPIC_NOT_FOUND, NULL);
-}
-
-static void showing_survives_its_upstream(void **state)
-{
-    (void)state;
-    assert_survives_its_upstream(given_two_topics, get_topic);
 }
 
 /* --- history --- */
@@ -487,16 +338,6 @@ static void the_description_is_served_as_it_was_written(void **state)
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
-        WORLD_TEST(lists_topics),
-        WORLD_TEST(lists_topics_of_a_level_and_category),
-        WORLD_TEST(an_empty_list_is_an_answer),
-        WORLD_TEST(premium_unlocks),
-        WORLD_TEST(listing_needs_a_language),
-        WORLD_TEST(listing_survives_its_upstream),
-        WORLD_TEST(shows_a_topic_with_prompts),
-        WORLD_TEST(a_code_of_several_languages_needs_the_language),
-        WORLD_TEST(an_unknown_topic_is_not_found),
-        WORLD_TEST(showing_survives_its_upstream),
         WORLD_TEST(lists_ones_conversations),
         WORLD_TEST(pages_say_whether_there_is_more),
         WORLD_TEST(no_conversations_is_an_answer),

@@ -26,20 +26,25 @@ enum db_schema db_schema_state(void); /* migrations of the database against this
 int db_migrate_now(void);
 
 /* --- topics --- */
-struct db_topics_query {
-    struct uuid user_id;  /* for has_required_skills */
-    const char *language; /* NULL: any (db_topic_get only) */
-    const char *code;     /* db_topic_get only */
-    int level, category;  /* -1: any */
+struct db_topic_query {
+    struct uuid user_id; /* for has_required_skills */
+    const char *code;
+    const char *language; /* NULL: any */
 };
 struct db_topics {
     const struct topic *items;
     size_t count;
 };
-void db_topics_list(struct flow *f, const struct db_topics_query *q,
-                    struct db_topics *out); /* by level, then code */
-void db_topic_get(struct flow *f, const struct db_topics_query *q,
+/* A language's, by level, then code. For nobody in particular: has_required_skills is true where none is
+ * required. */
+void db_topics_list(struct flow *f, const char *language, struct db_topics *out);
+void db_topic_get(struct flow *f, const struct db_topic_query *q,
                   struct db_topics *out); /* with prompts; 0..n */
+struct db_skills {
+    const char *const *codes;
+    size_t count;
+};
+void db_user_skills(struct flow *f, const struct uuid *user_id, struct db_skills *out);
 struct db_topic_pairs {
     const struct topic_pair *items;
     size_t count;

@@ -2,29 +2,16 @@
 #include "conversation/ports/db.h"
 #include "db_records.h"
 
-static const char *level_name_or_null(int level)
-{
-    return level < 0 ? NULL : level_names[level];
-}
-
-static const char *category_name_or_null(int category)
-{
-    return category < 0 ? NULL : topic_category_names[category];
-}
-
 /* --- list --- */
 
-/* $1 user, $2 language, $3 level, $4 category; null: any */
+/* $1 language */
 /* clang-format off */
 static const struct pg_statement TOPICS_LIST = {
     .name = "topics_list",
-    .sql = "SELECT " TOPIC_COLUMNS("$1::uuid")
+    .sql = "SELECT " TOPIC_COLUMNS("NULL::uuid")
            "  FROM topics t"
-           " WHERE t.is_active"
-           "   AND ($2::text IS NULL OR t.target_language_code = $2)"
-           "   AND ($3::text IS NULL OR t.level = $3)"
-           "   AND ($4::text IS NULL OR t.category = $4)"
-           " ORDER BY t.level, t.code COLLATE \"C\", t.target_language_code"};
+           " WHERE t.is_active AND t.target_language_code = $1"
+           " ORDER BY t.level, t.code COLLATE \"C\""};
 /* clang-format on */
 
 static enum err read_each(struct flow *f, const struct pg_rows *rows, struct db_topics *out,
@@ -49,13 +36,10 @@ static enum err read_topics(struct flow *f, const struct pg_rows *rows, void *ou
     return read_each(f, rows, out, false);
 }
 
-void db_topics_list(struct flow *f, const struct db_topics_query *q, struct db_topics *out)
+void db_topics_list(struct flow *f, const char *language, struct db_topics *out)
 {
     struct pg_args args = {0};
-    pg_arg_uuid(&args, &q->user_id);
-    pg_arg_text(&args, q->language);
-    pg_arg_text(&args, level_name_or_null(q->level));
-    pg_arg_text(&args, category_name_or_null(q->category));
+    pg_arg_text(&args, language);
     pg_run(f, &TOPICS_LIST, &args, read_topics, out);
 }
 
@@ -76,13 +60,40 @@ static enum err read_topics_with_prompts(struct flow *f, const struct pg_rows *r
     return read_each(f, rows, out, true);
 }
 
-void db_topic_get(struct flow *f, const struct db_topics_query *q, struct db_topics *out)
+void db_topic_get(struct flow *f, const struct db_topic_query *q, struct db_topics *out)
 {
     struct pg_args args = {0};
     pg_arg_uuid(&args, &q->user_id);
     pg_arg_text(&args, q->code);
     pg_arg_text(&args, q->language);
     pg_run(f, &TOPIC_GET, &args, read_topics_with_prompts, out);
+}
+
+/* --- what a learner has learnt --- */
+
+static enum err read_skills(struct flow *f, const struct pg_rows *rows, void *out)
+{
+    struct db_skills skills = {0};
+    struct cursor c = cursor_at(rows, 0);
+    c.col++; /* whose */
+    if (pg_row_count(rows) > 0)
+        skills.codes = take_texts(&c, flow_arena(f), &skills.count);
+    *(struct db_skills *)out = skills;
+    return OK;
+}
+
+/* clang-format off */
+static struct pg_keyed USER_SKILLS = {
+    .statement = {
+        .name = "user_skills",
+        .sql = "SELECT asked.id, ARRAY(SELECT k.skill_code FROM user_skills k WHERE k.user_id = asked.id)"
+               "  FROM unnest($1::uuid[]) AS asked (id)"},
+    .read = read_skills};
+/* clang-format on */
+
+void db_user_skills(struct flow *f, const struct uuid *user_id, struct db_skills *out)
+{
+    pg_run_keyed(f, &USER_SKILLS, user_id, out);
 }
 
 /* --- compatible codes --- */

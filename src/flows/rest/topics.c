@@ -3,7 +3,9 @@
 
 #include <stddef.h>
 
+#include "conversation/base/clock.h"
 #include "conversation/ports/db.h"
+#include "flows/topic_lists.h"
 
 struct topics_list_input {
     struct str language;
@@ -11,7 +13,10 @@ struct topics_list_input {
 };
 struct topics_list {
     struct topics_list_input in;
+    int64_t asked_at_ms;
     struct db_topics topics;
+    struct topic_list *list; /* counted */
+    struct db_skills skills;
 };
 
 struct topic_get_input {
@@ -40,56 +45,76 @@ static const struct field get_fields[] = {
     FIELDS_END,
 };
 
-static void write_topic(struct jsonw *w, const struct topic *t, enum tier tier)
+/* --- the list --- */
+
+static bool is_listed(const struct topics_list *c, const struct topic *t)
 {
-    const char *why;
-    jsonw_m_z(w, "code", t->code);
-    jsonw_m_z(w, "nameKey", t->name_key);
-    jsonw_m_z(w, "descriptionKey", t->description_key);
-    jsonw_m_z(w, "title", t->title);
-    jsonw_m_z(w, "level", level_names[t->level]);
-    jsonw_m_z(w, "category", topic_category_names[t->category]);
-    jsonw_m_z_opt(w, "imageUrl", t->image_url);
-    jsonw_m_int(w, "estimatedDurationMinutes", t->estimated_duration_minutes);
-    jsonw_m_double(w, "popularityScore", t->popularity_score);
-    jsonw_m_bool(w, "isUnlocked", topic_access(t, tier, &why) == OK);
+    return (c->in.level < 0 || c->in.level == (int)t->level) &&
+           (c->in.category < 0 || c->in.category == (int)t->category);
 }
 
-static void answer_list(struct flow *f, const struct db_topics *topics)
+static bool is_unlocked(const struct topic *listed, enum tier tier, const struct db_skills *skills)
+{
+    const char *why;
+    struct topic t = *listed;
+    t.has_required_skills = topic_skills_suffice(listed, skills->codes, skills->count);
+    return topic_access(&t, tier, &why) == OK;
+}
+
+/* Does what the learner has learnt decide about any topic of the answer? */
+static bool depends_on_skills(struct flow *f, const struct topics_list *c)
+{
+    static const struct db_skills none;
+    enum tier tier = rest_identity(f)->tier;
+    for (size_t i = 0; i < c->list->count; i++) {
+        struct topic t = c->list->items[i].topic;
+        bool needs_some = t.required_skill_count > 0;
+        t.required_skill_count = 0;
+        if (needs_some && is_listed(c, &t) && is_unlocked(&t, tier, &none))
+            return true;
+    }
+    return false;
+}
+
+static void answer_list(struct flow *f, const struct topics_list *c)
 {
     struct jsonw *w = reply_begin(f, 200);
+    enum tier tier = rest_identity(f)->tier;
     jsonw_object(w);
     jsonw_key(w, "topics");
     jsonw_array(w);
-    for (size_t i = 0; i < topics->count; i++) {
-        jsonw_object(w);
-        write_topic(w, &topics->items[i], rest_identity(f)->tier);
-        jsonw_end_object(w);
+    for (size_t i = 0; i < c->list->count; i++) {
+        const struct listed_topic *item = &c->list->items[i];
+        if (is_listed(c, &item->topic))
+            jsonw_raw(w, item->json[is_unlocked(&item->topic, tier, &c->skills)]);
     }
     jsonw_end_array(w);
     jsonw_end_object(w);
     reply_send(f);
 }
 
-static void query_topics(struct flow *f, struct topics_list *c)
+static void ask_for_topics(struct flow *f, struct topics_list *c)
 {
-    const struct db_topics_query q = {
-        .user_id = *caller_user_id(f),
-        .language = c->in.language.p,
-        .level = c->in.level,
-        .category = c->in.category,
-    };
-    db_topics_list(f, &q, &c->topics);
+    c->asked_at_ms = clock_mono_ms();
+    db_topics_list(f, c->in.language.p, &c->topics);
 }
 
 static void run_list(struct flow *f)
 {
     struct topics_list *c = flow_ctx(f);
     FLOW_BEGIN(f);
-    AWAIT(f, query_topics(f, c));
-    answer_list(f, &c->topics);
+    c->list = topic_lists_get(c->in.language.p);
+    if (!c->list) {
+        AWAIT(f, ask_for_topics(f, c));
+        c->list = topic_lists_keep(c->in.language.p, c->topics.items, c->topics.count, c->asked_at_ms);
+    }
+    if (depends_on_skills(f, c))
+        AWAIT(f, db_user_skills(f, caller_user_id(f), &c->skills));
+    answer_list(f, c);
+    topic_list_unref(c->list);
     FLOW_END(f);
 fail:
+    topic_list_unref(c->list);
     reply_error(f);
 }
 
@@ -100,6 +125,8 @@ const struct handler rest_topics_list = {
              .deadline_ms = 3000},
     .input = list_fields,
 };
+
+/* --- one topic --- */
 
 static void write_prompts(struct jsonw *w, const struct topic *t)
 {
@@ -122,13 +149,14 @@ static void write_prompts(struct jsonw *w, const struct topic *t)
 
 static void answer_topic(struct flow *f, const struct topic *t)
 {
+    const char *why;
     struct jsonw *w = reply_begin(f, 200);
     jsonw_object(w);
     jsonw_key(w, "topic");
     jsonw_object(w);
     jsonw_m_z(w, "targetLanguageCode", t->language);
     jsonw_m_z_opt(w, "description", t->description);
-    write_topic(w, t, rest_identity(f)->tier);
+    topic_write(w, t, topic_access(t, rest_identity(f)->tier, &why) == OK);
     write_prompts(w, t);
     jsonw_end_object(w);
     jsonw_end_object(w);
@@ -137,12 +165,10 @@ static void answer_topic(struct flow *f, const struct topic *t)
 
 static void query_topic(struct flow *f, struct topic_get *c)
 {
-    const struct db_topics_query q = {
+    const struct db_topic_query q = {
         .user_id = *caller_user_id(f),
         .code = c->in.code.p,
         .language = c->in.language.p,
-        .level = -1,
-        .category = -1,
     };
     db_topic_get(f, &q, &c->topics);
 }

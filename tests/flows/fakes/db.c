@@ -46,42 +46,47 @@ enum db_schema db_schema_state(void)
 
 /* --- topics --- */
 
-static void note_query(const struct db_topics_query *q)
+static bool fits(const char *wanted, const char *is)
 {
-    fake_db.asked.topics = *q;
-    (void)str_copy(str_of(q->language ? q->language : ""), fake_db.asked.topics_language, LANG_MAX);
-    (void)str_copy(str_of(q->code ? q->code : ""), fake_db.asked.topics_code, TOPIC_MAX);
+    return !wanted || strcmp(wanted, is) == 0;
 }
 
-static bool fits(const struct topic *t, const struct db_topics_query *q)
-{
-    return (!q->language || strcmp(q->language, t->language) == 0) &&
-           (!q->code || strcmp(q->code, t->code) == 0) && (q->level < 0 || q->level == (int)t->level) &&
-           (q->category < 0 || q->category == (int)t->category);
-}
-
-static void answer_topics(struct flow *f, enum port port, const struct db_topics_query *q,
+/* NULL: any */
+static void answer_topics(struct port_call *call, struct flow *f, const char *code, const char *language,
                           struct db_topics *out)
 {
-    struct port_call *call = port_begin(f, port);
     struct topic *items = ARENA_ARRAY(flow_arena(f), struct topic, FAKE_TOPICS_MAX);
     struct db_topics found = {.items = items};
-    note_query(q);
+    (void)str_copy(str_of(language ? language : ""), fake_db.asked.topics_language, LANG_MAX);
+    (void)str_copy(str_of(code ? code : ""), fake_db.asked.topics_code, TOPIC_MAX);
     for (size_t i = 0; i < fake_db.topic_count; i++) {
-        if (fits(&fake_db.topics[i], q))
-            items[found.count++] = fake_db.topics[i];
+        const struct topic *t = &fake_db.topics[i];
+        if (fits(code, t->code) && fits(language, t->language))
+            items[found.count++] = *t;
     }
     port_answer(call, OK, out, &found, sizeof found);
 }
 
-void db_topics_list(struct flow *f, const struct db_topics_query *q, struct db_topics *out)
+void db_topics_list(struct flow *f, const char *language, struct db_topics *out)
 {
-    answer_topics(f, DB_TOPICS_LIST, q, out);
+    answer_topics(port_begin(f, DB_TOPICS_LIST), f, NULL, language, out);
 }
 
-void db_topic_get(struct flow *f, const struct db_topics_query *q, struct db_topics *out)
+void db_topic_get(struct flow *f, const struct db_topic_query *q, struct db_topics *out)
 {
-    answer_topics(f, DB_TOPIC_GET, q, out);
+    fake_db.asked.topic_user_id = q->user_id;
+    answer_topics(port_begin(f, DB_TOPIC_GET), f, q->code, q->language, out);
+}
+
+void db_user_skills(struct flow *f, const struct uuid *user_id, struct db_skills *out)
+{
+    struct port_call *call = port_begin(f, DB_USER_SKILLS);
+    const char **codes = ARENA_ARRAY(flow_arena(f), const char *, fake_db.skill_count + 1);
+    struct db_skills found = {.codes = codes};
+    for (size_t i = 0; i < fake_db.skill_count; i++)
+        if (uuid_eq(&fake_db.skills[i].user_id, user_id))
+            codes[found.count++] = fake_db.skills[i].code;
+    port_answer(call, OK, out, &found, sizeof found);
 }
 
 void db_topic_pairs(struct flow *f, struct db_topic_pairs *out)

@@ -24,6 +24,11 @@ struct fake_db {
     enum db_schema schema;
     struct topic topics[FAKE_TOPICS_MAX];
     size_t topic_count;
+    struct {
+        struct uuid user_id;
+        const char *code;
+    } skills[4];
+    size_t skill_count;
     struct topic_pair pairs[4];
     size_t pair_count;
     struct match_request requests[FAKE_REQUESTS_MAX];
@@ -40,8 +45,8 @@ struct fake_db {
 
     /* what the flows asked with, last */
     struct {
-        struct db_topics_query topics;
         char topics_language[LANG_MAX], topics_code[TOPIC_MAX]; /* "": NULL was given */
+        struct uuid topic_user_id;
         struct db_admission_query admission;
         char admission_language[LANG_MAX], admission_topic[TOPIC_MAX];
         struct match_request inserted;

@@ -14,6 +14,7 @@
 #define PORT_TABLE(X)                                         \
     X(DB_TOPICS_LIST, "db_topics_list")                       \
     X(DB_TOPIC_GET, "db_topic_get")                           \
+    X(DB_USER_SKILLS, "db_user_skills")                       \
     X(DB_TOPIC_PAIRS, "db_topic_pairs")                       \
     X(DB_MATCH_ADMISSION, "db_match_admission")               \
     X(DB_MATCH_REQUEST_INSERT, "db_match_request_insert")     \

@@ -5,6 +5,7 @@
 
 #include "conversation/base/log.h"
 #include "flows/matchmaker.h"
+#include "flows/topic_lists.h"
 
 enum { TURNS_MAX = 1000 };
 
@@ -88,6 +89,7 @@ int world_end(void **state)
     settle();
     matchmaker_stop();
     live_done();
+    topic_lists_drop();
     size_t flows_left = flow_active_count();
     loop_done();
     port_reset();

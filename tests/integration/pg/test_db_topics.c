@@ -29,14 +29,14 @@ static int teardown(void **state)
     return 0;
 }
 
-static struct db_topics list(struct db_topics_query q)
+static struct db_topics list(const char *language)
 {
     struct db_topics topics;
-    assert_int_equal(RUN(f, db_topics_list(f, &q, &topics)), OK);
+    assert_int_equal(RUN(f, db_topics_list(f, language, &topics)), OK);
     return topics;
 }
 
-static struct db_topics get(struct db_topics_query q)
+static struct db_topics get(struct db_topic_query q)
 {
     struct db_topics topics;
     assert_int_equal(RUN(f, db_topic_get(f, &q, &topics)), OK);
@@ -46,7 +46,7 @@ static struct db_topics get(struct db_topics_query q)
 static void lists_all_topics_of_a_language_by_level_then_code(void **state)
 {
     (void)state;
-    struct db_topics topics = list((struct db_topics_query){.language = "es", .level = -1, .category = -1});
+    struct db_topics topics = list("es");
     assert_true(topics.count >= 40);
     assert_int_equal(topics.count,
                      direct_int(f, "SELECT count(*) FROM topics WHERE target_language_code = 'es'"));
@@ -57,26 +57,32 @@ static void lists_all_topics_of_a_language_by_level_then_code(void **state)
     }
 }
 
-static void lists_by_level_and_category(void **state)
+static void lists_with_level_category_and_skills(void **state)
 {
     (void)state;
-    struct db_topics topics =
-        list((struct db_topics_query){.language = "en", .level = LEVEL_A2, .category = CATEGORY_TRAVEL});
-    assert_true(topics.count > 0);
+    struct db_topics topics = list("en");
+    bool is_seen = false;
     for (size_t i = 0; i < topics.count; i++) {
-        assert_int_equal(topics.items[i].level, LEVEL_A2);
-        assert_int_equal(topics.items[i].category, CATEGORY_TRAVEL);
+        const struct topic *t = &topics.items[i];
+        assert_int_equal(t->has_required_skills, t->required_skill_count == 0);
+        if (strcmp(t->code, "restaurant.ordering") != 0)
+            continue;
+        is_seen = true;
+        assert_true(t->level == LEVEL_A2 && t->category == CATEGORY_DAILY_LIFE);
+        assert_int_equal(t->required_skill_count, 1);
+        assert_string_equal(t->required_skills[0], "restaurant_vocab.en");
     }
-    assert_int_equal(list((struct db_topics_query){.language = "xx", .level = -1, .category = -1}).count, 0);
+    assert_true(is_seen);
+    assert_int_equal(list("xx").count, 0);
 }
 
 static void leaves_out_withdrawn_topics(void **state)
 {
     (void)state;
-    struct db_topics_query q = {.language = "de", .code = "free_talk", .level = -1, .category = -1};
-    size_t before = list(q).count;
+    struct db_topic_query q = {.language = "de", .code = "free_talk"};
+    size_t before = list("de").count;
     EXEC(f, "UPDATE topics SET is_active = false WHERE code = 'free_talk' AND target_language_code = 'de'");
-    assert_int_equal(list(q).count, before - 1);
+    assert_int_equal(list("de").count, before - 1);
     assert_int_equal(get(q).count, 0);
     EXEC(f, "UPDATE topics SET is_active = true");
 }
@@ -86,7 +92,7 @@ static void reads_every_field_of_a_topic_with_its_prompts(void **state)
     (void)state;
     EXEC(f, "UPDATE topics SET image_url = 'https://cdn.example/r.png', popularity_score = 2.5"
             " WHERE code = 'restaurant.ordering' AND target_language_code = 'en'");
-    struct db_topics topics = get((struct db_topics_query){.language = "en", .code = "restaurant.ordering"});
+    struct db_topics topics = get((struct db_topic_query){.language = "en", .code = "restaurant.ordering"});
     assert_int_equal(topics.count, 1);
     const struct topic *t = &topics.items[0];
     assert_string_equal(t->code, "restaurant.ordering");
@@ -115,17 +121,17 @@ static void reads_every_field_of_a_topic_with_its_prompts(void **state)
 static void a_code_without_language_is_found_in_every_language(void **state)
 {
     (void)state;
-    struct db_topics topics = get((struct db_topics_query){.code = "free_talk"});
+    struct db_topics topics = get((struct db_topic_query){.code = "free_talk"});
     assert_int_equal(topics.count, 5);
     assert_string_equal(topics.items[0].language, "de");
     assert_string_equal(topics.items[4].language, "it");
-    assert_int_equal(get((struct db_topics_query){.code = "no_such"}).count, 0);
+    assert_int_equal(get((struct db_topic_query){.code = "no_such"}).count, 0);
 }
 
 static void a_skill_acquired_in_the_language_unlocks(void **state)
 {
     (void)state;
-    struct db_topics_query q = {.user_id = uuid_random(), .language = "en", .code = "restaurant.ordering"};
+    struct db_topic_query q = {.user_id = uuid_random(), .language = "en", .code = "restaurant.ordering"};
     assert_false(get(q).items[0].has_required_skills);
     EXEC(f,
          "INSERT INTO user_skills (user_id, skill_code, skill_id)"
@@ -136,6 +142,24 @@ static void a_skill_acquired_in_the_language_unlocks(void **state)
     assert_false(get(q).items[0].has_required_skills);
     q.code = "free_talk";
     assert_true(get(q).items[0].has_required_skills);
+}
+
+static void skills_are_each_learners_own(void **state)
+{
+    (void)state;
+    struct uuid ana = uuid_random(), ben = uuid_random();
+    struct db_skills skills;
+    EXEC(f,
+         "INSERT INTO user_skills (user_id, skill_code, skill_id) VALUES"
+         " ('%1$s', 'numbers.en', gen_random_uuid()), ('%1$s', 'past, \"tense\".en', gen_random_uuid())",
+         UUIDZ(&ana));
+    assert_int_equal(RUN(f, db_user_skills(f, &ana, &skills)), OK);
+    assert_int_equal(skills.count, 2);
+    bool is_first = strcmp(skills.codes[0], "numbers.en") == 0;
+    assert_string_equal(skills.codes[!is_first], "numbers.en");
+    assert_string_equal(skills.codes[is_first], "past, \"tense\".en");
+    assert_int_equal(RUN(f, db_user_skills(f, &ben, &skills)), OK);
+    assert_int_equal(skills.count, 0);
 }
 
 static void reads_the_compatible_pairs(void **state)
@@ -153,11 +177,12 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(lists_all_topics_of_a_language_by_level_then_code, setup, teardown),
-        cmocka_unit_test_setup_teardown(lists_by_level_and_category, setup, teardown),
+        cmocka_unit_test_setup_teardown(lists_with_level_category_and_skills, setup, teardown),
         cmocka_unit_test_setup_teardown(leaves_out_withdrawn_topics, setup, teardown),
         cmocka_unit_test_setup_teardown(reads_every_field_of_a_topic_with_its_prompts, setup, teardown),
         cmocka_unit_test_setup_teardown(a_code_without_language_is_found_in_every_language, setup, teardown),
         cmocka_unit_test_setup_teardown(a_skill_acquired_in_the_language_unlocks, setup, teardown),
+        cmocka_unit_test_setup_teardown(skills_are_each_learners_own, setup, teardown),
         cmocka_unit_test_setup_teardown(reads_the_compatible_pairs, setup, teardown),
     };
     return cmocka_run_group_tests(tests, direct_create_database, direct_drop_database);
