@@ -479,6 +479,37 @@ static void an_unchanged_answer_is_304(void **state)
     expect_status(200);
 }
 
+static void tag_of_name(const char *name, char tag[32])
+{
+    char path[512];
+    snprintf(path, sizeof path, API("/echo?name=%s"), name);
+    send_request("GET", path, "", NULL);
+    expect_status(200);
+    assert_int_equal(sscanf(strstr(peer.got.p, "ETag: "), "ETag: %31s", tag), 1);
+}
+
+/* Every byte of a body counts, and so does its length. */
+static void bodies_that_differ_have_different_tags(void **state)
+{
+    (void)state;
+    char name[80] = "", tag[32], seen[160][32];
+    int count = 0;
+    for (size_t n = 1; n < 80; n++) {
+        memset(name, 'a', n);
+        tag_of_name(name, seen[count++]);
+    }
+    for (size_t i = 0; i < strlen(name); i++) {
+        name[i] = 'b';
+        tag_of_name(name, seen[count++]);
+        name[i] = 'a';
+    }
+    for (int i = 0; i < count; i++)
+        for (int k = 0; k < i; k++)
+            assert_string_not_equal(seen[i], seen[k]);
+    tag_of_name(name, tag);
+    assert_string_equal(tag, seen[strlen(name) - 1]); /* and the same body the same */
+}
+
 /* --- clients that leave, and the end --- */
 
 static void a_client_that_leaves_cancels_its_flow(void **state)
@@ -606,6 +637,7 @@ int main(void)
         TEST(above_the_rate_limit_it_is_429_with_the_time_to_wait),
         TEST(failures_have_their_status_and_headers),
         TEST(an_unchanged_answer_is_304),
+        TEST(bodies_that_differ_have_different_tags),
         TEST(a_client_that_leaves_cancels_its_flow),
         TEST(draining_refuses_new_work_but_not_probes),
         TEST(what_http_refuses_has_the_error_body),
