@@ -99,7 +99,8 @@ describe('faults', () => {
     await pg.start();
     await world.daemon.untilReady();
     assert.equal(expectOk(await waiting.matchStatus()).matchRequest.id, matchRequest.id);
-    assert.equal(expectOk(await a.session(sessionId)).session.status, 'active');
+    // the end that was asked for meanwhile is carried through, sooner or later
+    assert.match(expectOk(await a.session(sessionId)).session.status, /^(active|completed)$/);
     const partner = world.learner({ levels: { en: 'C2' } });
     expectOk(await partner.requestMatch(), 201);
     await waiting.matched();
