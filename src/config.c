@@ -104,6 +104,7 @@ static const struct row rows[] = {
 {"WS_MAX_CONNECTIONS",          FIELD(ws_max_connections), "20000", NUMBER(1, COUNT_MAX), 0},
 {"WS_MAX_PAYLOAD_BYTES",        FIELD(ws_max_payload_bytes), "1000000", NUMBER(1024, BYTES_MAX), 0},
 {"WS_SEND_BUFFER_BYTES",        FIELD(ws_send_buffer_bytes), "1048576", NUMBER(65536, BYTES_MAX), 0},
+{"WS_DEFLATE_THRESHOLD_BYTES",  FIELD(ws_deflate_threshold_bytes), "1024", NUMBER(0, BYTES_MAX), 0},
 {"WS_CONNECT_TIMEOUT_MS",       FIELD(ws_connect_timeout_ms), "45000", NUMBER(100, MS_MAX), 0},
 {"WS_AUTH_TIMEOUT_MS",          FIELD(ws_auth_timeout_ms), "10000", NUMBER(100, MS_MAX), 0},
 {"WS_RECOVERY_SECONDS",         FIELD(ws_recovery_seconds), "20", NUMBER(0, 3600), 0},

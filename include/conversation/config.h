@@ -37,9 +37,9 @@ struct config {
     int ws_port, ws_max_connections;
     const char *ws_path;
     int64_t ws_heartbeat_interval_ms, ws_heartbeat_timeout_ms, ws_max_payload_bytes, ws_send_buffer_bytes;
-    int64_t ws_connect_timeout_ms, ws_auth_timeout_ms;
     int ws_recovery_seconds; /* 0: off */
     int64_t ws_recovery_bytes, ws_recovery_total_bytes;
+    int64_t ws_deflate_threshold_bytes, ws_connect_timeout_ms, ws_auth_timeout_ms;
     bool ws_require_handshake_auth;
     /* WebRTC */
     const char *turn_server_url, *turn_username, *turn_credential, *turn_secret, *stun_server_url;

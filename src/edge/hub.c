@@ -361,6 +361,7 @@ void hub_init(const struct hub_setup *setup_, token_gate *gate_)
         .max_payload_bytes = (size_t)config.ws_max_payload_bytes,
         .max_buffered_bytes = (size_t)config.ws_send_buffer_bytes,
         .max_sessions = (size_t)config.ws_max_connections,
+        .deflate_threshold_bytes = (uint32_t)config.ws_deflate_threshold_bytes,
         .context_bytes = sizeof(struct socket_context),
     };
     setup = setup_;

@@ -82,14 +82,22 @@ static struct str field_name(const struct http_request *r, const struct http_fie
     return (struct str){r->text + f->name_at, f->name_bytes};
 }
 
-struct str http_header(const struct http_request *r, const char *name)
+struct str http_header_next(const struct http_request *r, const char *name, int *at)
 {
     struct str wanted = str_of(name);
-    for (const struct http_field *f = r->fields; f < r->fields + r->field_count; f++)
+    while (*at < r->field_count) {
+        const struct http_field *f = &r->fields[(*at)++];
         if (str_eq_nocase(field_name(r, f), wanted))
             return f->value_bytes ? str_trim((struct str){r->text + f->value_at, f->value_bytes}, " \t")
                                   : STR("");
+    }
     return (struct str){NULL, 0};
+}
+
+struct str http_header(const struct http_request *r, const char *name)
+{
+    int at = 0;
+    return http_header_next(r, name, &at);
 }
 
 static int times_given(const struct http_request *r, const char *name)

@@ -14,6 +14,7 @@
 
 #include "conversation/base/clock.h"
 #include "conversation/base/metrics.h"
+#include "conversation/codec/ws_deflate.h"
 #include "eio_session.h"
 
 /* A packet in the backlog; its data follows. */
@@ -53,6 +54,8 @@ struct eio_server *eio_server_new(const struct eio_config *config, const struct 
     server->config = *config;
     server->user = user;
     server->owner = owner;
+    if (config->deflate_threshold_bytes)
+        server->deflate = ws_deflate_new();
     list_init(&server->sessions);
     return server;
 }
@@ -63,6 +66,7 @@ void eio_server_free(struct eio_server *server)
         return;
     assert(server->by_sid.count == 0);
     map_done(&server->by_sid);
+    ws_deflate_free(server->deflate);
     free(server);
 }
 
@@ -75,6 +79,11 @@ void eio_server_close_all(struct eio_server *server, enum eio_reason reason)
 const struct eio_config *eio_server_config(const struct eio_server *server)
 {
     return &server->config;
+}
+
+struct ws_deflate *eio_server_deflate(const struct eio_server *server)
+{
+    return server->deflate;
 }
 
 size_t eio_server_session_count(const struct eio_server *server)

@@ -14,6 +14,7 @@ struct eio_server {
     struct eio_config config;
     const struct eio_user *user; /* borrowed, as is owner */
     void *owner;
+    struct ws_deflate *deflate; /* owned; NULL: not in use */
     struct map by_sid;
     struct list sessions; /* all but those OPENING */
 };

@@ -4,6 +4,7 @@
 
 #include <stdio.h>
 
+#include "conversation/codec/ws_deflate.h"
 #include "conversation/codec/ws_frame.h"
 #include "polling.h"
 #include "ws.h"
@@ -36,6 +37,7 @@ struct visit {
     const void *context;
     bool is_websocket;           /* by its query; else polling */
     struct eio_session *session; /* NULL: a handshake */
+    struct ws_deflate_terms deflate;
 };
 
 /* Engine.IO's own parameters need no decoding. */
@@ -192,8 +194,21 @@ static bool is_verified(struct visit *v)
 
 /* --- WebSocket --- */
 
+/* False: a list of extensions is out of grammar, whether or not there is one for us. */
+static bool negotiate_extensions(struct visit *v)
+{
+    struct ws_deflate_terms terms = {0};
+    struct str field;
+    for (int at = 0; (field = http_header_next(v->request, "Sec-WebSocket-Extensions", &at)).p;)
+        if (!ws_deflate_negotiate(field, &terms))
+            return false;
+    if (eio_server_deflate(v->engine->server))
+        v->deflate = terms;
+    return true;
+}
+
 /* RFC 6455 section 4.2.1. */
-static bool upgrade_is_good(const struct visit *v, char accept[29])
+static bool upgrade_is_good(struct visit *v, char accept[29])
 {
     const struct http_request *r = v->request;
     if (r->method != GET)
@@ -204,6 +219,8 @@ static bool upgrade_is_good(const struct visit *v, char accept[29])
         refuse_plainly(v, 426, "Sec-WebSocket-Version: 13\r\n", "Sec-WebSocket-Version must be 13\n");
     else if (r->is_http_1_0 || !ws_accept_key(http_header(r, "Sec-WebSocket-Key"), accept))
         refuse_plainly(v, 400, "", "Sec-WebSocket-Key must be 16 bytes in base64\n");
+    else if (!negotiate_extensions(v))
+        refuse_plainly(v, 400, "", "Sec-WebSocket-Extensions must be a list of extensions\n");
     else
         return true;
     return false;
@@ -212,6 +229,10 @@ static bool upgrade_is_good(const struct visit *v, char accept[29])
 static void switch_protocols(const struct visit *v, const char accept[29])
 {
     struct buf headers = {0};
+    char agreed[WS_DEFLATE_ANSWER_MAX];
+    if (v->deflate.window_bits)
+        buf_addf(&headers, "Sec-WebSocket-Extensions: " STR_FMT "\r\n",
+                 STR_ARG(ws_deflate_answer(&v->deflate, agreed)));
     add_host_headers(v, !v->session, &headers);
     const struct str answer[] = {
         STR("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: "
@@ -225,15 +246,15 @@ static void switch_protocols(const struct visit *v, const char accept[29])
     buf_done(&headers);
 }
 
-static bool serve_websocket(const struct visit *v)
+static bool serve_websocket(struct visit *v)
 {
     char accept[29];
     if (!upgrade_is_good(v, accept))
         return false;
     switch_protocols(v, accept);
     if (!v->session)
-        return ws_open(v->conn, v->engine->server, v->context);
-    ws_upgrade(v->conn, v->engine->server, v->session);
+        return ws_open(v->conn, v->engine->server, v->deflate, v->context);
+    ws_upgrade(v->conn, v->engine->server, v->deflate, v->session);
     return false;
 }
 

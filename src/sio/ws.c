@@ -4,6 +4,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#include "conversation/base/metrics.h"
 #include "conversation/codec/ws_frame.h"
 #include "conversation/net/http.h"
 #include "conversation/sio/sio.h"
@@ -14,8 +15,24 @@ struct ws {
     struct eio_transport eio;
     struct conn *conn;
     struct ws_reader reader;
-    size_t max_message_bytes, max_unsent_bytes;
+    struct eio_server *server; /* borrowed */
+    uint32_t compress_from;    /* bytes of a message; UINT32_MAX: permessage-deflate was not agreed on */
+    struct ws_deflate_terms terms;
 };
+
+static void count_deflate(const char *direction, size_t plain_bytes, size_t wire_bytes)
+{
+    metric_add(M_WS_DEFLATE_PLAIN, (double)plain_bytes, direction, NULL, NULL);
+    metric_add(M_WS_DEFLATE_WIRE, (double)wire_bytes, direction, NULL, NULL);
+}
+
+static bool compress(struct ws *ws, const struct str *parts, int part_count, size_t total, struct str *out)
+{
+    if (!ws_deflate_compress(eio_server_deflate(ws->server), &ws->terms, parts, part_count, out))
+        return false;
+    count_deflate("out", total, out->n);
+    return true;
+}
 
 /* One frame of `first` and the parts. False: too much waits to be sent. */
 static bool send_frame(struct ws *ws, enum ws_opcode opcode, struct str first, const struct str *parts,
@@ -25,13 +42,21 @@ static bool send_frame(struct ws *ws, enum ws_opcode opcode, struct str first, c
     struct str all[PARTS_MAX + 2];
     size_t total = first.n;
     assert(part_count <= PARTS_MAX);
+    all[1] = first;
     for (int i = 0; i < part_count; i++) {
         total += parts[i].n;
         all[i + 2] = parts[i];
     }
-    all[0] = (struct str){header, ws_header(header, opcode, total, false)};
-    all[1] = first;
-    return conn_write(ws->conn, all, part_count + 2, ws->max_unsent_bytes);
+    int count = part_count + 2;
+    struct str compressed;
+    bool is_compressed = total >= ws->compress_from && compress(ws, all + 1, count - 1, total, &compressed);
+    if (is_compressed) {
+        all[1] = compressed;
+        total = compressed.n;
+        count = 2;
+    }
+    all[0] = (struct str){header, ws_header(header, opcode, total, is_compressed)};
+    return conn_write(ws->conn, all, count, eio_server_config(ws->server)->max_buffered_bytes);
 }
 
 /* --- Engine.IO above --- */
@@ -105,18 +130,33 @@ static void handle(struct ws *ws, const struct ws_message *m)
     }
 }
 
+/* WS_MESSAGE and WS_ERROR as from ws_read, with a compressed message expanded. */
+static enum ws_result read_message(struct ws *ws, char *p, size_t n, size_t *used, struct ws_message *m,
+                                   enum ws_close_code *close_code)
+{
+    const struct ws_limits limits = {.max_message_bytes = eio_server_config(ws->server)->max_payload_bytes,
+                                     .allow_rsv1 = ws->terms.window_bits > 0};
+    size_t need;
+    enum ws_result result = ws_read(&ws->reader, &limits, p, n, used, &need, m, close_code);
+    if (result != WS_MESSAGE || !m->is_compressed)
+        return result;
+    size_t wire_bytes = m->payload.n;
+    if (!ws_deflate_expand(eio_server_deflate(ws->server), m, limits.max_message_bytes, close_code))
+        return WS_ERROR;
+    count_deflate("in", m->payload.n, wire_bytes);
+    return WS_MESSAGE;
+}
+
 static size_t received(struct conn *c, char *p, size_t n)
 {
     struct ws *ws = c->data;
-    const struct ws_limits limits = {.max_message_bytes = ws->max_message_bytes};
     size_t taken = 0;
     while (taken < n &&
            c->state == CONN_OPEN) { /* a message may have closed the connection: then ws is gone */
         struct ws_message message;
         enum ws_close_code code;
-        size_t used, need;
-        enum ws_result result =
-            ws_read(&ws->reader, &limits, p + taken, n - taken, &used, &need, &message, &code);
+        size_t used;
+        enum ws_result result = read_message(ws, p + taken, n - taken, &used, &message, &code);
         taken += used;
         if (result == WS_NEED_MORE)
             break;
@@ -144,31 +184,33 @@ static void closed(struct conn *c)
 
 static const struct conn_protocol ws_protocol = {.received = received, .stuck = stuck, .closed = closed};
 
-static struct ws *ws_new(struct conn *c, const struct eio_config *config)
+static struct ws *ws_new(struct conn *c, struct eio_server *server, struct ws_deflate_terms terms)
 {
     struct ws *ws = calloc(1, sizeof *ws);
     if (!ws)
         abort();
     ws->eio.ops = &ops;
     ws->conn = c;
-    ws->max_message_bytes = config->max_payload_bytes;
-    ws->max_unsent_bytes = config->max_buffered_bytes;
+    ws->server = server;
+    ws->terms = terms;
+    ws->compress_from = terms.window_bits ? eio_server_config(server)->deflate_threshold_bytes : UINT32_MAX;
     http_leave(c, &ws_protocol, ws);
     return ws;
 }
 
-bool ws_open(struct conn *c, struct eio_server *server, const void *context)
+bool ws_open(struct conn *c, struct eio_server *server, struct ws_deflate_terms terms, const void *context)
 {
-    struct ws *ws = ws_new(c, eio_server_config(server));
+    struct ws *ws = ws_new(c, server, terms);
     if (eio_session_open(server, &ws->eio, context))
         return true;
     close_with(ws, WS_CLOSE_TRY_AGAIN);
     return false;
 }
 
-void ws_upgrade(struct conn *c, struct eio_server *server, struct eio_session *s)
+void ws_upgrade(struct conn *c, struct eio_server *server, struct ws_deflate_terms terms,
+                struct eio_session *s)
 {
-    struct ws *ws = ws_new(c, eio_server_config(server));
+    struct ws *ws = ws_new(c, server, terms);
     if (!eio_session_upgrade(s, &ws->eio))
         close_with(ws, WS_CLOSE_POLICY);
 }

@@ -31,6 +31,10 @@ enum metric_kind { METRIC_COUNTER, METRIC_GAUGE, METRIC_HISTOGRAM };
       "WebSocket connections cut because they did not read")                                                 \
     X(M_WS_RECOVERIES, METRIC_COUNTER, "websocket_recoveries_total", "result",                               \
       "Sockets that asked to be recovered: recovered or fresh")                                              \
+    X(M_WS_DEFLATE_PLAIN, METRIC_COUNTER, "websocket_deflate_plain_bytes_total", "direction",                \
+      "Compressed WebSocket messages, by what they stand for")                                               \
+    X(M_WS_DEFLATE_WIRE, METRIC_COUNTER, "websocket_deflate_wire_bytes_total", "direction",                  \
+      "Compressed WebSocket messages, by what was sent")                                                     \
     X(M_HTTP_REQUESTS, METRIC_COUNTER, "http_requests_total", "method,route,status",                         \
       "REST requests answered")                                                                              \
     X(M_HTTP_DURATION, METRIC_HISTOGRAM, "http_request_duration_seconds", "route",                           \

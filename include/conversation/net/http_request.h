@@ -30,5 +30,7 @@ struct http_request {
 
 /* The value of the first header field of that name, {NULL,0} when absent, {"",0} when empty. */
 struct str http_header(const struct http_request *r, const char *name);
+/* The values of all fields of that name in turn, *at being 0 before the first; {NULL,0} after the last. */
+struct str http_header_next(const struct http_request *r, const char *name, int *at);
 
 #endif

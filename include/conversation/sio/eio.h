@@ -18,6 +18,7 @@
 
 struct eio_server;
 struct eio_session;
+struct ws_deflate;
 
 struct eio_config {
     int64_t ping_interval_ms, ping_timeout_ms;
@@ -26,7 +27,9 @@ struct eio_config {
     size_t max_payload_bytes;   /* told to the client and enforced by the transport */
     size_t max_buffered_bytes;  /* of a session without a writable transport; above it is closed */
     size_t max_sessions;
-    size_t context_bytes;                /* of what the host keeps with each session: eio_session_open */
+    uint32_t deflate_threshold_bytes; /* WebSocket messages from this size on are compressed for clients that
+                                         agree (permessage-deflate); 0: it is not agreed to */
+    size_t context_bytes;             /* of what the host keeps with each session: eio_session_open */
     void (*context_done)(void *context); /* the copy of a session that eio_session_open returned is about to
                                             be freed; NULL: nothing to do */
     const char *greeting;                /* a text message sent right after OPEN; NULL: none */
@@ -77,9 +80,11 @@ struct eio_user {
 
 /* `user` and `owner`, which user->open is given, are borrowed. */
 struct eio_server *eio_server_new(const struct eio_config *config, const struct eio_user *user, void *owner);
-void eio_server_free(struct eio_server *server); /* all sessions must be closed */
+void eio_server_free(struct eio_server *server); /* all sessions and their connections must be closed */
 void eio_server_close_all(struct eio_server *server, enum eio_reason reason);
 const struct eio_config *eio_server_config(const struct eio_server *server);
+/* What all WebSockets of a server compress with; NULL when deflate_threshold_bytes is 0. */
+struct ws_deflate *eio_server_deflate(const struct eio_server *server);
 size_t eio_server_session_count(const struct eio_server *server);
 
 /* Handshake: a new session on `t`, its OPEN packet sent. NULL when full or refused (nothing was sent).

@@ -78,6 +78,7 @@ static void test_the_defaults_are_those_documented(void **state)
     assert_int_equal(config.ws_recovery_seconds, 20);
     assert_int_equal(config.ws_recovery_bytes, 65536);
     assert_int_equal(config.ws_recovery_total_bytes, 67108864);
+    assert_int_equal(config.ws_deflate_threshold_bytes, 1024);
     assert_int_equal(config.match_timeout_seconds, 120);
     assert_int_equal(config.session_cleanup_interval_ms, 300000);
     assert_int_equal(config.prompt_interval_min_seconds, 180);
@@ -148,6 +149,8 @@ static void test_a_bad_value_is_named_with_what_is_allowed(void **state)
         {"ENABLE_RECORDING", "TRUE",
          "ENABLE_RECORDING: \"TRUE\" is not allowed: one of true, false, 1, 0, yes, no"},
         {"DB_HOST", "", "DB_HOST: \"\" is not allowed: a text of 1 to 255 bytes"},
+        {"WS_DEFLATE_THRESHOLD_BYTES", "-1",
+         "WS_DEFLATE_THRESHOLD_BYTES: \"-1\" is not allowed: an integer from 0 to 1073741824"},
         {"WS_PATH", "ws", "WS_PATH: \"ws\" is not allowed: a path that begins with /"},
         {"DB_HOST_FILE", "/nowhere/x", "DB_HOST_FILE: cannot read \"/nowhere/x\": No such file or directory"},
     };

@@ -87,6 +87,23 @@ static void expect_bad_header(const char *lines)
 
 /* --- good ones --- */
 
+static void a_field_may_come_several_times(void **state)
+{
+    (void)state;
+    static const char *const values[] = {"a", "", "b"};
+    const struct http_request *r = read_good("GET / HTTP/1.1\r\nHost: x\r\nAccept: a\r\nOther: o\r\n"
+                                             "ACCEPT:\r\naccept: b\r\nOther: p\r\n\r\n");
+    int at = 0;
+    for (int i = 0; i < 3; i++) {
+        struct str value = http_header_next(r, "Accept", &at);
+        assert_non_null(value.p);
+        expect_text(value, values[i]);
+    }
+    assert_null(http_header_next(r, "Accept", &at).p);
+    assert_null(http_header_next(r, "Accept", &at).p);
+    expect_text(http_header(r, "Accept"), "a");
+}
+
 static void a_request_is_taken_apart(void **state)
 {
     (void)state;
@@ -490,6 +507,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         TEST(a_request_is_taken_apart),
+        TEST(a_field_may_come_several_times),
         TEST(what_is_absent_is_empty),
         TEST(every_method_has_its_name),
         TEST(the_same_however_it_is_cut),
