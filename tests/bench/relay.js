@@ -1,43 +1,91 @@
-// The relay of ICE candidates: the daemon and stock socket.io under the same load, one after the other.
-import { benchmark, table } from './lib/bench.js';
+// The relay of an event of 300 bytes: the daemon, a bare relay of frames as the floor, stock socket.io and a NestJS
+// gateway, each on one core and under the same load, one after the other.
+import { bareLearners, benchmark, table } from './lib/bench.js';
 
 const SECONDS = 5;
-const SESSIONS = 1000;
-const ROWS = ['1x1', '100x1', '100x8', '1000x1'];
+const SESSIONS = 500;
+const MANY_SESSIONS = 5000;
+const ONE_EACH = `${SESSIONS}x1`;
+const EIGHT_EACH = `${SESSIONS}x8`;
 
 function row(name, f) {
   return {
     server: name,
     sessions: f.sessions,
-    'in flight each': f.inFlight,
+    'in flight each': f.inFlight || 'open loop',
     'messages/s': f.perSecond,
     'CPU us/message': f.cpuUs.toFixed(2),
     'CPU share': f.cpuShare.toFixed(2),
+    'load CPU share': f.ownShare.toFixed(2),
     'p50 ms': f.p50Ms.toFixed(3),
     'p99 ms': f.p99Ms.toFixed(3),
   };
 }
 
-function ratio(ours, stock) {
-  const of = (a, b) => (a / b).toFixed(1);
+// One server under the closed loads, then at half of what it did with one message in flight in each session.
+async function measure(bench, start, learners) {
+  const server = await start();
+  const [one, eight] = await bench.load('relay', server, learners, SECONDS, ONE_EACH, EIGHT_EACH);
+  const [half] = await bench.load('relay', server, learners, SECONDS, `${SESSIONS}@${Math.round(one.perSecond / 2)}`);
+  await server.stop();
+  return { one, eight, half };
+}
+
+async function measureMany(bench, start, learners) {
+  const server = await start();
+  const [many] = await bench.load('relay', server, learners, SECONDS, `${MANY_SESSIONS}x1`);
+  await server.stop();
+  return many;
+}
+
+function ratio(what, aim, a, b) {
+  const cpu = b.cpuUs / a.cpuUs;
   return {
-    sessions: ours.sessions,
-    'in flight each': ours.inFlight,
-    'messages/s, ours / stock': of(ours.perSecond, stock.perSecond),
-    'CPU, stock / ours': of(stock.cpuUs, ours.cpuUs),
-    'p99, stock / ours': of(stock.p99Ms, ours.p99Ms),
+    ratio: what,
+    'messages/s': (a.perSecond / b.perSecond).toFixed(2),
+    'messages per CPU second': cpu.toFixed(2),
+    aim,
   };
 }
 
-await benchmark('relay', async (bench) => {
-  const daemon = await bench.startDaemon(); // first: it makes the tables
-  const learners = await bench.learners(2 * SESSIONS, { sessions: true });
-  const ours = await bench.load('relay', daemon, learners, SECONDS, ...ROWS);
-  await daemon.stop();
-  const server = await bench.startStockServer();
-  const stock = await bench.load('relay', server, learners, SECONDS, ...ROWS);
-  await server.stop();
-  console.log(`frames of ${ours[0].bytes} bytes, ${SECONDS} s a row`);
-  table(ours.flatMap((f, i) => [row('conversationd', f), row('stock socket.io', stock[i])]));
-  table(ours.map((f, i) => ratio(f, stock[i])));
-});
+function print({ bare, ours, stock, nest, ours5000, bare5000 }) {
+  const servers = { 'bare relay': bare, conversationd: ours, 'stock socket.io': stock, 'NestJS gateway': nest };
+  const rows = (load) => Object.entries(servers).map(([name, figures]) => row(name, figures[load]));
+  console.log(`an event of 300 bytes, ${SECONDS} s a row; each server on one core, the load generator on another`);
+  table([
+    ...rows('one'),
+    ...rows('eight'),
+    row('bare relay', bare5000),
+    row('conversationd', ours5000),
+    ...rows('half'),
+  ]);
+  table([
+    ratio(`conversationd / bare relay, ${ONE_EACH}`, '>= 0.70', ours.one, bare.one),
+    ratio(`conversationd / NestJS gateway, ${ONE_EACH}`, '>= 8', ours.one, nest.one),
+    ratio(`conversationd / stock socket.io, ${EIGHT_EACH}`, '>= 10', ours.eight, stock.eight),
+    ratio(`conversationd, ${MANY_SESSIONS}x1 / ${ONE_EACH}`, '>= 0.80', ours5000, ours.one),
+    ratio(`bare relay, ${MANY_SESSIONS}x1 / ${ONE_EACH}`, '', bare5000, bare.one),
+  ]);
+  const p99 = (f) => `${f.half.p99Ms.toFixed(2)} ms at ${f.half.perSecond}/s`;
+  console.log(`  p99 at half load: conversationd ${p99(ours)} (aim: < 3 ms), NestJS gateway ${p99(nest)}`);
+}
+
+await benchmark(
+  'relay',
+  async (bench) => {
+    const startDaemon = () => bench.startDaemon();
+    const startBare = () => bench.startBareRelay();
+    await (await startDaemon()).stop(); // makes the tables
+    const all = await bench.learners(2 * MANY_SESSIONS, { sessions: true });
+    const learners = all.slice(0, 2 * SESSIONS);
+    print({
+      bare: await measure(bench, startBare, bareLearners(learners)),
+      ours: await measure(bench, startDaemon, learners),
+      stock: await measure(bench, () => bench.startStockServer(), learners),
+      nest: await measure(bench, () => bench.startNestServer(), learners),
+      bare5000: await measureMany(bench, startBare, bareLearners(all)),
+      ours5000: await measureMany(bench, startDaemon, all),
+    });
+  },
+  { oneCore: true },
+);

@@ -15,6 +15,16 @@ import { until } from '../../lib/wait.js';
 
 const run = promisify(execFile);
 const STOCK_SERVER = fileURLToPath(new URL('./stock-server.js', import.meta.url));
+const NEST_SERVER = fileURLToPath(new URL('./nest-server.js', import.meta.url));
+
+// Where servers and load generator run, when a benchmark is of one core: a core each.
+const [SERVER_CORE, LOAD_CORE] = [0, 1];
+const CAN_PIN = os.cpus().length > 1;
+
+// A command line that runs on one core.
+function pinned(core, command, args) {
+  return CAN_PIN ? ['taskset', ['-c', String(core), command, ...args]] : [command, args];
+}
 
 function required(name) {
   if (!process.env[name]) throw new Error(`${name} is not set: run the benchmarks through tests/bench/run`);
@@ -61,8 +71,10 @@ class Server {
 }
 
 export class Bench {
-  static async create(name) {
+  // oneCore: servers run on one core and the load generator on another.
+  static async create(name, { oneCore = false } = {}) {
     const bench = new Bench();
+    bench.oneCore = oneCore;
     bench.dir = fs.mkdtempSync(path.join(os.tmpdir(), `bench-${name}-`));
     bench.keys = rsaKeys();
     bench.db = await Database.create();
@@ -74,7 +86,8 @@ export class Bench {
   }
 
   #server(command, args, env, port) {
-    const server = new Server(command, args, env, port, path.join(this.dir, 'server.log'));
+    const line = this.oneCore ? pinned(SERVER_CORE, command, args) : [command, args];
+    const server = new Server(...line, env, port, path.join(this.dir, 'server.log'));
     this.servers.push(server);
     return server;
   }
@@ -103,6 +116,20 @@ export class Bench {
   async startStockServer() {
     const server = this.#server(process.execPath, [STOCK_SERVER], { NODE_ENV: 'production' }, await freePort());
     await this.#answering(server, '/healthz');
+    return server;
+  }
+
+  async startNestServer() {
+    const env = { NODE_ENV: 'production', JWT_PUBLIC_KEY_FILE: this.keyFile };
+    const server = this.#server(process.execPath, [NEST_SERVER], env, await freePort());
+    await this.#answering(server, '/healthz');
+    return server;
+  }
+
+  // Knows no tokens or sessions: give it learners without (see bareLearners).
+  async startBareRelay() {
+    const server = this.#server(required('BENCH_BARE_RELAY'), [], {}, await freePort());
+    await this.#answering(server, '/');
     return server;
   }
 
@@ -153,11 +180,11 @@ export class Bench {
       plan,
       learners.map((l) => `${l.userId} ${l.token} ${l.sessionId ?? '-'}\n`).join(''),
     );
-    const { stdout, stderr } = await run(
-      required('BENCH_LOAD'),
-      [mode, String(server.port), String(server.pid), plan, ...args.map(String)],
-      { maxBuffer: 1 << 24 },
-    );
+    const load = [mode, String(server.port), String(server.pid), plan, ...args.map(String)];
+    const line = this.oneCore
+      ? pinned(LOAD_CORE, required('BENCH_LOAD'), load)
+      : [required('BENCH_LOAD'), load];
+    const { stdout, stderr } = await run(...line, { maxBuffer: 1 << 24 });
     process.stderr.write(stderr);
     return stdout
       .trim()
@@ -173,8 +200,8 @@ export class Bench {
 }
 
 // Runs `measure(bench)` on a fresh database; servers and files go afterwards, however it ends. Files stay when it failed.
-export async function benchmark(name, measure) {
-  const bench = await Bench.create(name);
+export async function benchmark(name, measure, options) {
+  const bench = await Bench.create(name, options);
   try {
     await measure(bench);
     await bench.stop();
@@ -183,6 +210,11 @@ export async function benchmark(name, measure) {
     console.error(`${name}: ${error.stderr || error.stack}\nlog of the server: ${bench.dir}`);
     process.exit(1);
   }
+}
+
+// The same learners for a server that knows no tokens.
+export function bareLearners(learners) {
+  return learners.map((learner) => ({ ...learner, token: '-' }));
 }
 
 export function median(numbers) {

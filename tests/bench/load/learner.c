@@ -123,37 +123,38 @@ static void on_text(struct learner *l, const char *text, size_t n)
     }
 }
 
-static size_t on_upgrade(struct learner *l)
+static size_t on_upgrade(struct learner *l, const char *p, size_t n)
 {
-    struct bytes *in = &l->link.in;
-    char *end = memmem(in->p, in->n, "\r\n\r\n", 4);
+    const char *end = memmem(p, n, "\r\n\r\n", 4);
     if (!end)
         return 0;
-    if (!begins(in->p, in->n, "HTTP/1.1 101 "))
-        die("no WebSocket: %.*s", (int)(end - in->p), in->p);
+    if (!begins(p, n, "HTTP/1.1 101 "))
+        die("no WebSocket: %.*s", (int)(end - p), p);
     l->is_upgraded = true;
-    return (size_t)(end - in->p) + 4;
+    if (l->token[0] == '-')
+        ready(l);
+    return (size_t)(end - p) + 4;
 }
 
 /* One unmasked frame; neither server fragments, and nothing here is longer than 64 KiB. */
-static size_t received(struct link *link)
+static size_t received(struct link *link, const char *text, size_t n)
 {
     struct learner *l = (struct learner *)link;
-    const unsigned char *p = (const unsigned char *)link->in.p;
+    const unsigned char *p = (const unsigned char *)text;
     if (!l->is_upgraded)
-        return on_upgrade(l);
-    bool is_long = link->in.n >= 2 && p[1] == 126;
+        return on_upgrade(l, text, n);
+    bool is_long = n >= 2 && p[1] == 126;
     size_t at = is_long ? 4 : 2;
-    if (link->in.n < at)
+    if (n < at)
         return 0;
-    size_t n = is_long ? (size_t)p[2] << 8 | p[3] : p[1];
-    if (link->in.n < at + n)
+    size_t payload = is_long ? (size_t)p[2] << 8 | p[3] : p[1];
+    if (n < at + payload)
         return 0;
     if ((p[0] & 15) == OPCODE_CLOSE)
-        die("the server closed a socket: code %d", n >= 2 ? p[at] << 8 | p[at + 1] : 0);
+        die("the server closed a socket: code %d", payload >= 2 ? p[at] << 8 | p[at + 1] : 0);
     if ((p[0] & 15) != OPCODE_PING)
-        on_text(l, link->in.p + at, n);
-    return at + n;
+        on_text(l, text + at, payload);
+    return at + payload;
 }
 
 static void request_upgrade(struct learner *l, int port)

@@ -12,7 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define EVENTS     256
+#define EVENTS     1024
 #define READ_BYTES 65536
 
 static int epoll_fd = -1;
@@ -57,6 +57,8 @@ static void *must_grow(void *p, size_t bytes)
 
 void bytes_add(struct bytes *b, const void *p, size_t n)
 {
+    if (n == 0)
+        return;
     if (b->n + n > b->size) {
         b->size = 2 * (b->n + n);
         b->p = must_grow(b->p, b->size);
@@ -76,7 +78,7 @@ void bytes_drop(struct bytes *b, size_t n)
     memmove(b->p, b->p + n, b->n);
 }
 
-void link_open(struct link *l, int port, size_t (*received)(struct link *))
+void link_open(struct link *l, int port, size_t (*received)(struct link *, const char *, size_t))
 {
     struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
     int on = 1;
@@ -119,6 +121,16 @@ static void send_collected(void)
     dirty.n = 0;
 }
 
+static size_t hand_out(struct link *l, const char *p, size_t n)
+{
+    size_t used = 0, took = 1;
+    while (used < n && took > 0) {
+        took = l->received(l, p + used, n - used);
+        used += took;
+    }
+    return used;
+}
+
 static void receive(struct link *l)
 {
     static char chunk[READ_BYTES];
@@ -127,12 +139,12 @@ static void receive(struct link *l)
         die("connection lost: %s", n == 0 ? "closed by the server" : strerror(errno));
     if (n < 0)
         return;
-    bytes_add(&l->in, chunk, (size_t)n);
-    while (l->in.n > 0) {
-        size_t used = l->received(l);
-        if (used == 0)
-            break;
-        bytes_drop(&l->in, used);
+    if (l->in.n == 0) {
+        size_t used = hand_out(l, chunk, (size_t)n);
+        bytes_add(&l->in, chunk + used, (size_t)n - used);
+    } else {
+        bytes_add(&l->in, chunk, (size_t)n);
+        bytes_drop(&l->in, hand_out(l, l->in.p, l->in.n));
     }
 }
 

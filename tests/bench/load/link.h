@@ -14,10 +14,11 @@ struct bytes {
 struct link {
     int fd;
     bool is_dirty; /* stands in the list of those with bytes to send */
-    struct bytes in, out;
-    /* Looks at `in` and answers how many bytes of it are dealt with; called again as long as that is not 0.
-     */
-    size_t (*received)(struct link *l);
+    struct bytes in; /* received and not yet dealt with: the begin of something */
+    struct bytes out;
+    /* Looks at the `n` bytes and answers how many of them are dealt with; called again with the rest as long as
+     * that is not 0. */
+    size_t (*received)(struct link *l, const char *p, size_t n);
 };
 
 _Noreturn __attribute__((format(printf, 1, 2))) void die(const char *format, ...);
@@ -29,7 +30,7 @@ void bytes_add_text(struct bytes *b, const char *text);
 void bytes_drop(struct bytes *b, size_t n);
 
 /* Connects to 127.0.0.1; waits for it. */
-void link_open(struct link *l, int port, size_t (*received)(struct link *));
+void link_open(struct link *l, int port, size_t (*received)(struct link *, const char *, size_t));
 void link_send(struct link *l, const void *p, size_t n);
 
 /* Waits at most until `until_ns` for bytes, hands them out, sends what was collected. */

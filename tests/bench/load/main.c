@@ -2,7 +2,7 @@
  * loop. It shares no code with the daemon, and works against any server that speaks the same events.
  *
  *   load idle  PORT PID PLAN
- *   load relay PORT PID PLAN SECONDS SESSIONSxIN_FLIGHT...
+ *   load relay PORT PID PLAN SECONDS SESSIONSxIN_FLIGHT|SESSIONS@PER_SECOND...
  *   load match PORT PID PLAN CONNECTIONS PAIRS_PER_SECOND
  *
  * PLAN is a file of learners, "userId token sessionId" a line, the two of a pair one after the other. PID is
@@ -26,11 +26,12 @@ static void raise_descriptor_limit(void)
 
 void mode_idle(const struct target *target, struct plan *plan)
 {
-    double before_kib = process_rss_kib(target->pid);
+    double before_kib = process_rss_kib(target->pid), cpu_us = process_cpu_us(target->pid);
     learners_connect(plan, plan->count, target->port);
     double after_kib = process_rss_kib(target->pid);
-    printf("{\"sockets\":%zu,\"beforeKib\":%.0f,\"afterKib\":%.0f,\"bytesPerSocket\":%.0f}\n", plan->count,
-           before_kib, after_kib, (after_kib - before_kib) * 1024 / (double)plan->count);
+    cpu_us = process_cpu_us(target->pid) - cpu_us;
+    printf("{\"sockets\":%zu,\"beforeKib\":%.0f,\"afterKib\":%.0f,\"bytesPerSocket\":%.0f,\"cpuUs\":%.0f}\n",
+           plan->count, before_kib, after_kib, (after_kib - before_kib) * 1024 / (double)plan->count, cpu_us);
 }
 
 int main(int argc, char **argv)

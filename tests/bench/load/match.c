@@ -43,20 +43,20 @@ static void on_event(struct learner *l, const char *json, size_t n)
     samples_add(&run.found, run.last_found_ns - a->sent_ns);
 }
 
-static size_t on_answer(struct link *l)
+static size_t on_answer(struct link *l, const char *p, size_t n)
 {
     struct waiting *w = &pool.waiting[l - pool.links];
-    char *end = memmem(l->in.p, l->in.n, "\r\n\r\n", 4);
+    const char *end = memmem(p, n, "\r\n\r\n", 4);
     if (!end)
         return 0;
-    size_t head = (size_t)(end - l->in.p) + 4;
-    char *length = memmem(l->in.p, head, "Content-Length: ", 16);
+    size_t head = (size_t)(end - p) + 4;
+    const char *length = memmem(p, head, "Content-Length: ", 16);
     size_t total = head + (length ? strtoul(length + 16, NULL, 10) : 0);
-    if (l->in.n < total)
+    if (n < total)
         return 0;
-    if (memcmp(l->in.p, "HTTP/1.1 201 ", 13) != 0) {
+    if (memcmp(p, "HTTP/1.1 201 ", 13) != 0) {
         if (run.refused++ == 0)
-            fprintf(stderr, "load: refused: %.*s\n", (int)total, l->in.p);
+            fprintf(stderr, "load: refused: %.*s\n", (int)total, p);
     }
     samples_add(&run.answer, now_ns() - w->sent_ns[w->tail++]);
     return total;

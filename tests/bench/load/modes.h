@@ -7,10 +7,10 @@ struct target {
     int port, pid;
 };
 
-/* Opens all sockets and prints what each costs the server in memory. */
+/* Opens all sockets and prints what each costs the server in memory, and all in CPU time. */
 void mode_idle(const struct target *target, struct plan *plan);
 
-/* arguments: SECONDS SESSIONSxIN_FLIGHT... */
+/* arguments: SECONDS, then rows: SESSIONSxIN_FLIGHT (a closed load) or SESSIONS@PER_SECOND (an open one) */
 void mode_relay(const struct target *target, struct plan *plan, char **arguments);
 
 /* arguments: CONNECTIONS PAIRS_PER_SECOND; 0: all at once */

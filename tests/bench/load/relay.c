@@ -1,8 +1,11 @@
-/* The relay of ICE candidates. Every session keeps `in_flight` messages going to and fro: what one learner
- * receives, it answers with a candidate of its own. So the load is closed: a slower server is asked less. */
+/* The relay of ICE candidates, under one of two loads. Closed: every session keeps `in_flight` messages going to
+ * and fro; what one learner receives, it answers with a candidate of its own, so a slower server is asked less.
+ * Open: the learners send in turn, so many a second in all, whatever the server does; a message's time then
+ * counts from when it was due. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "modes.h"
 #include "stats.h"
@@ -11,11 +14,18 @@
 #define DRAIN_NS      10000000000
 #define IN_FLIGHT_MAX 64
 #define EVENT         "[\"ice_candidate\","
+#define EVENT_BYTES   300
 
 struct side {
+    unsigned head, tail;
     struct bytes frame;             /* this learner's candidate, masked */
     int64_t sent_ns[IN_FLIGHT_MAX]; /* of what is under way to this learner: answers come in order */
-    unsigned head, tail;
+};
+
+struct row {
+    size_t sessions;
+    int in_flight;
+    double per_second; /* of an open load; else 0 */
 };
 
 static struct {
@@ -29,10 +39,10 @@ static struct side *side_of(struct learner *l)
     return l->user_data;
 }
 
-static void send_candidate(struct learner *from)
+static void send_candidate(struct learner *from, int64_t at_ns)
 {
     struct side *to = side_of(from->partner);
-    to->sent_ns[to->head++ % IN_FLIGHT_MAX] = now_ns();
+    to->sent_ns[to->head++ % IN_FLIGHT_MAX] = at_ns;
     link_send(&from->link, side_of(from)->frame.p, side_of(from)->frame.n);
     run.under_way++;
 }
@@ -46,33 +56,74 @@ static void on_event(struct learner *l, const char *json, size_t n)
         return; /* partner_joined, new_prompt */
     if (s->head == s->tail)
         die("a candidate that nobody sent: %.*s", (int)n, json);
-    int64_t took_ns = now_ns() - s->sent_ns[s->tail++ % IN_FLIGHT_MAX];
+    int64_t now = now_ns(), took_ns = now - s->sent_ns[s->tail++ % IN_FLIGHT_MAX];
     run.under_way--;
     if (run.is_measured)
         samples_add(&run.latency, took_ns);
     if (run.is_on)
-        send_candidate(l);
+        send_candidate(l, now);
 }
 
 static void prepare(struct learner *l)
 {
-    char text[1024];
+    char text[512];
     struct side *s = must_alloc(1, sizeof *s);
     int n = snprintf(
         text, sizeof text,
         "42[\"ice_candidate\",{\"sessionId\":\"%s\",\"targetUserId\":\"%s\",\"candidate\":{\"candidate\":"
-        "\"candidate:842163049 1 udp 1677729535 203.0.113.77 46154 typ srflx raddr 192.168.100.17 "
-        "rport 46154 generation 0 ufrag EsAw\",\"sdpMid\":\"0\",\"sdpMLineIndex\":0}}]",
+        "\"candidate:842163049 1 udp 1677729535 203.0.113.7 46154 typ srflx raddr 10.0.0.17 "
+        "rport 46154 generation 0 ufrag Es\",\"sdpMid\":\"0\",\"sdpMLineIndex\":0}}]",
         l->session_id, l->partner->user_id);
+    if (n != EVENT_BYTES)
+        die("an event of %d bytes", n);
     frame_add(&s->frame, text, (size_t)n);
     l->user_data = s;
     l->on_event = on_event;
 }
 
+/* --- the two loads --- */
+
 static void turn_until(int64_t until_ns)
 {
     while (now_ns() < until_ns)
         link_turn(until_ns);
+}
+
+static void start_closed(struct plan *plan, const struct row *row)
+{
+    run.is_on = true;
+    for (size_t i = 0; i < row->sessions; i++)
+        for (int k = 0; k < row->in_flight; k++)
+            send_candidate(&plan->learners[2 * i], now_ns());
+}
+
+static bool has_room(struct learner *to)
+{
+    return side_of(to)->head - side_of(to)->tail < IN_FLIGHT_MAX;
+}
+
+/* A learner whose partner has too much under way holds the others up; that, too, counts as the server's. */
+static void send_open_until(struct plan *plan, const struct row *row, int64_t until_ns)
+{
+    static size_t turn;
+    int64_t begin_ns = now_ns(), due_ns = begin_ns;
+    for (int64_t count = 0, now = begin_ns; now < until_ns; now = now_ns()) {
+        struct learner *l = &plan->learners[turn % (2 * row->sessions)];
+        for (; due_ns <= now && has_room(l->partner); turn++) {
+            send_candidate(l, due_ns);
+            due_ns = begin_ns + (int64_t)((double)++count * 1e9 / row->per_second);
+            l = &plan->learners[(turn + 1) % (2 * row->sessions)];
+        }
+        link_turn(due_ns < until_ns ? due_ns : until_ns);
+    }
+}
+
+static void load_until(struct plan *plan, const struct row *row, int64_t until_ns)
+{
+    if (row->per_second > 0)
+        send_open_until(plan, row, until_ns);
+    else
+        turn_until(until_ns);
 }
 
 static void drain(void)
@@ -86,33 +137,40 @@ static void drain(void)
     }
 }
 
-static void measure(const struct target *target, struct plan *plan, const char *row, int64_t for_ns)
+/* --- a row --- */
+
+static struct row row_of(const char *text, const struct plan *plan)
 {
-    size_t sessions;
-    int in_flight;
-    if (sscanf(row, "%zux%d", &sessions, &in_flight) != 2 || sessions > plan->count / 2 ||
-        in_flight > IN_FLIGHT_MAX)
-        die("bad row %s", row);
-    run.is_on = true;
+    struct row row = {0};
+    bool is_read = strchr(text, '@') ? sscanf(text, "%zu@%lf", &row.sessions, &row.per_second) == 2
+                                     : sscanf(text, "%zux%d", &row.sessions, &row.in_flight) == 2;
+    if (!is_read || row.sessions > plan->count / 2 || row.in_flight > IN_FLIGHT_MAX)
+        die("bad row %s", text);
+    return row;
+}
+
+static void measure(const struct target *target, struct plan *plan, const struct row *row, int64_t for_ns)
+{
     run.latency.n = 0;
-    for (size_t i = 0; i < sessions; i++)
-        for (int k = 0; k < in_flight; k++)
-            send_candidate(&plan->learners[2 * i]);
-    turn_until(now_ns() + WARM_UP_NS);
-    double cpu_us = process_cpu_us(target->pid);
+    if (row->in_flight)
+        start_closed(plan, row);
+    load_until(plan, row, now_ns() + WARM_UP_NS);
+    double cpu_us = process_cpu_us(target->pid), own_us = process_cpu_us(getpid());
     int64_t begin_ns = now_ns();
     run.is_measured = true;
-    turn_until(begin_ns + for_ns);
+    load_until(plan, row, begin_ns + for_ns);
     double took_s = (double)(now_ns() - begin_ns) / 1e9;
     cpu_us = process_cpu_us(target->pid) - cpu_us;
+    own_us = process_cpu_us(getpid()) - own_us;
+    size_t messages = run.latency.n;
     drain();
     samples_sort(&run.latency);
     printf("{\"sessions\":%zu,\"inFlight\":%d,\"messages\":%zu,\"perSecond\":%.0f,\"cpuUs\":%.3f,"
-           "\"cpuShare\":%.3f,"
-           "\"p50Ms\":%.4f,\"p99Ms\":%.4f,\"bytes\":%zu}\n",
-           sessions, in_flight, run.latency.n, (double)run.latency.n / took_s, cpu_us / (double)run.latency.n,
-           cpu_us / took_s / 1e6, samples_ms(&run.latency, 0.5), samples_ms(&run.latency, 0.99),
-           side_of(&plan->learners[0])->frame.n);
+           "\"cpuShare\":%.3f,\"ownShare\":%.3f,\"p50Ms\":%.4f,\"p99Ms\":%.4f}\n",
+           row->sessions, row->in_flight, messages, (double)messages / took_s, cpu_us / (double)messages,
+           cpu_us / took_s / 1e6, own_us / took_s / 1e6, samples_ms(&run.latency, 0.5),
+           samples_ms(&run.latency, 0.99));
+    fflush(stdout);
 }
 
 void mode_relay(const struct target *target, struct plan *plan, char **arguments)
@@ -121,6 +179,8 @@ void mode_relay(const struct target *target, struct plan *plan, char **arguments
     for (size_t i = 0; i < plan->count; i++)
         prepare(&plan->learners[i]);
     learners_connect(plan, plan->count, target->port);
-    for (char **row = arguments + 1; *row; row++)
-        measure(target, plan, *row, for_ns);
+    for (char **text = arguments + 1; *text; text++) {
+        struct row row = row_of(*text, plan);
+        measure(target, plan, &row, for_ns);
+    }
 }
