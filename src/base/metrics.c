@@ -173,6 +173,12 @@ void metric_add(enum metric id, double delta, const char *label1, const char *la
     series_of(id, (const char *const[LABELS_MAX]){label1, label2, label3})->value += delta;
 }
 
+double *metric_counter(enum metric id, const char *label1)
+{
+    assert(infos[id].kind == METRIC_COUNTER);
+    return &series_of(id, (const char *const[LABELS_MAX]){label1})->value;
+}
+
 void metric_set(enum metric id, double value, const char *label1)
 {
     assert(infos[id].kind == METRIC_GAUGE);

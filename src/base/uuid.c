@@ -1,6 +1,7 @@
 /* UUIDs (RFC 9562). */
 #include "conversation/base/uuid.h"
 
+#include <endian.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/random.h>
@@ -35,53 +36,63 @@ struct uuid uuid_random(void)
     return u;
 }
 
-/* Of a hex digit, plus 1; 0 for anything else. */
-static const uint8_t hex_values[256] = {
-    ['0'] = 1,  ['1'] = 2,  ['2'] = 3,  ['3'] = 4,  ['4'] = 5,  ['5'] = 6,  ['6'] = 7,  ['7'] = 8,
-    ['8'] = 9,  ['9'] = 10, ['a'] = 11, ['b'] = 12, ['c'] = 13, ['d'] = 14, ['e'] = 15, ['f'] = 16,
-    ['A'] = 11, ['B'] = 12, ['C'] = 13, ['D'] = 14, ['E'] = 15, ['F'] = 16,
-};
+#define EACH_BYTE(value) (UINT64_C(0x0101010101010101) * (value))
 
-static int hex_value(char c)
+/* Eight hex digits at once, one in each byte (every relayed event names two UUIDs). A byte's top bit in the
+ * result is set when it is a digit of either case. The sums stay within their bytes, as 0x7f + 0x50 does. */
+static uint64_t hex_digits(uint64_t text)
 {
-    return hex_values[(uint8_t)c] - 1;
+    uint64_t low = text & EACH_BYTE(0x7f), lower_case = low | EACH_BYTE(0x20);
+    uint64_t is_decimal = (low + EACH_BYTE(0x80 - '0')) & ~(low + EACH_BYTE(0x7f - '9'));
+    uint64_t is_letter = (lower_case + EACH_BYTE(0x80 - 'a')) & ~(lower_case + EACH_BYTE(0x7f - 'f'));
+    return (is_decimal | is_letter) & ~text;
 }
 
-static bool is_hyphen_before(size_t byte)
+/* The four bytes that eight hex digits say, both in the order of memory. */
+static uint32_t hex_value(uint64_t text)
 {
-    return byte == 4 || byte == 6 || byte == 8 || byte == 10;
+    text = le64toh(text);
+    uint64_t digits = (text & EACH_BYTE(0x0f)) + 9 * (text >> 6 & EACH_BYTE(1));
+    uint64_t pairs = (digits << 4 | digits >> 8) & 0x00ff00ff00ff00ff;
+    pairs = (pairs | pairs >> 8) & 0x0000ffff0000ffff;
+    return htole32((uint32_t)(pairs | pairs >> 16));
 }
 
 bool uuid_parse(struct str text, struct uuid *out)
 {
-    struct uuid u;
-    if (text.n != UUID_TEXT_LENGTH)
-        return false;
     const char *p = text.p;
-    for (size_t i = 0; i < sizeof u.b; i++) {
-        if (is_hyphen_before(i) && *p++ != '-')
-            return false;
-        int high = hex_value(p[0]);
-        int low = hex_value(p[1]);
-        if (high < 0 || low < 0)
-            return false;
-        u.b[i] = (uint8_t)(high << 4 | low);
-        p += 2;
+    uint64_t digits[4], all = EACH_BYTE(0x80);
+    if (text.n != UUID_TEXT_LENGTH || p[8] != '-' || p[13] != '-' || p[18] != '-' || p[23] != '-')
+        return false;
+    memcpy(&digits[0], p, 8);
+    memcpy(&digits[1], p + 9, 4);
+    memcpy((char *)&digits[1] + 4, p + 14, 4);
+    memcpy(&digits[2], p + 19, 4);
+    memcpy((char *)&digits[2] + 4, p + 24, 4);
+    memcpy(&digits[3], p + 28, 8);
+    for (int i = 0; i < 4; i++)
+        all &= hex_digits(digits[i]);
+    if (all != EACH_BYTE(0x80))
+        return false;
+    for (int i = 0; i < 4; i++) {
+        uint32_t value = hex_value(digits[i]);
+        memcpy(out->b + 4 * i, &value, sizeof value);
     }
-    *out = u;
     return true;
 }
+
+/* Where each byte's two digits stand in the text; between them, hyphens. */
+static const uint8_t digits_at[16] = {0, 2, 4, 6, 9, 11, 14, 16, 19, 21, 24, 26, 28, 30, 32, 34};
 
 void uuid_format(const struct uuid *u, char out[UUID_TEXT_LENGTH + 1])
 {
     static const char digits[] = "0123456789abcdef";
     for (size_t i = 0; i < sizeof u->b; i++) {
-        if (is_hyphen_before(i))
-            *out++ = '-';
-        *out++ = digits[u->b[i] >> 4];
-        *out++ = digits[u->b[i] & 0x0F];
+        out[digits_at[i]] = digits[u->b[i] >> 4];
+        out[digits_at[i] + 1] = digits[u->b[i] & 0x0F];
     }
-    *out = '\0';
+    out[8] = out[13] = out[18] = out[23] = '-';
+    out[UUID_TEXT_LENGTH] = '\0';
 }
 
 struct uuid_text uuid_text(const struct uuid *u)

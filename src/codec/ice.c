@@ -3,10 +3,20 @@
 
 #include "sdp_text.h"
 
-/* The next word; {NULL,0} when there is none, empty between two spaces or after the last one. */
-static struct str next_word(struct str *rest)
+struct word {
+    struct str text;
+    unsigned classes; /* enum sdp_class; of an empty word none */
+};
+
+/* The next word; a text of {NULL,0} when there is none, empty between two spaces or after the last one. */
+static struct word next_word(struct str *rest)
 {
-    return str_cut(rest, ' ');
+    const char *begin = rest->p, *end = begin + rest->n, *p = begin;
+    unsigned classes = UINT8_MAX;
+    for (; p < end && *p != ' '; p++)
+        classes &= sdp_classes[(uint8_t)*p];
+    *rest = p < end ? (struct str){p + 1, (size_t)(end - p - 1)} : (struct str){0};
+    return (struct word){{begin, (size_t)(p - begin)}, p > begin ? classes : 0};
 }
 
 static bool is_number(struct str s, size_t digits_max, int64_t min, int64_t max)
@@ -19,9 +29,10 @@ struct extensions {
     bool has_address, has_port, has_tcp_type;
 };
 
-static const char *read_extension(struct str name, struct str value, struct extensions *seen)
+static const char *read_extension(struct str name, struct word word, struct extensions *seen)
 {
-    if (!sdp_is_visible(value))
+    struct str value = word.text;
+    if (value.n && !(word.classes & SDP_VISIBLE))
         return "an extension's value is not visible ASCII";
     if (str_eqz(name, "raddr")) {
         if (seen->has_address || !sdp_is_address(value))
@@ -44,12 +55,12 @@ static const char *check_extensions(struct str rest, struct str type, bool is_tc
 {
     struct extensions seen = {0};
     while (rest.p) {
-        struct str name = next_word(&rest);
-        if (!sdp_is_token(name))
+        struct word name = next_word(&rest);
+        if (!(name.classes & SDP_TOKEN))
             return "an extension has no name";
         if (!rest.p)
             return "an extension has no value";
-        const char *problem = read_extension(name, next_word(&rest), &seen);
+        const char *problem = read_extension(name.text, next_word(&rest), &seen);
         if (problem)
             return problem;
     }
@@ -61,26 +72,26 @@ static const char *check_extensions(struct str rest, struct str type, bool is_tc
 
 static const char *check(struct str rest)
 {
-    struct str foundation = next_word(&rest);
-    if (foundation.n == 0 || foundation.n > 32 || !sdp_is_ice_chars(foundation))
+    struct word foundation = next_word(&rest);
+    if (foundation.text.n > 32 || !(foundation.classes & SDP_ICE_CHAR))
         return "the foundation is not 1 to 32 ICE characters";
-    if (!is_number(next_word(&rest), 3, 1, 256))
+    if (!is_number(next_word(&rest).text, 3, 1, 256))
         return "the component is not 1 to 256";
-    struct str transport = next_word(&rest);
-    if (!sdp_is_token(transport))
+    struct word transport = next_word(&rest);
+    if (!(transport.classes & SDP_TOKEN))
         return "the transport is not a token";
-    if (!is_number(next_word(&rest), 10, 1, INT32_MAX))
+    if (!is_number(next_word(&rest).text, 10, 1, INT32_MAX))
         return "the priority is not 1 to 2^31-1";
-    if (!sdp_is_address(next_word(&rest)))
+    if (!sdp_is_address(next_word(&rest).text))
         return "the address is not an IP address or host name";
-    if (!sdp_is_port(next_word(&rest)))
+    if (!sdp_is_port(next_word(&rest).text))
         return "the port is not 0 to 65535";
-    if (!str_eqz(next_word(&rest), "typ"))
+    if (!str_eqz(next_word(&rest).text, "typ"))
         return "\"typ\" is missing";
-    struct str type = next_word(&rest);
-    if (!sdp_is_token(type))
+    struct word type = next_word(&rest);
+    if (!(type.classes & SDP_TOKEN))
         return "the candidate type is not a token";
-    return check_extensions(rest, type, str_eq_nocase(transport, STR("tcp")));
+    return check_extensions(rest, type.text, str_eq_nocase(transport.text, STR("tcp")));
 }
 
 enum err ice_candidate_check(struct str candidate, const char **reason)

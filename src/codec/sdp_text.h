@@ -5,10 +5,21 @@
 
 #include "conversation/base/str.h"
 
+/* What characters are, and a word is what all of its characters are; an empty one is everything. */
+enum sdp_class {
+    SDP_DIGIT = 1,
+    SDP_TOKEN = 2,
+    SDP_ICE_CHAR = 4,
+    SDP_VISIBLE = 8, /* ASCII without space and controls */
+    SDP_LABEL = 16,  /* letters, digits and hyphens, of a host name */
+};
+extern const uint8_t sdp_classes[256];
+unsigned sdp_class_of(struct str s);
+
 /* None of these takes an empty word, but for visible and ICE characters, which only say what is not in it. */
 bool sdp_is_token(struct str s);
 bool sdp_is_ice_chars(struct str s);
-bool sdp_is_visible(struct str s); /* ASCII without space and controls */
+bool sdp_is_visible(struct str s);
 bool sdp_is_digits(struct str s);
 bool sdp_is_port(struct str s);
 bool sdp_is_address(struct str s); /* IPv4, IPv6, or a host name, such as the mDNS names browsers make up */

@@ -2,7 +2,9 @@
  * event that is not in the table is `authenticate`. */
 #include "event_dispatch.h"
 
+#include <assert.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "conversation/base/json_scan.h"
 #include "conversation/base/metrics.h"
@@ -10,11 +12,28 @@
 #include "conversation/config.h"
 #include "event_call.h"
 
+#define EVENTS_MAX 32 /* rows */
+
 static const struct event_row *rows;
+static double *received[EVENTS_MAX]; /* metric_counter of each row; NULL until it is needed */
 
 void event_dispatch_init(const struct event_row *rows_)
 {
     rows = rows_;
+    memset(received, 0, sizeof received);
+}
+
+static void count_received(const struct event_row *row, bool is_authenticate)
+{
+    if (!row) {
+        metric_inc(M_WS_MESSAGES, is_authenticate ? "authenticate" : "unknown");
+        return;
+    }
+    double **counter = &received[row - rows];
+    assert(row - rows < EVENTS_MAX);
+    if (!*counter)
+        *counter = metric_counter(M_WS_MESSAGES, row->name);
+    ++**counter;
 }
 
 static const struct event_row *row_of(struct str name)
@@ -136,7 +155,7 @@ void event_dispatch(struct hub_socket *h, const struct sio_event *e)
     uint64_t socket_id = sio_socket_id(h->sio); /* a relay may end the socket */
     const char *reason = NULL;
     enum err err;
-    metric_inc(M_WS_MESSAGES, row ? row->name : is_authenticate ? "authenticate" : "unknown");
+    count_received(row, is_authenticate);
     if (!token_bucket_take(&h->messages, 1, config.rate_limit_ws_messages, MESSAGE_WINDOW_MS)) {
         reason = "too many messages";
         err = ERR_RATE_LIMITED;

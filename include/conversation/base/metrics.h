@@ -68,6 +68,9 @@ enum metric {
 #define METRIC_SERIES_MAX 512
 
 void metric_add(enum metric id, double delta, const char *label1, const char *label2, const char *label3);
+/* What a counter's series counts with, for what happens with every message: found once, then `++*p`. Valid
+ * until metrics_reset. */
+double *metric_counter(enum metric id, const char *label1);
 void metric_set(enum metric id, double value, const char *label1);
 void metric_mean(enum metric id, double value,
                  const char *label1); /* gauges; the mean of the values since start */

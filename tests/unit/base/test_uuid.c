@@ -61,11 +61,30 @@ static void refuses_other_text_and_leaves_the_output(void **state)
     }
 }
 
+/* Every byte in the place of every digit, hyphen and neighbour. */
+static void takes_exactly_the_hex_digits(void **state)
+{
+    (void)state;
+    static const char good[] = "0123abcd-ef01-2345-6789-abcdefabcdef";
+    for (size_t at = 0; at < UUID_TEXT_LENGTH; at++) {
+        for (int c = 0; c < 256; c++) {
+            char text[sizeof good];
+            struct uuid u;
+            memcpy(text, good, sizeof good);
+            text[at] = (char)c;
+            bool is_taken = uuid_parse((struct str){text, UUID_TEXT_LENGTH}, &u);
+            assert_int_equal(is_taken,
+                             good[at] == '-' ? c == '-' : c != 0 && strchr("0123456789abcdefABCDEF", c));
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(random_ones_are_version_4_and_differ),
         cmocka_unit_test(text_round_trips),
+        cmocka_unit_test(takes_exactly_the_hex_digits),
         cmocka_unit_test(refuses_other_text_and_leaves_the_output),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

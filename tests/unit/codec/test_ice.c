@@ -1,6 +1,8 @@
 /* ICE candidates: what browsers send passes, and each thing that may be wrong is named. */
+#include <arpa/inet.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include <cmocka.h>
@@ -193,6 +195,26 @@ static void a_nul_byte_ends_nothing(void **state)
                      ERR_INVALID_CANDIDATE);
 }
 
+/* Texts of digits and dots alone are addresses exactly when inet_pton takes them for IPv4. */
+static void ipv4_is_what_inet_pton_takes(void **state)
+{
+    (void)state;
+    static const char *const octets[] = {"",   "0",   "00",  "01",  "9",   "10",
+                                         "99", "199", "255", "256", "999", "1000"};
+    enum { COUNT = sizeof octets / sizeof octets[0] };
+    for (unsigned i = 0; i < COUNT * COUNT * COUNT * COUNT; i++) {
+        char address[32], text[96];
+        struct in_addr parsed;
+        const char *reason;
+        snprintf(address, sizeof address, "%s.%s.%s.%s%s", octets[i % COUNT], octets[i / COUNT % COUNT],
+                 octets[i / COUNT / COUNT % COUNT], octets[i / COUNT / COUNT / COUNT], i % 7 ? "" : ".1");
+        snprintf(text, sizeof text, "candidate:1 1 udp 1 %s 1 typ host", address);
+        enum err want = inet_pton(AF_INET, address, &parsed) == 1 ? OK : ERR_INVALID_CANDIDATE;
+        if (ice_candidate_check(str_of(text), &reason) != want)
+            fail_msg("%s", address);
+    }
+}
+
 /* Every prefix and every one-byte change gets an answer within the text's bounds (the sanitizers watch). */
 static void damaged_texts_get_an_answer(void **state)
 {
@@ -220,9 +242,9 @@ static void damaged_texts_get_an_answer(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(browsers_are_accepted),       cmocka_unit_test(each_mistake_is_named),
-        cmocka_unit_test(one_kib_is_the_limit),        cmocka_unit_test(a_nul_byte_ends_nothing),
-        cmocka_unit_test(damaged_texts_get_an_answer),
+        cmocka_unit_test(browsers_are_accepted),        cmocka_unit_test(each_mistake_is_named),
+        cmocka_unit_test(one_kib_is_the_limit),         cmocka_unit_test(a_nul_byte_ends_nothing),
+        cmocka_unit_test(ipv4_is_what_inet_pton_takes), cmocka_unit_test(damaged_texts_get_an_answer),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
