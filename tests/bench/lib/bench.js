@@ -10,6 +10,7 @@ import { promisify } from 'node:util';
 import { Database } from '../../lib/pg.js';
 import { freePort } from '../../lib/ports.js';
 import { RedisDatabase } from '../../lib/redis.js';
+import { storeSessions } from '../../lib/stored_sessions.js';
 import { claimsOf, publicPem, rsaKeys, sign } from '../../lib/token.js';
 import { until } from '../../lib/wait.js';
 
@@ -147,30 +148,12 @@ export class Bench {
 
   // Learners, the two of a pair one after the other; with sessions, each pair has one that waits for both.
   async learners(count, { sessions = false } = {}) {
-    const learners = Array.from({ length: count }, (_, i) => {
+    const learners = Array.from({ length: count }, () => {
       const userId = crypto.randomUUID();
-      return { userId, token: this.token(userId), position: i % 2 };
+      return { userId, token: this.token(userId) };
     });
-    if (sessions) await this.#storeSessions(learners);
+    if (sessions) await storeSessions(this.db, learners);
     return learners;
-  }
-
-  async #storeSessions(learners) {
-    learners.forEach((learner, i) => {
-      learner.sessionId = i % 2 ? learners[i - 1].sessionId : crypto.randomUUID();
-    });
-    const column = (name) => learners.map((learner) => learner[name]);
-    await this.db.query(
-      `WITH given AS (SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::smallint[]) AS g (session_id, user_id, position)),
-            new_sessions AS (INSERT INTO sessions (id, target_language_code, topic_code, target_level, session_type,
-                                                   max_duration_seconds)
-                             SELECT DISTINCT session_id, 'en', 'free_talk', 'B1', 'practice', 3600 FROM given)
-       INSERT INTO session_participants (session_id, user_id, position, role, native_language_code,
-                                         target_language_code, display_name)
-       SELECT session_id, user_id, position, CASE position WHEN 0 THEN 'learner' ELSE 'partner' END, 'es', 'en', 'Ana'
-         FROM given`,
-      [column('sessionId'), column('userId'), column('position')],
-    );
   }
 
   // Runs the load generator (tests/bench/load) and answers its figures, one object a line.

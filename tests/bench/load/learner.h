@@ -8,7 +8,7 @@
 
 struct learner {
     struct link link; /* first: a link is cast to its learner */
-    char *token; /* "-": of a server that knows none; the socket is ready once it is upgraded */
+    char *token;      /* "-": of a server that knows none; the socket is ready once it is upgraded */
     char user_id[ID_LENGTH + 1], session_id[ID_LENGTH + 1]; /* session_id is "-" without a session */
     struct learner *partner;                                /* the plan's neighbour */
     bool is_upgraded, is_ready;

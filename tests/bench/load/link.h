@@ -13,11 +13,11 @@ struct bytes {
 
 struct link {
     int fd;
-    bool is_dirty; /* stands in the list of those with bytes to send */
+    bool is_dirty;   /* stands in the list of those with bytes to send */
     struct bytes in; /* received and not yet dealt with: the begin of something */
     struct bytes out;
-    /* Looks at the `n` bytes and answers how many of them are dealt with; called again with the rest as long as
-     * that is not 0. */
+    /* Looks at the `n` bytes and answers how many of them are dealt with; called again with the rest as long
+     * as that is not 0. */
     size_t (*received)(struct link *l, const char *p, size_t n);
 };
 

@@ -1,7 +1,7 @@
-/* The relay of ICE candidates, under one of two loads. Closed: every session keeps `in_flight` messages going to
- * and fro; what one learner receives, it answers with a candidate of its own, so a slower server is asked less.
- * Open: the learners send in turn, so many a second in all, whatever the server does; a message's time then
- * counts from when it was due. */
+/* The relay of ICE candidates, under one of two loads. Closed: every session keeps `in_flight` messages going
+ * to and fro; what one learner receives, it answers with a candidate of its own, so a slower server is asked
+ * less. Open: the learners send in turn, so many a second in all, whatever the server does; a message's time
+ * then counts from when it was due. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
