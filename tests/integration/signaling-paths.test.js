@@ -130,11 +130,6 @@ describe('the handshake', { concurrency: true }, () => {
       { headers: { 'Sec-WebSocket-Key': 'c2hvcnQ=' } },
       400,
     ],
-    'long-polling': [
-      '/socket.io/?EIO=4&transport=polling',
-      { headers: { Upgrade: undefined, Connection: undefined } },
-      400,
-    ],
   };
   for (const [what, [path, options, status]] of Object.entries(REFUSED)) {
     it(`with ${what} gets ${status}`, async () => {

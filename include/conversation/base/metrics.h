@@ -28,7 +28,7 @@ enum metric_kind { METRIC_COUNTER, METRIC_GAUGE, METRIC_HISTOGRAM };
     X(M_WS_MESSAGES, METRIC_COUNTER, "websocket_messages_total", "type",                                     \
       "Socket.IO events received, by event")                                                                 \
     X(M_WS_SLOW_CLOSED, METRIC_COUNTER, "websocket_slow_consumers_total", "",                                \
-      "WebSocket connections cut because they did not read")                                                 \
+      "Engine.IO sessions cut because they did not read or poll")                                            \
     X(M_WS_RECOVERIES, METRIC_COUNTER, "websocket_recoveries_total", "result",                               \
       "Sockets that asked to be recovered: recovered or fresh")                                              \
     X(M_WS_DEFLATE_PLAIN, METRIC_COUNTER, "websocket_deflate_plain_bytes_total", "direction",                \

@@ -34,8 +34,8 @@ struct sio_connect {
 };
 
 struct sio_event {
-    struct str name; /* unescaped; a number as its text; "" in an answer to sio_emit_with_ack */
-    struct str args; /* JSON text of the arguments after the name, "a,b" without brackets; may be "" */
+    struct str name;  /* unescaped; a number as its text; "" in an answer to sio_emit_with_ack */
+    struct str args;  /* JSON text of the arguments after the name, "a,b" without brackets; may be "" */
     struct str first; /* the first of them; {NULL,0}: none */
     const struct str *attachments; /* binary ones; {"_placeholder":true,"num":N} in args is the Nth */
     int attachment_count;
