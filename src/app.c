@@ -106,6 +106,10 @@ static void on_hangup(uv_signal_t *handle, int number)
     }
     if (!edge_reload(&why))
         LOG(LOG_ERROR, "config.reload_failed", LOG_Z("variable", "JWT_PUBLIC_KEY"), LOG_Z("problem", why));
+    struct edge_refusal refusal;
+    if (!edge_load_certificate(&refusal))
+        LOG(LOG_ERROR, "config.reload_failed", LOG_Z("variable", refusal.variable),
+            LOG_Z("problem", refusal.why));
     enum log_level level;
     if (log_level_parse(config.log_level, &level))
         log_set_threshold(level);

@@ -96,6 +96,9 @@ static const struct row rows[] = {
 {"HTTP_KEEP_ALIVE_TIMEOUT_MS",  FIELD(http_keep_alive_timeout_ms), "75000", NUMBER(100, MS_MAX), 0},
 {"HTTP_MAX_CONNECTIONS",        FIELD(http_max_connections), "25000", NUMBER(1, COUNT_MAX), 0},
 {"HTTP_WRITE_BUFFER_BYTES",     FIELD(http_write_buffer_bytes), "1048576", NUMBER(65536, BYTES_MAX), 0},
+/* TLS */
+{"TLS_CERT_FILE",               FIELD(tls_cert_file), "", TEXT(0, TEXT_MAX), RELOADABLE},
+{"TLS_KEY_FILE",                FIELD(tls_key_file), "", TEXT(0, TEXT_MAX), RELOADABLE},
 /* WebSocket, Engine.IO, Socket.IO */
 {"WS_PORT",                     FIELD(ws_port), "$PORT", NUMBER(1, PORT_MAX), 0},
 {"WS_PATH",                     FIELD(ws_path), "/ws/conversations", TEXT(2, HOST_MAX), 0},
@@ -491,6 +494,8 @@ static bool check_together(const struct config *c, const struct given *given, ch
     if (!c->turn_username[0] != !c->turn_credential[0])
         return problem_set(problem,
                            "TURN_USERNAME and TURN_CREDENTIAL: only one is set; set both or neither");
+    if (!c->tls_cert_file[0] != !c->tls_key_file[0])
+        return problem_set(problem, "TLS_CERT_FILE and TLS_KEY_FILE: only one is set; set both or neither");
     return true;
 }
 

@@ -7,6 +7,8 @@
 #include "conversation/base/log.h"
 #include "conversation/codec/token.h"
 #include "conversation/config.h"
+#include "conversation/edge/edge.h"
+#include "conversation/net/tls.h"
 #include "conversation/ports/db.h"
 
 #define EXIT_CONFIG 78 /* sysexits.h EX_CONFIG */
@@ -76,6 +78,11 @@ static void load_config(const struct arguments *a)
         exit(EXIT_CONFIG);
     }
     token_keys_free(keys);
+    struct edge_refusal refusal;
+    if (!edge_load_certificate(&refusal)) {
+        fprintf(stderr, "conversationd: %s: %s\n", refusal.variable, refusal.why);
+        exit(EXIT_CONFIG);
+    }
 }
 
 static void init_log(void)
@@ -96,6 +103,7 @@ int main(int argc, char **argv)
     case ACTION_MIGRATE: status = db_migrate_now(); break;
     case ACTION_CHECK_CONFIG: puts("configuration is good"); break;
     }
+    tls_unload();
     config_free();
     log_done();
     return status;

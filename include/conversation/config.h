@@ -33,6 +33,8 @@ struct config {
     int64_t http_header_timeout_ms, http_body_timeout_ms, http_keep_alive_timeout_ms;
     int http_max_connections;
     int64_t http_write_buffer_bytes;
+    /* TLS: paths; both set, or none */
+    const char *tls_cert_file, *tls_key_file;
     /* WebSocket, Engine.IO, Socket.IO */
     int ws_port, ws_max_connections;
     const char *ws_path;

@@ -1,12 +1,14 @@
 /* The edge as a whole: which request goes to REST and which to Socket.IO. */
 #include "conversation/edge/edge.h"
 
+#include "conversation/base/metrics.h"
 #include "conversation/config.h"
 #include "conversation/edge/hub.h"
 #include "conversation/net/conn.h"
 #include "conversation/net/http.h"
 #include "conversation/net/listener.h"
 #include "conversation/net/settings.h"
+#include "conversation/net/tls.h"
 #include "gate.h"
 #include "handshake.h"
 #include "rest.h"
@@ -68,11 +70,46 @@ bool edge_reload(const char **problem)
     return gate_init(problem);
 }
 
+static bool refuse(struct edge_refusal *refusal, const char *variable, const char *why)
+{
+    refusal->variable = variable;
+    (void)str_copy(str_of(why), refusal->why, sizeof refusal->why);
+    return false;
+}
+
+bool edge_load_certificate(struct edge_refusal *refusal)
+{
+    const struct tls_files files = {.certificate = config.tls_cert_file, .key = config.tls_key_file};
+    bool is_wanted = files.certificate[0] != '\0';
+    struct tls_problem problem;
+    if (listener_port() && is_wanted != tls_is_loaded())
+        return refuse(refusal, "TLS_CERT_FILE", "switching TLS on or off needs a restart");
+    if (!is_wanted)
+        return true;
+    if (!tls_load(&files, &problem))
+        return refuse(refusal, problem.is_of_key ? "TLS_KEY_FILE" : "TLS_CERT_FILE", problem.why);
+    metric_set(M_TLS_EXPIRY, (double)tls_expires_at_ms() / 1000, NULL);
+    return true;
+}
+
 bool edge_listen(struct edge_problem *problem)
 {
-    const struct listener_setup api = {config.bind_address, config.port, true, config.ops_port == 0};
-    const struct listener_setup ws = {config.bind_address, config.ws_port, true, false};
-    const struct listener_setup ops = {config.bind_address, config.ops_port, false, true};
+    const struct listener_setup api = {
+        .address = config.bind_address,
+        .port = config.port,
+        .serves_api = true,
+        .serves_ops = config.ops_port == 0,
+        .uses_tls = tls_is_loaded(),
+    };
+    const struct listener_setup ws = {
+        .address = config.bind_address,
+        .port = config.ws_port,
+        .serves_api = true,
+        .uses_tls = tls_is_loaded(),
+    };
+    /* A port of its own for operations is one of the inner network: plain HTTP. */
+    const struct listener_setup ops = {
+        .address = config.bind_address, .port = config.ops_port, .serves_ops = true};
     problem->port = config.port;
     if (!listener_open(&api, &problem->why))
         return false;

@@ -10,6 +10,7 @@
 
 #include "conversation/base/metrics.h"
 #include "conversation/net/settings.h"
+#include "tls.h"
 
 #define READ_BYTES (64 * 1024)
 #define PAUSED_IN_BYTES \
@@ -60,6 +61,8 @@ void conn_close(struct conn *c)
     set_state(c, CONN_CLOSED);
     end_protocol(c);
     timer_stop(&c->progress);
+    tls_end(c->tls);
+    c->tls = NULL;
     list_remove(&c->dirty);
     list_remove(&c->all);
     metric_set(M_HTTP_CONNECTIONS, (double)--count, NULL);
@@ -93,7 +96,7 @@ static void watch(struct conn *c)
     int events = 0;
     if (!c->peer_ended && !(c->is_paused && held(c) >= PAUSED_IN_BYTES))
         events |= UV_READABLE;
-    if (conn_unsent(c) > 0 && !list_is_linked(&c->dirty))
+    if ((conn_unsent(c) > 0 && !list_is_linked(&c->dirty)) || (c->tls && tls_wants_write(c->tls)))
         events |= UV_WRITABLE;
     if (events == c->poll_events)
         return;
@@ -146,6 +149,8 @@ static void all_sent(struct conn *c)
         conn_close(c);
     } else if (c->state == CONN_FLUSHING) {
         set_state(c, CONN_LINGERING);
+        tls_end(c->tls);
+        c->tls = NULL;
         shutdown(c->fd, SHUT_WR);
         timer_start(&c->progress, LINGER_MS, on_linger_over);
     } else if (c->protocol && c->protocol->sent) {
@@ -157,7 +162,9 @@ static void all_sent(struct conn *c)
 static bool send_out(struct conn *c)
 {
     while (conn_unsent(c) > 0) {
-        ssize_t n = send(c->fd, c->out.p + c->out_sent, conn_unsent(c), MSG_NOSIGNAL);
+        const char *p = c->out.p + c->out_sent;
+        ssize_t n =
+            c->tls ? tls_write(c->tls, p, conn_unsent(c)) : send(c->fd, p, conn_unsent(c), MSG_NOSIGNAL);
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0 && errno == EAGAIN)
@@ -255,15 +262,37 @@ static void ended(struct conn *c)
         conn_close(c);
 }
 
-static void readable(struct conn *c)
+/* Somebody took the port for one of plain HTTP: in those words it is told. */
+static void refuse_plain(struct conn *c)
 {
-    ssize_t n = recv(c->fd, read_buffer, sizeof read_buffer, 0);
+    static const struct str answer =
+        STR("HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Type: text/plain; charset=utf-8\r\n"
+            "Content-Length: 28\r\n\r\nthis port speaks HTTPS only\n");
+    tls_end(c->tls);
+    c->tls = NULL;
+    (void)conn_write(c, &answer, 1, SIZE_MAX);
+    conn_finish(c);
+}
+
+static void readable_once(struct conn *c)
+{
+    ssize_t n = c->tls ? tls_read(c->tls, read_buffer, sizeof read_buffer)
+                       : recv(c->fd, read_buffer, sizeof read_buffer, 0);
     if (n > 0 && c->state == CONN_OPEN)
         received(c, (size_t)n);
     else if (n == 0)
         ended(c);
+    else if (n < 0 && errno == EPROTOTYPE && c->state == CONN_OPEN)
+        refuse_plain(c);
     else if (n < 0 && errno != EAGAIN && errno != EINTR)
         conn_close(c);
+}
+
+static void readable(struct conn *c)
+{
+    readable_once(c);
+    if (c->tls && tls_is_over(c->tls)) /* came with the last bytes; the socket has nothing more to tell */
+        readable_once(c);
     if (c->state != CONN_CLOSED)
         watch(c);
 }
@@ -275,6 +304,8 @@ static void on_event(uv_poll_t *poll, int status, int events)
         c->poll_events = 0;
         events = UV_READABLE | UV_WRITABLE;
     }
+    if ((events & UV_WRITABLE) && c->tls && tls_wants_write(c->tls))
+        events |= UV_READABLE; /* reading goes on */
     if (events & UV_WRITABLE)
         flush(c);
     if ((events & UV_READABLE) && c->state != CONN_CLOSED)
@@ -330,6 +361,16 @@ struct conn *conn_new(int fd, const struct conn_protocol *protocol, void *data)
     metric_set(M_HTTP_CONNECTIONS, (double)++count, NULL);
     watch(c);
     return c;
+}
+
+void conn_start_tls(struct conn *c)
+{
+    c->tls = tls_new(c->fd);
+}
+
+bool conn_is_secure(const struct conn *c)
+{
+    return c->tls != NULL;
 }
 
 void conn_init(void)

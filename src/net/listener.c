@@ -52,6 +52,8 @@ static void take(const struct listener *l, int fd)
         return;
     c->on_api_port = l->setup.serves_api;
     c->on_ops_port = l->setup.serves_ops;
+    if (l->setup.uses_tls)
+        conn_start_tls(c);
 }
 
 /* May this be told again? *last_ms is when it was told last, 0 for never. */

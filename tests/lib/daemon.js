@@ -53,7 +53,8 @@ export async function runToEnd(args, env = {}, ms = 20_000) {
 }
 
 export class Daemon {
-  // options: env; args; port (else a free one); ready: false does not wait for /readyz, only for the listener.
+  // options: env; args; port (else a free one); ready: false does not wait for /readyz, only for /healthz;
+  // 'listening' for any answer, when those are on a port of their own.
   static async start({ env = {}, args = [], port, ready = true } = {}) {
     for (let attempt = 0; ; attempt++) {
       const daemon = new Daemon(port ?? (await freePort()), env, args);
@@ -72,8 +73,9 @@ export class Daemon {
     this.port = port;
     this.env = env;
     this.args = args;
-    this.base = `http://127.0.0.1:${port}`;
-    this.rest = new Rest(this.base);
+    const ca = env.TLS_CERT_FILE && fs.readFileSync(env.TLS_CERT_FILE);
+    this.base = `${ca ? 'https' : 'http'}://127.0.0.1:${port}`;
+    this.rest = new Rest(this.base, ca);
     this.logs = []; // parsed JSON lines of stdout
     this.badLines = []; // lines of stdout that are not JSON
     this.text = '';
@@ -125,7 +127,7 @@ export class Daemon {
       async () => {
         if (this.status) return true;
         const answer = await this.rest.call('GET', ready ? '/readyz' : '/healthz', { fresh: true });
-        return answer.status === 200;
+        return answer.status === 200 || ready === 'listening';
       },
       30_000,
     );

@@ -1,15 +1,19 @@
 // Two HTTP clients: `rest`, a convenient one over node:http, and `RawConnection`, bytes over TCP for what no
 // ordinary client would send.
 import http from 'node:http';
+import https from 'node:https';
 import net from 'node:net';
 import { within } from './wait.js';
 
 // The agent keeps connections; a daemon stopped in between is noticed and the request made anew by nobody,
 // so each base URL of a test has an agent of its own and closes it.
 export class Rest {
-  constructor(base) {
+  // ca: the certificate that an https base is known by.
+  constructor(base, ca) {
     this.base = base;
-    this.agent = new http.Agent({ keepAlive: true, maxSockets: 32 });
+    this.ca = ca;
+    this.client = base.startsWith('https:') ? https : http;
+    this.agent = new this.client.Agent({ keepAlive: true, maxSockets: 32, ca });
   }
 
   close() {
@@ -27,11 +31,11 @@ export class Rest {
       all['content-type'] ??= 'application/json';
       all['content-length'] = Buffer.byteLength(data);
     }
-    const options = { method, headers: all, agent: fresh ? false : this.agent };
+    const options = { method, headers: all, agent: fresh ? false : this.agent, ca: this.ca };
     return within(
       `${method} ${path}`,
       new Promise((resolve, reject) => {
-        const request = http.request(this.base + path, options, (response) =>
+        const request = this.client.request(this.base + path, options, (response) =>
           collect(response).then(resolve, reject),
         );
         request.on('error', reject);

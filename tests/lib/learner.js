@@ -101,6 +101,7 @@ export class Learner {
         forceNew: true,
         reconnection: false,
         auth: auth || undefined,
+        ca: this.rest.ca,
         ...more,
       }),
     );

@@ -44,6 +44,8 @@ enum metric_kind { METRIC_COUNTER, METRIC_GAUGE, METRIC_HISTOGRAM };
       "TCP connections closed at once because of HTTP_MAX_CONNECTIONS")                                      \
     X(M_JWT_CACHE, METRIC_COUNTER, "jwt_cache_lookups_total", "result",                                      \
       "Tokens looked for among those verified before, by hit or miss")                                       \
+    X(M_TLS_EXPIRY, METRIC_GAUGE, "tls_certificate_expires_timestamp_seconds", "",                           \
+      "End of the certificate, since 1970 UTC")                                                              \
     X(M_DEPENDENCY_UP, METRIC_GAUGE, "dependency_up", "dependency", "1 when connected")                      \
     X(M_DEPENDENCY_LATENCY, METRIC_HISTOGRAM, "dependency_request_duration_seconds", "dependency",           \
       "Time of a statement or command")                                                                      \

@@ -11,6 +11,15 @@ bool edge_init(const struct hub_setup *hub, const char **problem);
 /* The keys again, from the configuration; false: the old ones stay. */
 bool edge_reload(const char **problem);
 
+/* A variable whose value cannot be used, and why. */
+struct edge_refusal {
+    const char *variable;
+    char why[400];
+};
+/* The certificate that the configuration names, if it names one. Before edge_listen; later again, for new
+ * connections. False: what was there before stays. */
+bool edge_load_certificate(struct edge_refusal *refusal);
+
 struct edge_problem {
     int port;
     const char *why;

@@ -1,6 +1,6 @@
 /* A TCP connection: bytes in, bytes out, from accept to close. What the bytes mean is its protocol's: HTTP
- * first, WebSocket after an upgrade. Writing appends to a buffer that is sent once per loop turn; reading
- * goes through one buffer of the process.
+ * first, WebSocket after an upgrade; TLS lies below both. Writing appends to a buffer that is sent once per
+ * loop turn; reading goes through one buffer of the process.
  *
  *     open --conn_finish--> flushing --sent--> lingering --peer closed or 2 s--> closed
  *       \---------------- conn_close, peer closed, error ---------------------/
@@ -19,6 +19,7 @@
 #include "conversation/rt/timer.h"
 
 struct conn;
+struct tls;
 
 struct conn_protocol {
     /* Looks at the `n` bytes received so far and returns how many it is done with; the rest comes again,
@@ -42,6 +43,7 @@ struct conn {
     struct list all, dirty; /* in the lists of all connections; of those with unsent bytes */
     const struct conn_protocol *protocol;
     void *data;             /* the protocol's */
+    struct tls *tls;        /* owned; NULL: plain TCP */
     struct buf in;          /* received and not yet taken; empty most of the time */
     struct buf out;         /* to be sent; empty most of the time */
     size_t in_taken;        /* of `in` */
@@ -58,6 +60,9 @@ struct conn {
 
 /* Takes over an accepted non-blocking socket. NULL when libuv cannot watch it (the socket is closed then). */
 struct conn *conn_new(int fd, const struct conn_protocol *protocol, void *data);
+/* Of a new connection: what follows is TLS, with the certificate of conversation/net/tls.h. */
+void conn_start_tls(struct conn *c);
+bool conn_is_secure(const struct conn *c);
 /* From now on `protocol` gets the bytes, first those in hand. The old protocol's `closed` is not called. */
 void conn_set_protocol(struct conn *c, const struct conn_protocol *protocol, void *data);
 

@@ -9,6 +9,7 @@ struct listener_setup {
     const char *address;
     int port;
     bool serves_api, serves_ops;
+    bool uses_tls; /* with the certificate of conversation/net/tls.h, which must be loaded */
 };
 bool listener_open(const struct listener_setup *setup, const char **problem);
 int listener_port(void);       /* of the first one that serves the API */

@@ -204,6 +204,18 @@ static void test_variables_are_checked_together(void **state)
 
 /* --- NAME_FILE --- */
 
+/* Not the content of a file for a variable TLS_CERT: the rule about NAME_FILE stops at names that are rows.
+ */
+static void test_a_path_is_taken_as_it_is(void **state)
+{
+    (void)state;
+    setenv("TLS_CERT_FILE", "/etc/tls/server.pem", 1);
+    assert_refused(NULL, "TLS_CERT_FILE and TLS_KEY_FILE: only one is set; set both or neither");
+    assert_true(config_load(file_with(0, "TLS_KEY_FILE=/etc/tls/server.key\n"), problem));
+    assert_string_equal(config.tls_cert_file, "/etc/tls/server.pem");
+    assert_string_equal(config.tls_key_file, "/etc/tls/server.key");
+}
+
 static void test_a_value_may_come_from_a_file_of_its_own(void **state)
 {
     (void)state;
@@ -368,6 +380,7 @@ int main(void)
         TEST(test_a_long_or_broken_value_stays_one_short_line),
         TEST(test_a_secret_is_never_shown),
         TEST(test_variables_are_checked_together),
+        TEST(test_a_path_is_taken_as_it_is),
         TEST(test_a_value_may_come_from_a_file_of_its_own),
         TEST(test_a_name_given_both_ways_is_refused),
         TEST(test_a_file_that_is_not_text_is_refused),
