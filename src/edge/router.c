@@ -75,10 +75,13 @@ void router_match(enum http_method method, struct str path, bool on_ops_port, bo
     if (str_starts_with(path, prefix))
         below = (struct str){path.p + prefix.n, path.n - prefix.n};
     enum http_method wanted = method == HEAD ? GET : method;
+    bool is_of_server = str_eqz(path, "*");
     for (size_t i = 0; i < route_count; i++) {
         struct route_match m;
         const struct route *r = &routes[i];
         struct str candidate = r->flags & ROUTE_OPS ? path : below;
+        if (is_of_server && is_served(r, on_ops_port, on_api_port))
+            out->allowed_methods |= 1u << r->method;
         if (!is_served(r, on_ops_port, on_api_port) || !candidate.p || !path_matches(i, candidate, &m))
             continue;
         out->allowed_methods |= 1u << r->method;

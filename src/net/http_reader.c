@@ -5,10 +5,14 @@
 #include <stdlib.h>
 
 #include "conversation/net/settings.h"
+#include "http_rules.h"
 
 #define TEXT_FIRST_BYTES 1024 /* most requests fit */
+#define CHUNK_LINE_BYTES 20   /* a chunk's size in hexadecimal and the line ends around it */
+#define VERSION_BYTES    9    /* " HTTP/1.1" */
 
 static const char malformed[] = "malformed HTTP request";
+static const char headers_too_large[] = "header fields too large";
 
 struct span {
     size_t at, n;
@@ -19,7 +23,11 @@ struct http_draft {
     size_t header_bytes;
     struct span target, body;
     struct http_request request;
-    bool in_field; /* its name has begun, its value has not ended */
+    enum { REQUEST_LINE, HEADER, FRAMING } line; /* what is looked at; the last: chunks' and trailers */
+    size_t line_bytes;                           /* of it */
+    char tail[VERSION_BYTES];                    /* the last bytes of the request line */
+    size_t framing_bytes;                        /* since the last bytes of the body */
+    bool in_field;                               /* its name has begun, its value has not ended */
     int field_count;
     struct http_field fields[HTTP_FIELDS_MAX];
 };
@@ -52,10 +60,14 @@ const struct http_request *http_reader_request(struct http_reader *r)
     struct http_draft *d = r->draft;
     if (!d)
         return &nothing;
-    struct str rest = slice(d, d->target);
+    enum http_method method =
+        d->target.n ? method_of(&r->parser) : HTTP_METHOD_OTHER; /* known before the target is */
+    struct http_target target = http_target_of(slice(d, d->target), method);
     d->request = (struct http_request){
-        .method = d->target.n ? method_of(&r->parser) : HTTP_METHOD_OTHER, /* it comes before the target */
-        .path = str_cut(&rest, '?'),
+        .method = method,
+        .path = target.path,
+        .query = target.query,
+        .host = target.authority,
         .body = slice(d, d->body),
         .has_body = (r->parser.flags & F_CHUNKED) || d->body.n > 0,
         .is_http_1_0 = r->parser.http_major == 1 && r->parser.http_minor == 0,
@@ -64,7 +76,8 @@ const struct http_request *http_reader_request(struct http_reader *r)
         .fields = d->fields,
         .field_count = d->field_count,
     };
-    d->request.query = rest;
+    if (!target.authority.p)
+        d->request.host = http_header(&d->request, "Host");
     return &d->request;
 }
 
@@ -100,15 +113,6 @@ struct str http_header(const struct http_request *r, const char *name)
     return http_header_next(r, name, &at);
 }
 
-static int times_given(const struct http_request *r, const char *name)
-{
-    struct str wanted = str_of(name);
-    int n = 0;
-    for (const struct http_field *f = r->fields; f < r->fields + r->field_count; f++)
-        n += str_eq_nocase(field_name(r, f), wanted);
-    return n;
-}
-
 /* --- llhttp's callbacks --- */
 
 static int stop(struct http_reader *r, enum err problem, const char *reason)
@@ -129,6 +133,8 @@ static int on_begin(llhttp_t *parser)
     r->draft->text = (struct buf){0};
     r->draft->header_bytes = 0;
     r->draft->target = r->draft->body = (struct span){0, 0};
+    r->draft->line_bytes = r->draft->framing_bytes = 0;
+    r->draft->line = REQUEST_LINE;
     r->draft->in_field = false;
     r->draft->field_count = 0;
     buf_reserve(&r->draft->text, TEXT_FIRST_BYTES);
@@ -143,21 +149,9 @@ static void append(struct http_draft *d, struct span *span, const char *p, size_
     span->n += n;
 }
 
-/* RFC 9112 section 3.2 has no white space in a target; llhttp as Debian builds it lets tabs and form feeds
- * pass. */
-static bool has_control(struct str s)
-{
-    for (size_t i = 0; i < s.n; i++)
-        if ((unsigned char)s.p[i] <= ' ' || s.p[i] == 0x7F)
-            return true;
-    return false;
-}
-
 static int on_target(llhttp_t *parser, const char *p, size_t n)
 {
     struct http_reader *r = parser->data;
-    if (has_control((struct str){p, n}))
-        return stop(r, ERR_INVALID_REQUEST, malformed);
     if (r->draft->target.n + n > net_settings.max_uri_bytes)
         return stop(r, ERR_URI_TOO_LONG, "request target too long");
     append(r->draft, &r->draft->target, p, n);
@@ -170,9 +164,66 @@ static bool header_fits(struct http_draft *d, size_t n)
     return d->header_bytes <= net_settings.max_header_bytes;
 }
 
-/* As Debian builds it, llhttp takes a lone CR or LF for the end of a line and a line that begins with a space
- * for the rest of the one before. What is one field or request for another server would be two here (RFC 9112
- * sections 2.2 and 5.2). So every byte that is not of a body is looked at. */
+/* --- what llhttp lets pass, byte by byte --- */
+
+static void keep_tail(struct http_draft *d, const char *p, size_t n)
+{
+    if (n >= VERSION_BYTES) {
+        memcpy(d->tail, p + n - VERSION_BYTES, VERSION_BYTES);
+        return;
+    }
+    memmove(d->tail, d->tail + n, VERSION_BYTES - n);
+    memcpy(d->tail + VERSION_BYTES - n, p, n);
+}
+
+/* Method, target and version with single spaces between (RFC 9112 section 3). llhttp skips further ones, and
+ * takes the names of other protocols for HTTP's. */
+static bool request_line_is_strict(const struct http_reader *r)
+{
+    const struct http_draft *d = r->draft;
+    size_t method_bytes = strlen(llhttp_method_name((llhttp_method_t)r->parser.method));
+    return d->line_bytes == method_bytes + 1 + d->target.n + VERSION_BYTES &&
+           (!memcmp(d->tail, " HTTP/1.1", VERSION_BYTES) || !memcmp(d->tail, " HTTP/1.0", VERSION_BYTES));
+}
+
+/* Bytes of a line, without its end. */
+static bool line_part_is_clean(struct http_reader *r, const char *p, size_t n)
+{
+    struct http_draft *d = r->draft;
+    bool has_control = false;
+    for (size_t i = 0; i < n; i++)
+        has_control |= ((unsigned char)p[i] < ' ' && p[i] != '\t') || p[i] == 0x7f;
+    if (!d)
+        return !has_control;
+    d->line_bytes += n;
+    if (d->line == REQUEST_LINE)
+        keep_tail(d, p, n);
+    else if (d->line == FRAMING)
+        d->framing_bytes += n + 1;
+    return !has_control;
+}
+
+static bool line_end_is_clean(struct http_reader *r)
+{
+    struct http_draft *d = r->draft;
+    if (!d)
+        return true;
+    size_t n = d->line_bytes;
+    if (d->line == REQUEST_LINE && n > 0) { /* empty lines may come before it */
+        d->line = HEADER;
+        if (!request_line_is_strict(r))
+            return false;
+    } else if (d->line == HEADER && n == 0) {
+        d->line = FRAMING;
+    }
+    d->line_bytes = 0;
+    return true;
+}
+
+/* llhttp takes a lone CR or LF for the end of a line here and there, a line that begins with a space for the
+ * rest of the one before, and control characters in the extensions of chunks. What is one field or request
+ * for another server would be two here (RFC 9112 sections 2.2 and 5.2). So every byte that is not of a body
+ * is looked at. */
 static bool lines_are_clean(struct http_reader *r, const char *end)
 {
     while (r->unchecked < end) {
@@ -187,13 +238,30 @@ static bool lines_are_clean(struct http_reader *r, const char *end)
         if ((r->line == AFTER_LF && (*p == ' ' || *p == '\t')) || (r->line == AFTER_CHUNK && *p != '\r'))
             return false;
         const char *cr = memchr(p, '\r', (size_t)(end - p)), *line_end = cr ? cr : end;
-        if (memchr(p, '\n', (size_t)(line_end - p)))
+        if (!line_part_is_clean(r, p, (size_t)(line_end - p)) || (cr && !line_end_is_clean(r)))
             return false;
         r->line = cr ? AFTER_CR : IN_LINE;
         r->unchecked = cr ? cr + 1 : end;
     }
     return true;
 }
+
+/* Extensions of chunks mean nothing here, and trailers neither (RFC 9110 section 6.5.1); together with the
+ * header they have its limit. */
+static bool framing_fits(struct http_draft *d)
+{
+    size_t more = d->framing_bytes > CHUNK_LINE_BYTES ? d->framing_bytes - CHUNK_LINE_BYTES : 0;
+    return d->header_bytes + more <= net_settings.max_header_bytes;
+}
+
+static void charge_framing(struct http_draft *d)
+{
+    if (d->framing_bytes > CHUNK_LINE_BYTES)
+        d->header_bytes += d->framing_bytes - CHUNK_LINE_BYTES;
+    d->framing_bytes = 0;
+}
+
+/* --- llhttp's callbacks, of what it lets pass in fields --- */
 
 /* RFC 9110 section 5.6.2. llhttp as Debian builds it lets spaces pass: "Host : a" would be no Host for
  * others. */
@@ -213,14 +281,14 @@ static int on_field_name(llhttp_t *parser, const char *p, size_t n)
 {
     struct http_reader *r = parser->data;
     struct http_draft *d = r->draft;
-    if (!header_fits(d, n))
-        return stop(r, ERR_HEADERS_TOO_LARGE, "header fields too large");
     if (!is_token((struct str){p, n}))
         return stop(r, ERR_INVALID_REQUEST, malformed);
     bool is_new = !d->in_field;
     d->in_field = true;
-    if (r->stage == HTTP_BODY) /* a trailer: counts, but means nothing here (RFC 9110 section 6.5.1) */
+    if (r->stage == HTTP_BODY) /* a trailer */
         return 0;
+    if (!header_fits(d, n))
+        return stop(r, ERR_HEADERS_TOO_LARGE, headers_too_large);
     if (is_new && d->field_count == HTTP_FIELDS_MAX)
         return stop(r, ERR_HEADERS_TOO_LARGE, "too many header fields");
     if (is_new)
@@ -234,12 +302,12 @@ static int on_field_value(llhttp_t *parser, const char *p, size_t n)
 {
     struct http_reader *r = parser->data;
     struct http_draft *d = r->draft;
-    if (!header_fits(d, n))
-        return stop(r, ERR_HEADERS_TOO_LARGE, "header fields too large");
     if (!d->in_field) /* a value without a name: not to become the last field's */
         return stop(r, ERR_INVALID_REQUEST, malformed);
     if (r->stage == HTTP_BODY)
         return 0;
+    if (!header_fits(d, n))
+        return stop(r, ERR_HEADERS_TOO_LARGE, headers_too_large);
     struct http_field *field = &d->fields[d->field_count - 1];
     if (field->value_bytes == 0)
         field->value_at = (uint32_t)d->text.n;
@@ -257,34 +325,21 @@ static int on_field_complete(llhttp_t *parser)
     return has_name ? 0 : stop(r, ERR_INVALID_REQUEST, malformed);
 }
 
-/* "chunked" is the one coding this server knows, and no length stands beside it (RFC 9112 sections 6.1
- * and 6.3). llhttp does not count an empty Transfer-Encoding as one; the server in front may. */
-static enum err check_coding(const struct http_request *request, const char **reason)
-{
-    struct str coding = http_header(request, "Transfer-Encoding");
-    if (!coding.p)
-        return OK;
-    if (http_header(request, "Content-Length").p || times_given(request, "Transfer-Encoding") > 1) {
-        *reason = malformed;
-        return ERR_INVALID_REQUEST;
-    }
-    *reason = "the only transfer coding is chunked";
-    return str_eq_nocase(coding, STR("chunked")) ? OK : ERR_NOT_IMPLEMENTED;
-}
-
+/* Of what is refused now, nothing has been acted on. */
 static int on_headers_complete(llhttp_t *parser)
 {
     struct http_reader *r = parser->data;
-    bool has_length = parser->flags & F_CONTENT_LENGTH;
-    const char *reason = NULL;
-    r->body_limit = r->max_body ? r->max_body(http_reader_request(r)) : net_settings.max_body_bytes;
-    if (has_length && parser->content_length > r->body_limit) {
-        (void)stop(r, ERR_PAYLOAD_TOO_LARGE, "body too large");
-        return -1;
+    const struct http_request *request = http_reader_request(r);
+    const char *reason;
+    enum err err = http_check_head(request, &reason);
+    if (!err) {
+        r->body_limit = r->max_body ? r->max_body(request) : net_settings.max_body_bytes;
+        reason = "body too large";
+        if ((parser->flags & F_CONTENT_LENGTH) && parser->content_length > r->body_limit)
+            err = ERR_PAYLOAD_TOO_LARGE;
     }
-    enum err problem = check_coding(http_reader_request(r), &reason);
-    if (problem) {
-        (void)stop(r, problem, reason);
+    if (err) {
+        (void)stop(r, err, reason);
         return -1;
     }
     r->stage = HTTP_BODY;
@@ -298,6 +353,9 @@ static int on_body(llhttp_t *parser, const char *p, size_t n)
         return stop(r, ERR_PAYLOAD_TOO_LARGE, "body too large");
     if (!lines_are_clean(r, p))
         return stop(r, ERR_INVALID_REQUEST, malformed);
+    if (!framing_fits(r->draft))
+        return stop(r, ERR_HEADERS_TOO_LARGE, headers_too_large);
+    charge_framing(r->draft);
     r->unchecked = p + n;
     r->line = AFTER_CHUNK;
     append(r->draft, &r->draft->body, p, n);
@@ -327,36 +385,6 @@ static const llhttp_settings_t *callbacks(void)
     return &settings;
 }
 
-/* --- what llhttp lets pass --- */
-
-/* Twice, a gateway and this server could each take another one. */
-static bool repeats_single_field(const struct http_request *r)
-{
-    static const char *const single[] = {"Authorization",     "Content-Type",      "Origin",
-                                         "Transfer-Encoding", "Sec-WebSocket-Key", "Sec-WebSocket-Version"};
-    for (size_t i = 0; i < sizeof single / sizeof single[0]; i++)
-        if (times_given(r, single[i]) > 1)
-            return true;
-    return false;
-}
-
-/* Versions, the number of Host fields (RFC 9112 section 3.2), targets of other forms.
- */
-static const char *problem_of(struct http_reader *reader)
-{
-    const struct http_request *r = http_reader_request(reader);
-    int hosts = times_given(r, "Host");
-    if (reader->parser.http_major != 1 || reader->parser.http_minor > 1)
-        return "HTTP version not supported";
-    if (hosts > 1 || (hosts == 0 && !r->is_http_1_0))
-        return "exactly one Host header is required";
-    if (repeats_single_field(r))
-        return "a header field is repeated that may come once only";
-    if (r->path.n == 0 || (r->path.p[0] != '/' && !(r->method == OPTIONS && str_eqz(r->path, "*"))))
-        return "request target must be an absolute path";
-    return NULL;
-}
-
 /* --- reading --- */
 
 static void fail(struct http_reader *r, enum err problem, const char *reason)
@@ -364,15 +392,6 @@ static void fail(struct http_reader *r, enum err problem, const char *reason)
     r->stage = HTTP_BAD;
     r->problem = problem;
     r->reason = reason;
-}
-
-static void completed(struct http_reader *r)
-{
-    const char *problem = problem_of(r);
-    if (problem)
-        fail(r, ERR_INVALID_REQUEST, problem);
-    else
-        r->stage = HTTP_COMPLETE;
 }
 
 static void failed(struct http_reader *r, llhttp_errno_t err)
@@ -394,8 +413,10 @@ size_t http_reader_read(struct http_reader *r, const char *p, size_t n)
         failed(r, err);
     else if (!lines_are_clean(r, p + used) || (err == HPE_PAUSED && r->line == AFTER_CR))
         fail(r, ERR_INVALID_REQUEST, malformed);
+    else if (r->draft && !framing_fits(r->draft))
+        fail(r, ERR_HEADERS_TOO_LARGE, headers_too_large);
     else if (err == HPE_PAUSED)
-        completed(r);
+        r->stage = HTTP_COMPLETE;
     return used;
 }
 

@@ -288,6 +288,12 @@ describe('refusals of one request', { concurrency: true }, () => {
       'NOT_IMPLEMENTED',
       [{ reason: 'the only transfer coding is chunked' }],
     );
+    expectError(
+      await raw('GET /healthz HTTP/1.1\r\nHost: x\r\nExpect: a-miracle\r\n\r\n'),
+      417,
+      'EXPECTATION_FAILED',
+      [{ reason: 'the only expectation is 100-continue' }],
+    );
     expectRetryable(await raw('GET /healthz HTTP/1.1\r\n'), 408, 'REQUEST_TIMEOUT', [
       { reason: 'the request did not arrive in time' },
     ]);

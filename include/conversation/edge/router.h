@@ -42,7 +42,8 @@ struct route_match {
     int param_count;
     unsigned allowed_methods; /* bits by enum http_method, of the path; 0: unknown path */
 };
-/* HEAD finds the row of GET. The two flags say which rows the port serves that the request came in on. */
+/* HEAD finds the row of GET. The two flags say which rows the port serves that the request came in on. The
+ * path "*", of OPTIONS alone, has the methods of all of them (RFC 9110 section 9.3.7). */
 void router_match(enum http_method method, struct str path, bool on_ops_port, bool on_api_port,
                   struct route_match *out);
 

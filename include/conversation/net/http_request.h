@@ -20,6 +20,7 @@ struct http_field {
 struct http_request {
     enum http_method method;
     struct str path, query; /* of the target, undecoded; query without '?', {NULL,0} when absent */
+    struct str host;        /* of an absolute target, else of Host; {NULL,0}: HTTP/1.0 without one */
     struct str body;        /* {"",0} when none */
     bool has_body;          /* Content-Length > 0 or chunked */
     bool is_http_1_0, wants_upgrade;

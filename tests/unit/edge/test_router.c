@@ -81,7 +81,6 @@ static void what_is_not_there_is_not_found(void **state)
     static const char *const paths[] = {
         "/",
         "",
-        "*",
         "/things",
         API(""),
         API("/"),
@@ -133,6 +132,15 @@ static void a_path_tells_its_methods(void **state)
     assert_true(match.allowed_methods != 0);
 }
 
+static void the_server_as_a_whole_has_the_methods_of_all_paths(void **state)
+{
+    (void)state;
+    assert_int_equal(row(OPTIONS, "*"), NONE);
+    expect_allow("*", "GET, POST, PUT, DELETE, HEAD, OPTIONS");
+    router_match(OPTIONS, STR("*"), true, false, &match);
+    assert_int_equal(match.allowed_methods, 1u << GET);
+}
+
 static void each_port_serves_its_own_rows(void **state)
 {
     (void)state;
@@ -157,6 +165,7 @@ int main(void)
         cmocka_unit_test(what_is_not_there_is_not_found),
         cmocka_unit_test(head_is_answered_by_the_row_of_get),
         cmocka_unit_test(a_path_tells_its_methods),
+        cmocka_unit_test(the_server_as_a_whole_has_the_methods_of_all_paths),
         cmocka_unit_test(each_port_serves_its_own_rows),
     };
     return cmocka_run_group_tests(tests, set_up, NULL);
