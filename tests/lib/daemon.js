@@ -9,7 +9,7 @@ import { until, within } from './wait.js';
 import { Rest } from './http.js';
 
 const STOP_MS = 35_000; // it promises to be gone within 30 s of SIGTERM
-const SANITIZER_REPORT =
+export const SANITIZER_REPORT =
   /ERROR: AddressSanitizer|ERROR: LeakSanitizer|runtime error:|AddressSanitizer:DEADLYSIGNAL/;
 
 export function binary() {
@@ -19,7 +19,7 @@ export function binary() {
 }
 
 // The environment of the daemon: nothing of ours leaks in but what a process needs.
-function cleanEnv(env) {
+export function cleanEnv(env) {
   const base = {
     PATH: process.env.PATH,
     ASAN_OPTIONS: 'detect_leaks=1:detect_stack_use_after_return=1:strict_string_checks=1:exitcode=99',
