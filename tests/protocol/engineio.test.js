@@ -28,15 +28,16 @@ for (const kind of SERVERS) {
   describe(`Engine.IO, ${kind}`, { concurrency: true }, () => {
     let server;
     let hasty; // with a short heartbeat
+    let lively; // that pings as often, and waits long for the answer
     let wire;
     before(async () => {
       server = await ProtocolServer.start(kind, 'engineio-echo', { maxPayload: MAX_PAYLOAD });
       hasty = await ProtocolServer.start(kind, 'engineio-echo', { ...HEARTBEAT, maxPayload: MAX_PAYLOAD });
+      lively = await ProtocolServer.start(kind, 'engineio-echo', { pingInterval: HEARTBEAT.pingInterval });
       wire = new Wire(server);
     });
     after(async () => {
-      await server.stop();
-      await hasty.stop();
+      for (const one of [server, hasty, lively]) await one.stop();
     });
 
     function isHandshake(open, upgrades) {
@@ -238,7 +239,7 @@ for (const kind of SERVERS) {
 
     describe('heartbeat over polling', { concurrency: true }, () => {
       it('pings whoever answers again and again', async () => {
-        const session = await new Wire(hasty).polling();
+        const session = await new Wire(lively).polling();
         for (let i = 0; i < 3; i++) {
           assert.equal((await session.poll()).text, '2');
           assert.equal((await session.push('3')).text, 'ok');
@@ -247,9 +248,11 @@ for (const kind of SERVERS) {
 
       it('ends the session of whoever does not answer', async () => {
         const session = await new Wire(hasty).polling();
-        assert.equal((await session.poll()).text, '2');
-        assert.equal((await session.poll()).text, '1');
-        assert.ok(await session.isGone());
+        const seen = [];
+        let answer;
+        while ((answer = await session.poll()).status === 200) seen.push(answer.text);
+        refused(answer, ERRORS.sid);
+        assert.ok(['', '2', '2,1'].includes(seen.join()), seen.join()); // as far as it has polled in time
       });
 
       it('is not the client to begin', async () => {
@@ -261,7 +264,7 @@ for (const kind of SERVERS) {
 
     describe('heartbeat over WebSocket', { concurrency: true }, () => {
       it('pings whoever answers again and again', async () => {
-        const { channel } = await new Wire(hasty).session('', { answerPings: false });
+        const { channel } = await new Wire(lively).session('', { answerPings: false });
         for (let i = 0; i < 3; i++) {
           assert.equal(await channel.next(), '2');
           channel.send('3');
