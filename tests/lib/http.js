@@ -119,6 +119,12 @@ export class RawConnection {
     return bytes;
   }
 
+  // Exactly so many bytes of what is not HTTP.
+  async bytes(count) {
+    await this.#wait(`${count} bytes`, () => this.buffer.length >= count);
+    return this.#take(count);
+  }
+
   // One whole response. `head`: the request was a HEAD, so there is no body whatever the headers say.
   async response({ head = false } = {}) {
     await this.#wait('a response head', () => this.buffer.includes('\r\n\r\n'));
