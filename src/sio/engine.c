@@ -292,9 +292,20 @@ static bool is_binary_content(const struct http_request *r)
     return str_eq_nocase(str_trim(str_cut(&type, ';'), " \t"), STR("application/octet-stream"));
 }
 
+/* False, and the session has ended: the body of another POST is arriving still, while this one came whole. */
+static bool is_the_only_post(const struct visit *v)
+{
+    if (!eio_session_begin_post(v->session))
+        return false;
+    eio_session_end_post(v->session, true);
+    return true;
+}
+
 static void post(const struct visit *v)
 {
-    if (is_binary_content(v->request)) {
+    if (!is_the_only_post(v)) {
+        refuse(v, BAD_REQUEST);
+    } else if (is_binary_content(v->request)) {
         eio_session_close(v->session, EIO_TRANSPORT_ERROR);
         refuse(v, BAD_REQUEST);
     } else if (polling_take(v->session, v->request->body)) {
