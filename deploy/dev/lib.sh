@@ -87,8 +87,8 @@ have_node()
 
 install_test_packages()
 {
-    local packages=(curl)
-    command -v python3 >/dev/null || packages+=(python3)
+    # python3-socketio is a client that others wrote; the other two are what it polls and speaks WebSocket with.
+    local packages=(curl python3 python3-socketio python3-requests python3-websocket)
     local tool
     for tool in clang-format clang-tidy cppcheck; do
         command -v "$tool" >/dev/null || packages+=("$tool")
@@ -114,7 +114,7 @@ install_node_modules()
 
 # --- Build
 
-# build_tree DIR CMAKE_ARGUMENT...: configures and builds; two runs on one tree take turns.
+# build_tree DIR CMAKE_ARGUMENT...: configures and builds, all or BUILD_TARGET; two runs on one tree take turns.
 build_tree()
 {
     local dir=$1 log
@@ -123,7 +123,8 @@ build_tree()
     log=$dir/build.log
     exec 7>"$dir/.build.lock"
     flock 7
-    if ! { cmake -S "$ROOT" -B "$dir" -G Ninja "$@" && cmake --build "$dir"; } >"$log" 2>&1 7>&-; then
+    if ! { cmake -S "$ROOT" -B "$dir" -G Ninja "$@" &&
+        cmake --build "$dir" ${BUILD_TARGET:+--target "$BUILD_TARGET"}; } >"$log" 2>&1 7>&-; then
         tail -n 60 "$log" >&2
         die 1 "the build failed; the whole log is $log"
     fi
