@@ -24,12 +24,6 @@ struct kept {
     bool is_binary;
 };
 
-/* How eio_session_received learns what became of its session. */
-struct ending {
-    bool is_over;
-    enum eio_reason reason;
-};
-
 const char *eio_reason_name(enum eio_reason reason)
 {
     static const char *const names[] = {
@@ -131,8 +125,10 @@ void session_end(struct eio_session *s, enum eio_reason reason)
     eio_session_detach(s);
     tell_user(s, reason);
     upgrade_abandon(s);
-    if (s->ending)
-        *s->ending = (struct ending){true, reason};
+    if (s->server->posted_to == s) {
+        s->server->has_post_ended_it = true;
+        s->server->post_ended_by = reason;
+    }
     if (t)
         t->ops->close(t, reason);
     if (s->server->config.context_done)
@@ -438,13 +434,14 @@ void eio_session_end_post(struct eio_session *s, bool is_complete)
 
 bool eio_session_received(struct eio_session *s, bool is_binary, struct str message, enum eio_reason *why)
 {
-    struct ending ending = {0};
-    s->ending = &ending;
+    struct eio_server *server = s->server;
+    assert(!server->posted_to);
+    server->posted_to = s;
+    server->has_post_ended_it = false;
     take(s, is_binary, message);
-    *why = ending.reason;
-    if (!ending.is_over)
-        s->ending = NULL;
-    return !ending.is_over;
+    server->posted_to = NULL;
+    *why = server->post_ended_by;
+    return !server->has_post_ended_it;
 }
 
 void eio_transport_closed(struct eio_transport *t, enum eio_reason reason)

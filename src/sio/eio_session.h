@@ -16,11 +16,13 @@ struct eio_server {
     void *owner;
     struct ws_deflate *deflate; /* owned; NULL: not in use */
     struct map by_sid;
-    struct list sessions; /* all but those OPENING */
+    struct list sessions;          /* all but those OPENING */
+    struct eio_session *posted_to; /* within eio_session_received, else NULL */
+    bool has_post_ended_it;
+    enum eio_reason post_ended_by;
 };
 
 struct upgrade;
-struct ending;
 
 struct eio_session {
     struct map_node node; /* in by_sid */
@@ -31,7 +33,6 @@ struct eio_session {
     void *user;                      /* borrowed; NULL once it was told of the end */
     struct buf *backlog;     /* owned; what was sent while detached, see struct kept; NULL when nothing */
     struct upgrade *upgrade; /* owned; NULL unless a transport tries to take over */
-    struct ending *ending;   /* on the stack of eio_session_received */
     char sid[SID_LENGTH + 1];
     uint8_t state;
     uint8_t reason; /* DOOMED, LEAVING, or closed while OPENING: why */
