@@ -12,8 +12,7 @@
 #define MEMORY_LEVEL    8                  /* zlib's default */
 #define BUFFER_KEPT     (64 * 1024)        /* an SDP is 2 to 4 KB */
 #define TAIL_BYTES      4
-#define AT_BLOCK_START  128 /* of z_stream.data_type after inflate(): between two blocks … */
-#define BITS_LEFT       63  /* … and the bits of the last byte that no block has used */
+#define AT_BLOCK_START  128 /* of z_stream.data_type after inflate(): between two blocks */
 
 static const char tail[TAIL_BYTES] = {0, 0, (char)0xff, (char)0xff}; /* left out on the wire: section 7.2.1 */
 
@@ -130,14 +129,14 @@ static bool feed(struct ws_deflate *d, struct str in, size_t max, enum ws_close_
             *close_code = WS_CLOSE_INVALID_DATA;
             return false;
         }
-    } while (z->avail_in || !z->avail_out);
+    } while (z->avail_in);
     return true;
 }
 
-/* Whether the tail was the empty block that it is meant to be, and nothing is left open. */
-static bool is_whole(const z_stream *z)
+/* A message ends between two blocks, the last of which is the empty one whose tail was left out. */
+static bool is_whole(const struct ws_deflate *d)
 {
-    return (z->data_type & (AT_BLOCK_START | BITS_LEFT)) == AT_BLOCK_START;
+    return d->inflater.data_type & AT_BLOCK_START;
 }
 
 bool ws_deflate_expand(struct ws_deflate *d, struct ws_message *m, size_t max_message_bytes,
@@ -148,7 +147,7 @@ bool ws_deflate_expand(struct ws_deflate *d, struct ws_message *m, size_t max_me
     start_over(&d->expanded);
     inflateReset(&d->inflater);
     if (feed(d, m->payload, max_message_bytes, &code) &&
-        feed(d, (struct str){tail, TAIL_BYTES}, max_message_bytes, &code) && is_whole(&d->inflater) &&
+        feed(d, (struct str){tail, TAIL_BYTES}, max_message_bytes, &code) && is_whole(d) &&
         (m->opcode != WS_TEXT || str_is_utf8(buf_str(&d->expanded)))) {
         m->payload = buf_str(&d->expanded);
         m->is_compressed = false;

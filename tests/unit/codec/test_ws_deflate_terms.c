@@ -76,7 +76,7 @@ static void test_offers_that_are_declined(void **state)
         {"permessage-deflate; client_max_window_bits; client_max_window_bits", NOTHING},
         {"permessage-deflate; server_no_context_takeover; server_no_context_takeover", NOTHING},
         {"permessage-deflate; server_max_window_bits=10; server_max_window_bits=10", NOTHING},
-        {"permessage-deflate; server_no_context_takeover=1", NOTHING},
+        {"permessage-deflate; server_no_context_takeover=10", NOTHING},
         {"permessage-deflate; client_no_context_takeover=true", NOTHING},
         {"permessage-deflate; server_max_window_bits", NOTHING},
         {"permessage-deflate; server_max_window_bits=7", NOTHING},
