@@ -11,6 +11,8 @@ struct word {
 /* The next word; a text of {NULL,0} when there is none, empty between two spaces or after the last one. */
 static struct word next_word(struct str *rest)
 {
+    if (!rest->p) /* there is no address to count from */
+        return (struct word){0};
     const char *begin = rest->p, *end = begin + rest->n, *p = begin;
     unsigned classes = UINT8_MAX;
     for (; p < end && *p != ' '; p++)

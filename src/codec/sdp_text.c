@@ -110,9 +110,11 @@ bool sdp_is_address(struct str s)
 {
     char text[HOST_NAME_MAX_BYTES + 1];
     struct in6_addr address;
+    if (s.n == 0)
+        return false;
     if (is_ipv4(s))
         return true;
-    if (s.n == 0 || !str_copy(s, text, sizeof text))
+    if (!str_copy(s, text, sizeof text))
         return false;
     if (inet_pton(AF_INET6, text, &address) == 1)
         return strlen(text) == s.n;
