@@ -199,7 +199,7 @@ static bool line_part_is_clean(struct http_reader *r, const char *p, size_t n)
     if (d->line == REQUEST_LINE)
         keep_tail(d, p, n);
     else if (d->line == FRAMING)
-        d->framing_bytes += n + 1;
+        d->framing_bytes += n;
     return !has_control;
 }
 
@@ -209,6 +209,8 @@ static bool line_end_is_clean(struct http_reader *r)
     if (!d)
         return true;
     size_t n = d->line_bytes;
+    if (d->line == FRAMING)
+        d->framing_bytes++;                 /* once a line, however its parts came */
     if (d->line == REQUEST_LINE && n > 0) { /* empty lines may come before it */
         d->line = HEADER;
         if (!request_line_is_strict(r))
