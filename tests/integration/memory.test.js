@@ -23,7 +23,9 @@ const statusOf = async (token) => (await world.rest.call('GET', TOPICS, { token 
 
 async function lookups(result) {
   const { text } = await world.rest.call('GET', '/metrics');
-  return Number(new RegExp(`^jwt_cache_lookups_total\\{result="${result}"\\} (\\d+)$`, 'm').exec(text)?.[1] ?? 0);
+  return Number(
+    new RegExp(`^jwt_cache_lookups_total\\{result="${result}"\\} (\\d+)$`, 'm').exec(text)?.[1] ?? 0,
+  );
 }
 
 describe('verified tokens', () => {
@@ -55,7 +57,8 @@ describe('verified tokens', () => {
     for (let i = 0; i < 5; i++) assert.equal(await statusOf(token), 200);
     assert.equal(await lookups('hit'), hits + 5);
     assert.equal(await lookups('miss'), misses);
-    for (const [what, text] of Object.entries(spellings(token))) assert.equal(await statusOf(text), 401, what);
+    for (const [what, text] of Object.entries(spellings(token)))
+      assert.equal(await statusOf(text), 401, what);
     for (const [what, bad] of Object.entries(badTokens(world.keys, claimsOf(person))))
       assert.equal(await statusOf(bad), 401, what);
     assert.equal(await statusOf(token), 200);
@@ -63,7 +66,9 @@ describe('verified tokens', () => {
   });
 
   it('name the one who sends them, however many send at once', async () => {
-    const learners = Array.from({ length: 60 }, (_, i) => world.learner({ tier: i % 2 ? 'free' : 'premium' }));
+    const learners = Array.from({ length: 60 }, (_, i) =>
+      world.learner({ tier: i % 2 ? 'free' : 'premium' }),
+    );
     for (let round = 0; round < 2; round++) {
       const answers = await Promise.all(learners.map((l) => l.topics('targetLanguageCode=en&level=B1')));
       answers.forEach((answer, i) => {
@@ -124,7 +129,9 @@ describe('topic lists', () => {
     );
     assert.equal(await isUnlocked(ana, code), true);
     assert.equal(await isUnlocked(ben, code), false);
-    const answers = await Promise.all(Array.from({ length: 40 }, (_, i) => isUnlocked(i % 2 ? ana : ben, code)));
+    const answers = await Promise.all(
+      Array.from({ length: 40 }, (_, i) => isUnlocked(i % 2 ? ana : ben, code)),
+    );
     answers.forEach((unlocked, i) => assert.equal(unlocked, i % 2 === 1));
   });
 
@@ -153,7 +160,9 @@ describe('sessions', () => {
     const { a, b, sessionId } = await world.pair();
     const seen = async () => expectOk(await a.session(sessionId)).session;
     assert.equal((await seen()).status, 'waiting');
-    await world.db.query(`UPDATE session_participants SET spoken_seconds = 41 WHERE session_id = $1`, [sessionId]);
+    await world.db.query(`UPDATE session_participants SET spoken_seconds = 41 WHERE session_id = $1`, [
+      sessionId,
+    ]);
     assert.deepEqual(
       (await seen()).participants.map((p) => p.spokenSeconds),
       [41, 41],

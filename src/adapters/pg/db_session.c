@@ -26,7 +26,7 @@ static struct pg_keyed SESSION_GET = {
     .statement = {
         .name = "session_get",
         .sql = "SELECT found.*"
-               "  FROM unnest($1::uuid[]) AS asked (id)"
+               "  FROM " PG_ASKED
                " CROSS JOIN LATERAL (SELECT " SESSION_COLUMNS
                "                       FROM sessions s" SESSION_SEATS("session_participants")
                "                      WHERE s.id = asked.id LIMIT 1) found"},

@@ -87,7 +87,7 @@ static struct pg_keyed USER_SKILLS = {
     .statement = {
         .name = "user_skills",
         .sql = "SELECT asked.id, ARRAY(SELECT k.skill_code FROM user_skills k WHERE k.user_id = asked.id)"
-               "  FROM unnest($1::uuid[]) AS asked (id)"},
+               "  FROM " PG_ASKED},
     .read = read_skills};
 /* clang-format on */
 

@@ -1,11 +1,15 @@
-/* Rows by id for many flows at once (pg.h). A group is in its pool's queue from its first question on; while
- * it waits there it takes in more. Invariant: `open` is a group that has not left the queue. */
+/* Rows by id for many flows at once (pg.h). A group takes in questions until it is sent: at the end of the
+ * loop's turn, or, when two groups are on their way already, when one of these is back, so that groups grow
+ * with the load. Two, not one: a connection that has fallen silent must not hold up everybody. Invariant:
+ * `open` has not left the pool's queue, and one that is not in it yet waits for one of IN_FLIGHT_MAX others.
+ */
 #include <stdlib.h>
 
 #include "pool.h"
 #include "rows.h"
 
-#define IDS_MAX 64 /* a group's: what is lost with a connection is asked again as a whole */
+#define IDS_MAX       64 /* a group's: what is lost with a connection is asked again as a whole */
+#define IN_FLIGHT_MAX 2
 
 struct ask {
     struct list link;
@@ -20,6 +24,7 @@ struct pg_group {
     struct list asks;
     struct uuid ids[IDS_MAX];
     int count;
+    bool is_submitted; /* to the pool */
 };
 
 static struct pg_group *group_of(const struct pg_job *job)
@@ -31,6 +36,13 @@ static void close_group(struct pg_group *g)
 {
     if (g->keyed->open == g)
         g->keyed->open = NULL;
+}
+
+static void submit(struct pg_group *g)
+{
+    g->is_submitted = true;
+    g->keyed->in_flight++;
+    pg_pool_submit(&g->job);
 }
 
 /* --- the job's kind --- */
@@ -81,11 +93,9 @@ static enum err read_row(const struct pg_group *g, const struct ask *a, int row)
     return g->keyed->read(flow_op_flow(a->op), &rows, a->out);
 }
 
-static void finish(struct pg_job *job, enum err err)
+static void answer(struct pg_group *g, enum err err)
 {
-    struct pg_group *g = group_of(job);
     int row_of[IDS_MAX];
-    close_group(g);
     if (!err)
         find_rows(g, row_of);
     while (!list_is_empty(&g->asks)) {
@@ -95,8 +105,33 @@ static void finish(struct pg_job *job, enum err err)
         flow_op_done(a->op, outcome);
         free(a);
     }
-    pg_job_done(job, err);
+    pg_job_done(&g->job, err);
     free(g);
+}
+
+/* The group that has waited for its turn, if there is one. */
+static void submit_next(struct pg_keyed *keyed)
+{
+    struct pg_group *next = keyed->open;
+    if (!next || next->is_submitted)
+        return;
+    enum err refusal = pg_pool_refusal(&keyed->statement);
+    if (!refusal) {
+        submit(next);
+        return;
+    }
+    close_group(next);
+    answer(next, refusal);
+}
+
+static void finish(struct pg_job *job, enum err err)
+{
+    struct pg_group *g = group_of(job);
+    struct pg_keyed *keyed = g->keyed;
+    close_group(g);
+    keyed->in_flight--;
+    answer(g, err);
+    submit_next(keyed);
 }
 
 /* --- asking --- */
@@ -113,7 +148,8 @@ static struct pg_group *open_group(struct pg_keyed *keyed)
     g->keyed = keyed;
     list_init(&g->asks);
     keyed->open = g;
-    pg_pool_submit(&g->job);
+    if (keyed->in_flight < IN_FLIGHT_MAX)
+        submit(g);
     return g;
 }
 
@@ -136,7 +172,9 @@ void pg_run_keyed(struct flow *f, struct pg_keyed *keyed, const struct uuid *id,
     }
     struct pg_group *g = keyed->open ? keyed->open : open_group(keyed);
     int place = place_for(g, id);
-    if (place == IDS_MAX) {
+    if (place == IDS_MAX) { /* full: sent without waiting for its turn */
+        if (!g->is_submitted)
+            submit(g);
         g = open_group(keyed);
         place = place_for(g, id);
     }

@@ -86,11 +86,14 @@ void pg_run(struct flow *f, const struct pg_statement *statement, struct pg_args
 /* Flows that ask for rows of one kind in one turn of the loop share a statement: under load a row costs the
  * database and us a fraction of a statement, and an answer is as fresh as ever. The statement's only
  * parameter is a uuid[] of distinct ids; each of its rows begins with the id it is for, at most one for each.
- */
+ * It goes into the statement as PG_ASKED: an array that the planner can count makes it plan anew for each
+ * number of ids, which costs more than all the rest. */
+#define PG_ASKED "unnest((SELECT $1::uuid[])) AS asked (id)"
 struct pg_keyed {
     struct pg_statement statement; /* reads */
     pg_reader *read;               /* sees the id's row alone; row count 0: there is none */
     struct pg_group *open;         /* not sent yet: more may join */
+    int in_flight;                 /* groups submitted and not answered */
 };
 
 /* One operation of the flow. */

@@ -58,6 +58,17 @@ static void get_of_no_session(void **state)
 
 /* --- join --- */
 
+static void get_is_planned_once(void **state)
+{
+    (void)state;
+    struct session s = a_waiting_session(f, 0);
+    for (int i = 0; i < 20; i++)
+        assert_stored(&s);
+    assert_int_equal(direct_int(f, "SELECT generic_plans FROM pg_prepared_statements"
+                                   " WHERE name = 'session_get'"),
+                     15); /* PostgreSQL tries five without */
+}
+
 static void the_second_join_activates(void **state)
 {
     (void)state;
@@ -563,6 +574,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(get_of_no_session),
+        TEST(get_is_planned_once),
         TEST(the_second_join_activates),
         TEST(joining_again_only_moves_the_time_while_waiting),
         TEST(who_may_not_join),

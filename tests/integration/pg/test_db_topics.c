@@ -162,6 +162,19 @@ static void skills_are_each_learners_own(void **state)
     assert_int_equal(skills.count, 0);
 }
 
+/* Planning costs more than reading: it must not happen each time, however many ids are asked for. */
+static void skills_are_planned_once(void **state)
+{
+    (void)state;
+    struct uuid ana = uuid_random();
+    struct db_skills skills;
+    for (int i = 0; i < 20; i++)
+        assert_int_equal(RUN(f, db_user_skills(f, &ana, &skills)), OK);
+    assert_int_equal(direct_int(f, "SELECT generic_plans FROM pg_prepared_statements"
+                                   " WHERE name = 'user_skills'"),
+                     15); /* PostgreSQL tries five without */
+}
+
 static void reads_the_compatible_pairs(void **state)
 {
     (void)state;
@@ -183,6 +196,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_code_without_language_is_found_in_every_language, setup, teardown),
         cmocka_unit_test_setup_teardown(a_skill_acquired_in_the_language_unlocks, setup, teardown),
         cmocka_unit_test_setup_teardown(skills_are_each_learners_own, setup, teardown),
+        cmocka_unit_test_setup_teardown(skills_are_planned_once, setup, teardown),
         cmocka_unit_test_setup_teardown(reads_the_compatible_pairs, setup, teardown),
     };
     return cmocka_run_group_tests(tests, direct_create_database, direct_drop_database);

@@ -150,6 +150,12 @@ static void kinds_do_not_mix(void **state)
         assert_int_equal(asks[i].n, i % 2 ? -1 : i);
 }
 
+static void two_turns(void)
+{
+    uv_run(loop_uv(), UV_RUN_NOWAIT);
+    uv_run(loop_uv(), UV_RUN_NOWAIT);
+}
+
 static void an_answer_is_as_fresh_as_a_statement_of_its_own(void **state)
 {
     (void)state;
@@ -163,13 +169,51 @@ static void an_answer_is_as_fresh_as_a_statement_of_its_own(void **state)
     assert_int_equal(first.n, 0);
     assert_int_equal(second.n, 8);
     ask(&slow, &SLOW, 0); /* one that is on its way takes nobody in any more */
-    uv_run(loop_uv(), UV_RUN_NOWAIT);
-    uv_run(loop_uv(), UV_RUN_NOWAIT);
+    two_turns();
     assert_null(SLOW.open);
     int before = statements();
     ask(&late, &SLOW, 0);
     TURN_UNTIL(all_flows_ended, NULL);
     assert_int_equal(statements() - before, 2);
+}
+
+/* With two on their way, what comes next gathers, unless it fills a group. */
+static void groups_grow_while_two_are_on_their_way(void **state)
+{
+    (void)state;
+    struct asking asks[10], many[2 * IDS_A_STATEMENT + 1];
+    int before = statements();
+    for (int i = 0; i < 10; i++) {
+        ask(&asks[i], &SLOW, i);
+        two_turns();
+    }
+    TURN_UNTIL(all_flows_ended, NULL);
+    for (int i = 0; i < 10; i++)
+        assert_int_equal(asks[i].err, OK);
+    assert_int_equal(statements() - before, 3);
+    before = statements();
+    for (int i = 0; i < 2 * IDS_A_STATEMENT + 1; i++)
+        ask(&many[i], &SLOW, i);
+    TURN_UNTIL(all_flows_ended, NULL);
+    assert_int_equal(statements() - before, 3);
+}
+
+/* What waits for the others fails with the connections that it would have gone to. */
+static void a_group_that_waits_is_not_forgotten(void **state)
+{
+    (void)state;
+    struct asking asks[6];
+    for (int i = 0; i < 6; i++) {
+        ask(&asks[i], &SLOW, i);
+        two_turns();
+    }
+    assert_non_null(SLOW.open);
+    db_stop();
+    TURN_UNTIL(all_flows_ended, NULL);
+    for (int i = 0; i < 6; i++)
+        assert_int_equal(asks[i].err, ERR_DB_UNAVAILABLE);
+    assert_null(SLOW.open);
+    assert_int_equal(SLOW.in_flight, 0);
 }
 
 static void flows_that_went_away_are_left_out(void **state)
@@ -250,6 +294,8 @@ int main(void)
         CASE(more_ids_than_fit_go_in_several),
         CASE(kinds_do_not_mix),
         CASE(an_answer_is_as_fresh_as_a_statement_of_its_own),
+        CASE(groups_grow_while_two_are_on_their_way),
+        CASE(a_group_that_waits_is_not_forgotten),
         CASE(flows_that_went_away_are_left_out),
         CASE(an_error_is_everybodys),
         CASE(a_lost_group_is_sent_again),
