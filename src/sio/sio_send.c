@@ -65,7 +65,6 @@ static void add_head(struct packet_text *t, char type, struct str prefix, const 
 {
     char *at = t->head;
     assert(m->piece_count <= SIO_PIECES_MAX && m->attachment_count <= SIO_ATTACHMENTS_MAX);
-    t->n = 0;
     *at++ = m->attachment_count ? (char)(type + 3) : type;
     if (m->attachment_count) {
         at = put_number(at, (uint64_t)m->attachment_count);
@@ -136,6 +135,7 @@ void sio_emit_message(struct sio_socket *s, const struct sio_message *m)
     struct packet_text t;
     if (s->state != ACCEPTED)
         return;
+    t.n = 0;
     write_event(&t, socket_prefix(s), m, 0, s->memory ? recovery_next_offset(s->memory) : 0);
     send_packet(s->conn, &t, m);
     if (s->memory)
@@ -153,6 +153,7 @@ uint64_t sio_emit_with_ack(struct sio_socket *s, const struct sio_message *m, in
     if (s->state != ACCEPTED)
         return 0;
     uint64_t id = acks_ask(s, timeout_ms);
+    t.n = 0;
     write_event(&t, socket_prefix(s), m, id, 0);
     send_packet(s->conn, &t, m);
     return id;
@@ -163,6 +164,7 @@ void sio_ack_message(struct sio_socket *s, uint64_t ack_id, const struct sio_mes
     struct packet_text t;
     if (s->state != ACCEPTED)
         return;
+    t.n = 0;
     write_ack(&t, socket_prefix(s), m, ack_id);
     send_packet(s->conn, &t, m);
 }
@@ -183,6 +185,7 @@ static void add_to_lost(struct recovery_state *memory, void *arg)
 {
     const struct to_lost *job = arg;
     struct packet_text t;
+    t.n = 0;
     write_event(&t, (struct str){memory->prefix, memory->prefix_bytes}, &job->message, 0,
                 recovery_next_offset(memory));
     remember(job->store, memory, &t, &job->message);

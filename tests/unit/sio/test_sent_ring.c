@@ -87,7 +87,7 @@ static void the_oldest_are_dropped_for_want_of_room(void **state)
     (void)state;
     const size_t record = 16 + 10, limit = 3 * record;
     for (int i = 0; i < 5; i++) {
-        char text[20];
+        char text[32];
         snprintf(text, sizeof text, "packet%04d", i);
         add(text, limit, 0, 1);
         assert_true(ring.cap <= limit);
