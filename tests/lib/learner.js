@@ -21,6 +21,7 @@ export class Learner {
     };
     this.token = mint(this.person);
     this.sockets = [];
+    this.transports = ['websocket']; // of its sockets; undefined: the client's default
   }
 
   get userId() {
@@ -97,7 +98,7 @@ export class Learner {
     const socket = new Socket(
       io(this.rest.base + namespace, {
         path,
-        transports: ['websocket'],
+        transports: this.transports,
         forceNew: true,
         reconnection: false,
         auth: auth || undefined,

@@ -2,6 +2,8 @@
 // the npm packages (tests/fixtures/reference_server.js). Both take the same options.
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
+import os from 'node:os';
+import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { cleanEnv, SANITIZER_REPORT } from './daemon.js';
 import { within } from './wait.js';
@@ -37,7 +39,9 @@ export class ProtocolServer {
     this.kind = kind;
     this.output = '';
     const [file, ...first] = command(kind);
-    this.process = spawn(file, [...first, ...args], { env: cleanEnv({}), stdio: ['ignore', 'pipe', 'pipe'] });
+    // By this folder tests/run knows what to stop when a test was killed.
+    const env = cleanEnv({ TMPDIR: path.join(os.tmpdir(), 'conversationd-protocol') });
+    this.process = spawn(file, [...first, ...args], { env, stdio: ['ignore', 'pipe', 'pipe'] });
     this.exit = new Promise((resolve) =>
       this.process.once('close', (code, signal) => resolve({ code, signal })),
     );
