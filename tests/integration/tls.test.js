@@ -85,6 +85,19 @@ describe('one port', () => {
     assert.deepEqual((await sb.take('ice_candidate')).candidate, sent);
   });
 
+  it('serves long-polling and the upgrade from it', async () => {
+    const polling = await world.learner().connect({ transports: ['polling'] });
+    await polling.barrier();
+    assert.equal(polling.io.io.engine.transport.name, 'polling');
+    const upgrading = world.learner().socket({ transports: ['polling', 'websocket'] });
+    const upgraded = new Promise((resolve) =>
+      upgrading.io.io.once('open', () => upgrading.io.io.engine.once('upgrade', resolve)),
+    );
+    await upgrading.connected();
+    assert.equal((await within('the upgrade', upgraded)).name, 'websocket');
+    await upgrading.barrier();
+  });
+
   it('keeps a connection for many requests', async () => {
     const socket = tls.connect({ port: world.daemon.port, host: '127.0.0.1', ca: first.pem });
     let text = '';
