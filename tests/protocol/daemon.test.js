@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { Socket as EngineClient } from 'engine.io-client';
 import { twoLearnersMeet } from '../e2e/scenario.js';
-import { candidate, sdp } from '../lib/sdp.js';
+import { sdp } from '../lib/sdp.js';
 import { within } from '../lib/wait.js';
 import { Wire } from '../lib/wire.js';
 import { World } from '../lib/world.js';
@@ -95,31 +95,6 @@ describe('socket.io-client', { concurrency: true }, () => {
         const one = learner(transports);
         assert.equal((await one.socket({ auth: { token: 'x' } }).refused()).message, 'Invalid token');
         assert.equal((await one.socket({ namespace: '/nowhere' }).refused()).message, 'Invalid namespace');
-      });
-
-      it('relays what was sent at once in order', async () => {
-        const { a, b, sessionId } = await world.pair();
-        a.transports = transports;
-        b.transports = transports;
-        const [sa, sb] = [await a.enter(sessionId), await b.enter(sessionId)];
-        await sa.take('partner_joined');
-        await sa.emit('offer', { sessionId, targetUserId: b.userId, sdp: sdp() });
-        await sb.take('offer');
-        const ports = Array.from({ length: 30 }, (_, i) => 50_000 + i);
-        for (const port of ports)
-          sa.send('ice_candidate', { sessionId, targetUserId: b.userId, candidate: candidate(port) });
-        for (const port of ports)
-          assert.deepEqual((await sb.take('ice_candidate')).candidate, candidate(port));
-      });
-
-      it('notices that the partner has gone', async () => {
-        const { a, b, sessionId } = await world.pair();
-        a.transports = transports;
-        const sa = await a.enter(sessionId);
-        const sb = await b.enter(sessionId);
-        await sb.take('partner_joined');
-        sa.close();
-        assert.equal((await sb.take('partner_left')).reason, 'disconnect');
       });
 
       it('is back by itself when its connection broke, and goes on in its session', async () => {

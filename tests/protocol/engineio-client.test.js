@@ -76,7 +76,7 @@ for (const kind of SERVERS) {
     before(async () => {
       server = await start();
       narrow = await start({ maxPayload: MAX_PAYLOAD });
-      greeting = await start({ greet: 'hi', cookies: true, pingInterval: 300, pingTimeout: 5000 });
+      greeting = await start({ greet: 'hi', cookies: true, pingInterval: 300 });
     });
     after(async () => {
       for (const one of [server, narrow, greeting]) await one.stop();

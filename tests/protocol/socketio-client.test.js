@@ -42,12 +42,15 @@ for (const kind of SERVERS) {
     let server;
     let recovering;
     const sockets = [];
+    const proxies = [];
     before(async () => {
       server = await ProtocolServer.start(kind, 'socketio-client', { pingInterval: 2000 });
-      recovering = await ProtocolServer.start(kind, 'socketio-client', { pingInterval: 2000, recovery: true });
+      // Without a ping in the next seconds: what is lost in these tests is what they made the server send.
+      recovering = await ProtocolServer.start(kind, 'socketio-client', { recovery: true });
     });
     after(async () => {
       for (const socket of sockets) socket.disconnect();
+      for (const proxy of proxies) proxy.stop();
       await server.stop();
       await recovering.stop();
     });
@@ -378,6 +381,12 @@ for (const kind of SERVERS) {
     });
 
     describe('recovery', { concurrency: true }, () => {
+      const lossyNetwork = async () => {
+        const proxy = await Proxy.start(recovering.port);
+        proxies.push(proxy);
+        return proxy;
+      };
+
       // A connected socket that can be lost: it has an offset, and is not about to change its transport.
       const losable = async (options, on = recovering) => {
         const socket = client('/', options, on);
@@ -415,7 +424,7 @@ for (const kind of SERVERS) {
         });
 
         it(`sends what was missed, once and in order, ${name}`, async () => {
-          const proxy = await Proxy.start(recovering.port);
+          const proxy = await lossyNetwork();
           const socket = await losable(options, proxy);
           const taken = [];
           socket.on('takeUtf8', (text) => taken.push(text));
@@ -429,13 +438,11 @@ for (const kind of SERVERS) {
           assert.equal(socket.recovered, true);
           assert.equal(await ask(socket, 'echo', 'all there'), 'all there');
           assert.deepEqual(taken, UTF8);
-          socket.disconnect();
-          proxy.stop();
         });
       }
 
       it('sends the binary that was missed when the network broke', async () => {
-        const proxy = await Proxy.start(recovering.port);
+        const proxy = await lossyNetwork();
         const socket = await losable({ transports: ['websocket'] }, proxy);
         const taken = [];
         socket.on('doge', (data) => taken.push(data));
@@ -449,8 +456,6 @@ for (const kind of SERVERS) {
         assert.equal(socket.recovered, true);
         assert.equal(await ask(socket, 'echo', 'all there'), 'all there');
         assert.deepEqual(taken, [ASDFASDF]);
-        socket.disconnect();
-        proxy.stop();
       });
 
       it('is not for a socket that said goodbye', async () => {

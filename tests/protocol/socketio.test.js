@@ -161,9 +161,9 @@ function suite(kind, transport) {
         const late = await OPENERS[transport](impatient);
         const channel = await OPENERS[transport](impatient);
         await join(channel);
-        await late.closed(); // the time is up
-        const other = await OPENERS[transport](impatient);
-        await other.closed(); // and once more
+        const later = await OPENERS[transport](impatient);
+        await late.closed();
+        await later.closed(); // by now the time was up for all of them
         assert.deepEqual(await say(channel, ['42["message",1]'], 1), ['42["message-back",1]']);
         channel.close();
       });
