@@ -95,6 +95,7 @@ static const struct row rows[] = {
 {"HTTP_BODY_TIMEOUT_MS",        FIELD(http_body_timeout_ms), "20000", NUMBER(100, MS_MAX), 0},
 {"HTTP_KEEP_ALIVE_TIMEOUT_MS",  FIELD(http_keep_alive_timeout_ms), "75000", NUMBER(100, MS_MAX), 0},
 {"HTTP_MAX_CONNECTIONS",        FIELD(http_max_connections), "25000", NUMBER(1, COUNT_MAX), 0},
+{"HTTP_MAX_CONNECTIONS_PER_ADDRESS",FIELD(http_max_connections_per_address), "0", NUMBER(0, COUNT_MAX), 0},
 {"HTTP_WRITE_BUFFER_BYTES",     FIELD(http_write_buffer_bytes), "1048576", NUMBER(65536, BYTES_MAX), 0},
 /* TLS */
 {"TLS_CERT_FILE",               FIELD(tls_cert_file), "", TEXT(0, TEXT_MAX), RELOADABLE},

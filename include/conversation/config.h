@@ -31,7 +31,7 @@ struct config {
     const char *cors_allowed_origins; /* comma-separated, or * */
     int64_t http_max_body_bytes, http_max_header_bytes, http_max_uri_bytes;
     int64_t http_header_timeout_ms, http_body_timeout_ms, http_keep_alive_timeout_ms;
-    int http_max_connections;
+    int http_max_connections, http_max_connections_per_address;
     int64_t http_write_buffer_bytes;
     /* TLS: paths; both set, or none */
     const char *tls_cert_file, *tls_key_file;

@@ -10,6 +10,8 @@
 #include "conversation/base/clock.h"
 #include "conversation/base/jsonw.h"
 
+#define REPEAT_MS 10000
+
 static const char *const level_names[] = {
     [LOG_DEBUG] = "DEBUG", [LOG_INFO] = "INFO", [LOG_WARN] = "WARN", [LOG_ERROR] = "ERROR"};
 
@@ -32,6 +34,15 @@ void log_init(const char *service, enum log_level threshold)
 enum log_level log_threshold(void)
 {
     return lowest;
+}
+
+bool log_is_time(int64_t *last_ms)
+{
+    int64_t now_ms = clock_mono_ms();
+    if (*last_ms && now_ms - *last_ms < REPEAT_MS)
+        return false;
+    *last_ms = now_ms;
+    return true;
 }
 
 void log_set_threshold(enum log_level threshold)

@@ -41,6 +41,7 @@ static void apply_settings(void)
 {
     net_settings = (struct net_settings){
         .max_connections = (size_t)config.http_max_connections,
+        .max_connections_per_address = (size_t)config.http_max_connections_per_address,
         .max_body_bytes = (size_t)config.http_max_body_bytes,
         .max_header_bytes = (size_t)config.http_max_header_bytes,
         .max_uri_bytes = (size_t)config.http_max_uri_bytes,

@@ -10,6 +10,7 @@
 
 #include "conversation/base/metrics.h"
 #include "conversation/net/settings.h"
+#include "sources.h"
 #include "tls.h"
 
 #define READ_BYTES (64 * 1024)
@@ -63,6 +64,7 @@ void conn_close(struct conn *c)
     timer_stop(&c->progress);
     tls_end(c->tls);
     c->tls = NULL;
+    source_release(c->source);
     list_remove(&c->dirty);
     list_remove(&c->all);
     metric_set(M_HTTP_CONNECTIONS, (double)--count, NULL);

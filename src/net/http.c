@@ -7,6 +7,8 @@
 #include <time.h>
 
 #include "conversation/base/clock.h"
+#include "conversation/base/log.h"
+#include "conversation/base/metrics.h"
 #include "conversation/net/settings.h"
 #include "http_reader.h"
 
@@ -64,9 +66,14 @@ static void complete(struct conn *c)
     user->request(c, http_reader_request(&h->reader));
 }
 
+/* Who still reads the last answer is not idle; that it does read is the connection's to watch. */
 static void on_idle(struct timer *t)
 {
-    conn_close(container_of(t, struct conn, timer));
+    struct conn *c = container_of(t, struct conn, timer);
+    if (conn_unsent(c) > 0)
+        timer_start(t, net_settings.keep_alive_timeout_ms, on_idle);
+    else
+        conn_close(c);
 }
 
 static void on_too_slow(struct timer *t)
@@ -131,7 +138,16 @@ static void closed(struct conn *c)
     http_free(h);
 }
 
-static const struct conn_protocol http_protocol = {.received = received, .sent = sent, .closed = closed};
+static void stuck(struct conn *c)
+{
+    static int64_t told_ms;
+    metric_inc(M_HTTP_SLOW_CLOSED, NULL);
+    if (log_is_time(&told_ms))
+        LOG(LOG_WARN, "http.slow_reader", LOG_INT("unsentBytes", (int64_t)conn_unsent(c)));
+}
+
+static const struct conn_protocol http_protocol = {
+    .received = received, .sent = sent, .stuck = stuck, .closed = closed};
 
 /* --- answers --- */
 

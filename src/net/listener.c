@@ -4,6 +4,7 @@
 #include <arpa/inet.h>
 #include <assert.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <string.h>
@@ -11,18 +12,17 @@
 #include <unistd.h>
 #include <uv.h>
 
-#include "conversation/base/clock.h"
 #include "conversation/base/log.h"
 #include "conversation/base/metrics.h"
 #include "conversation/net/conn.h"
 #include "conversation/net/http.h"
 #include "conversation/net/settings.h"
+#include "sources.h"
 
 #define LISTENERS_MAX  3
-#define ACCEPTS_A_TURN 64    /* others must get their turn too */
-#define NO_FD_PAUSE_MS 100   /* while descriptors are out, before accept is tried again */
-#define TELL_EVERY_MS  10000 /* at most one log line of a kind in this time, whatever clients do */
-#define OPS_RESERVE    64    /* connections that a full server still takes from probes and scrapers */
+#define ACCEPTS_A_TURN 64  /* others must get their turn too */
+#define NO_FD_PAUSE_MS 100 /* while descriptors are out, before accept is tried again */
+#define OPS_RESERVE    64  /* connections that a full server still takes from probes and scrapers */
 
 struct listener {
     uv_poll_t poll;
@@ -34,37 +34,63 @@ struct listener {
 
 static struct listener listeners[LISTENERS_MAX];
 static int listener_count;
+static int spare_fd = -1; /* in reserve for when there is no other; -1: not even that */
 
 static void on_acceptable(uv_poll_t *poll, int status, int events);
+
+static void take_spare(void)
+{
+    spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+}
 
 static void on_pause_over(struct timer *t)
 {
     struct listener *l = container_of(t, struct listener, pause);
+    if (spare_fd < 0)
+        take_spare();
     uv_poll_start(&l->poll, UV_READABLE, on_acceptable);
 }
 
-static void take(const struct listener *l, int fd)
+/* --- connections that are not wanted --- */
+
+enum refusal { AT_LIMIT, AT_ADDRESS_LIMIT, NO_DESCRIPTORS };
+
+static const struct {
+    const char *label, *event; /* of the metric, of the log */
+} refusals[] = {
+    [AT_LIMIT] = {"limit", "listener.full"},
+    [AT_ADDRESS_LIMIT] = {"address", "listener.address_full"},
+    [NO_DESCRIPTORS] = {"descriptors", "listener.exhausted"},
+};
+
+/* A word of why, as far as it costs nothing: no waiting, no TLS handshake. */
+static void say_full(int fd)
 {
-    int on = 1;
-    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    struct conn *c = http_accept(fd);
-    if (!c)
-        return;
-    c->on_api_port = l->setup.serves_api;
-    c->on_ops_port = l->setup.serves_ops;
-    if (l->setup.uses_tls)
-        conn_start_tls(c);
+    static const struct str text =
+        STR("HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nRetry-After: 5\r\n"
+            "Content-Type: text/plain; charset=utf-8\r\nContent-Length: 21\r\n\r\ntoo many connections\n");
+    static char unread[4096];
+    (void)!send(fd, text.p, text.n, MSG_NOSIGNAL);
+    shutdown(fd, SHUT_WR);
+    (void)!recv(fd, unread, sizeof unread, 0); /* a request left unread would take the answer away */
 }
 
-/* May this be told again? *last_ms is when it was told last, 0 for never. */
-static bool is_time_to_tell(int64_t *last_ms)
+static void refuse(const struct listener *l, int fd, const struct sockaddr_storage *peer, enum refusal why)
 {
-    int64_t now_ms = clock_mono_ms();
-    if (*last_ms && now_ms - *last_ms < TELL_EVERY_MS)
-        return false;
-    *last_ms = now_ms;
-    return true;
+    static int64_t told_ms[NO_DESCRIPTORS + 1];
+    char address[SOURCE_TEXT_MAX];
+    if (!l->setup.uses_tls)
+        say_full(fd);
+    close(fd);
+    metric_inc(M_HTTP_REFUSED, refusals[why].label);
+    if (!log_is_time(&told_ms[why]))
+        return;
+    source_format(peer, address);
+    LOG(LOG_WARN, refusals[why].event, LOG_INT("connections", (int64_t)conn_count()),
+        LOG_Z("address", why == AT_ADDRESS_LIMIT ? address : NULL));
 }
+
+/* --- accepting --- */
 
 static bool is_full(const struct listener *l)
 {
@@ -72,42 +98,80 @@ static bool is_full(const struct listener *l)
     return conn_count() >= limit;
 }
 
-static void refuse(int fd)
+static void take(const struct listener *l, int fd, const struct sockaddr_storage *peer)
 {
-    static int64_t told_ms;
-    close(fd);
-    metric_inc(M_HTTP_REFUSED, NULL);
-    if (is_time_to_tell(&told_ms))
-        LOG(LOG_WARN, "listener.full", LOG_INT("connections", (int64_t)conn_count()));
+    struct source *source = NULL;
+    int on = 1;
+    if (is_full(l)) {
+        refuse(l, fd, peer, AT_LIMIT);
+        return;
+    }
+    if (l->setup.serves_api && !source_take(peer, &source)) {
+        refuse(l, fd, peer, AT_ADDRESS_LIMIT);
+        return;
+    }
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    struct conn *c = http_accept(fd);
+    if (!c) {
+        source_release(source);
+        return;
+    }
+    c->source = source;
+    c->on_api_port = l->setup.serves_api;
+    c->on_ops_port = l->setup.serves_ops;
+    if (l->setup.uses_tls)
+        conn_start_tls(c);
 }
 
 /* A connection waits in the backlog that cannot be had for now; polling on would spin. */
 static void pause_accepting(struct listener *l, int error)
 {
     static int64_t told_ms;
-    if (is_time_to_tell(&told_ms))
-        LOG(LOG_ERROR, "listener.exhausted", LOG_Z("error", strerror(error)),
+    if (log_is_time(&told_ms))
+        LOG(LOG_ERROR, "listener.paused", LOG_Z("error", strerror(error)),
             LOG_INT("connections", (int64_t)conn_count()));
     uv_poll_stop(&l->poll);
     timer_start(&l->pause, NO_FD_PAUSE_MS, on_pause_over);
 }
 
+static int accept_from(const struct listener *l, struct sockaddr_storage *peer)
+{
+    socklen_t n = sizeof *peer;
+    return accept4(l->fd, (struct sockaddr *)peer, &n, SOCK_NONBLOCK | SOCK_CLOEXEC);
+}
+
+/* The descriptor in reserve serves to tell the client instead of leaving it waiting. */
+static bool refuse_without_descriptors(const struct listener *l)
+{
+    struct sockaddr_storage peer = {0};
+    if (spare_fd < 0)
+        return false;
+    close(spare_fd);
+    int fd = accept_from(l, &peer);
+    bool is_done = fd >= 0 || errno == EAGAIN;
+    if (fd >= 0)
+        refuse(l, fd, &peer, NO_DESCRIPTORS);
+    take_spare();
+    return is_done;
+}
+
 /* False: nothing more to accept now. */
 static bool accept_one(struct listener *l)
 {
-    int fd = accept4(l->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    struct sockaddr_storage peer = {0};
+    int fd = accept_from(l, &peer);
     if (fd >= 0) {
-        if (is_full(l))
-            refuse(fd);
-        else
-            take(l, fd);
+        take(l, fd, &peer);
         return true;
     }
-    if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
-        pause_accepting(l, errno);
+    int error = errno;
+    if (error == EMFILE && refuse_without_descriptors(l))
+        return true;
+    if (error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM) {
+        pause_accepting(l, error);
         return false;
     }
-    return errno != EAGAIN; /* a connection that was reset before we got to it is no reason to stop */
+    return error != EAGAIN; /* a connection that was reset before we got to it is no reason to stop */
 }
 
 static void on_acceptable(uv_poll_t *poll, int status, int events)
@@ -175,7 +239,8 @@ bool listener_open(const struct listener_setup *setup, const char **problem)
     }
     uv_poll_start(&l->poll, UV_READABLE, on_acceptable); /* fails only on a closing handle */
     l->is_open = true;
-    listener_count++;
+    if (listener_count++ == 0)
+        take_spare();
     return true;
 }
 
@@ -201,6 +266,9 @@ static void on_closed(uv_handle_t *handle)
 
 void listener_close_all(void)
 {
+    if (spare_fd >= 0)
+        close(spare_fd);
+    spare_fd = -1;
     for (int i = 0; i < listener_count; i++) {
         struct listener *l = &listeners[i];
         if (!l->is_open)

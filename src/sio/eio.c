@@ -13,6 +13,7 @@
 #include <stdlib.h>
 
 #include "conversation/base/clock.h"
+#include "conversation/base/log.h"
 #include "conversation/base/metrics.h"
 #include "conversation/codec/ws_deflate.h"
 #include "eio_session.h"
@@ -103,6 +104,14 @@ static void session_free(struct eio_session *s)
     free(s);
 }
 
+static void note_slow_consumer(const struct eio_session *s)
+{
+    static int64_t told_ms;
+    metric_inc(M_WS_SLOW_CLOSED, NULL);
+    if (log_is_time(&told_ms))
+        LOG(LOG_WARN, "socket.slow_consumer", LOG_INT("sockets", (int64_t)s->server->by_sid.count));
+}
+
 /* Whatever the user does from inside close has no effect on the session: it is CLOSED, and in no list. */
 static void tell_user(struct eio_session *s, enum eio_reason reason)
 {
@@ -111,7 +120,7 @@ static void tell_user(struct eio_session *s, enum eio_reason reason)
     s->user = NULL;
     list_remove(&s->link);
     if (reason == EIO_SLOW_CONSUMER)
-        metric_inc(M_WS_SLOW_CLOSED, NULL);
+        note_slow_consumer(s);
     if (user)
         s->server->user->close(user, reason);
 }

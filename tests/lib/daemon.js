@@ -54,10 +54,10 @@ export async function runToEnd(args, env = {}, ms = 20_000) {
 
 export class Daemon {
   // options: env; args; port (else a free one); ready: false does not wait for /readyz, only for /healthz;
-  // 'listening' for any answer, when those are on a port of their own.
-  static async start({ env = {}, args = [], port, ready = true } = {}) {
+  // 'listening' for any answer, when those are on a port of their own; descriptors: how many files it may have open.
+  static async start({ env = {}, args = [], port, ready = true, descriptors } = {}) {
     for (let attempt = 0; ; attempt++) {
-      const daemon = new Daemon(port ?? (await freePort()), env, args);
+      const daemon = new Daemon(port ?? (await freePort()), env, args, descriptors);
       try {
         await daemon.#settle(ready);
         return daemon;
@@ -69,7 +69,7 @@ export class Daemon {
     }
   }
 
-  constructor(port, env, args) {
+  constructor(port, env, args, descriptors) {
     this.port = port;
     this.env = env;
     this.args = args;
@@ -81,7 +81,9 @@ export class Daemon {
     this.text = '';
     this.stderr = '';
     this.file = fs.createWriteStream(logFile(port));
-    this.process = spawn(binary(), args, {
+    const limited = descriptors ? ['prlimit', `--nofile=${descriptors}:${descriptors}`] : [];
+    const [file, ...rest] = [...limited, binary(), ...args]; // prlimit becomes the daemon
+    this.process = spawn(file, rest, {
       env: cleanEnv({ ...env, PORT: String(port) }),
       stdio: ['ignore', 'pipe', 'pipe'],
     });

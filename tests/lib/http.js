@@ -59,12 +59,12 @@ async function collect(response) {
 }
 
 export class RawConnection {
-  static open(port, host = '127.0.0.1') {
+  static open(port, { host = '127.0.0.1', localAddress } = {}) {
     const connection = new RawConnection();
     connection.buffer = Buffer.alloc(0);
     connection.ended = false;
     connection.waiters = [];
-    connection.socket = net.connect({ port, host, noDelay: true });
+    connection.socket = net.connect({ port, host, localAddress, noDelay: true });
     connection.socket.on('data', (data) => {
       connection.buffer = Buffer.concat([connection.buffer, data]);
       connection.wake();

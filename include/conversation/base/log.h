@@ -43,6 +43,9 @@ void log_init(const char *service, enum log_level threshold);
 void log_done(void); /* frees the line buffer; logging still works */
 enum log_level log_threshold(void);
 void log_set_threshold(enum log_level threshold);
+/* For lines that clients can cause, and cause again: true at most once in ten seconds for each *last_ms,
+ * which begins as 0. */
+bool log_is_time(int64_t *last_ms);
 bool log_level_parse(const char *name, enum log_level *out); /* debug, info, warn, error; any case */
 void log_write(enum log_level level, const char *event, const struct log_field *fields, size_t count);
 

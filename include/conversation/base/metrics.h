@@ -40,8 +40,10 @@ enum metric_kind { METRIC_COUNTER, METRIC_GAUGE, METRIC_HISTOGRAM };
     X(M_HTTP_DURATION, METRIC_HISTOGRAM, "http_request_duration_seconds", "route",                           \
       "Time from request read to answer queued")                                                             \
     X(M_HTTP_CONNECTIONS, METRIC_GAUGE, "http_connections_active", "", "Open TCP connections")               \
-    X(M_HTTP_REFUSED, METRIC_COUNTER, "http_connections_refused_total", "",                                  \
-      "TCP connections closed at once because of HTTP_MAX_CONNECTIONS")                                      \
+    X(M_HTTP_REFUSED, METRIC_COUNTER, "http_connections_refused_total", "reason",                            \
+      "TCP connections closed at once, by what there was too much of")                                       \
+    X(M_HTTP_SLOW_CLOSED, METRIC_COUNTER, "http_slow_readers_total", "",                                     \
+      "HTTP connections cut because they did not read")                                                      \
     X(M_JWT_CACHE, METRIC_COUNTER, "jwt_cache_lookups_total", "result",                                      \
       "Tokens looked for among those verified before, by hit or miss")                                       \
     X(M_TLS_EXPIRY, METRIC_GAUGE, "tls_certificate_expires_timestamp_seconds", "",                           \

@@ -19,6 +19,7 @@
 #include "conversation/rt/timer.h"
 
 struct conn;
+struct source;
 struct tls;
 
 struct conn_protocol {
@@ -44,6 +45,7 @@ struct conn {
     const struct conn_protocol *protocol;
     void *data;             /* the protocol's */
     struct tls *tls;        /* owned; NULL: plain TCP */
+    struct source *source;  /* counts it; NULL: nobody does */
     struct buf in;          /* received and not yet taken; empty most of the time */
     struct buf out;         /* to be sent; empty most of the time */
     size_t in_taken;        /* of `in` */

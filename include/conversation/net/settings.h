@@ -7,7 +7,8 @@
 #include <stdint.h>
 
 struct net_settings {
-    size_t max_connections; /* of all listeners */
+    size_t max_connections;             /* of all listeners */
+    size_t max_connections_per_address; /* of those that serve the API; 0: as many as there are */
     size_t max_body_bytes, max_header_bytes, max_uri_bytes;
     size_t write_buffer_bytes;     /* unread answers that keep the next request waiting */
     int64_t header_timeout_ms;     /* from a request's first byte to the end of its header */

@@ -108,6 +108,21 @@ static void parses_level_names(void **state)
     assert_int_equal(level, LOG_DEBUG);
 }
 
+static void what_repeats_is_told_once_in_a_while(void **state)
+{
+    (void)state;
+    int64_t one_ms = 0, other_ms = 0;
+    clock_set_for_test(1736937000000, 5000);
+    assert_true(log_is_time(&one_ms));
+    assert_false(log_is_time(&one_ms));
+    assert_true(log_is_time(&other_ms));
+    clock_set_for_test(1736937000000, 14999);
+    assert_false(log_is_time(&one_ms));
+    clock_set_for_test(1736937000000, 15000);
+    assert_true(log_is_time(&one_ms));
+    assert_false(log_is_time(&one_ms));
+}
+
 static void full_output_neither_blocks_nor_mixes_lines(void **state)
 {
     (void)state;
@@ -149,6 +164,7 @@ int main(void)
         TEST(writes_one_object_a_line),
         TEST(keeps_below_the_threshold_quiet),
         TEST(parses_level_names),
+        TEST(what_repeats_is_told_once_in_a_while),
         TEST(full_output_neither_blocks_nor_mixes_lines),
         TEST(survives_a_reader_that_is_gone),
     };

@@ -232,6 +232,7 @@ static void a_client_that_reads_nothing_is_cut(void **state)
     assert_true(conn_unsent(user.waiting) > 0);
     advance(net_settings.body_timeout_ms + 100);
     assert_int_equal(conn_count(), 0);
+    assert_true(metric_value("http_slow_readers_total") == 1);
     assert_true(metric_value("websocket_slow_consumers_total") == 0);
 }
 
@@ -424,6 +425,32 @@ static void an_idle_connection_is_closed_silently(void **state)
     assert_int_equal(peer.got.n, 0);
 }
 
+static void an_answer_that_is_being_read_keeps_the_connection(void **state)
+{
+    (void)state;
+    static char bytes[65536];
+    net_settings.keep_alive_timeout_ms = 1000;
+    net_settings.body_timeout_ms = 5000;
+    user.on_request = respond_large;
+    for (int i = 0; i < 1000; i++) {
+        (void)!send(peer.fd, GET_1, strlen(GET_1), MSG_NOSIGNAL);
+        turns(1);
+    }
+    for (int i = 0; i < 20; i++) { /* slowly, but on and on */
+        size_t unsent = conn_unsent(user.waiting);
+        assert_true(unsent > 0);
+        while (conn_unsent(user.waiting) == unsent) {
+            (void)recv(peer.fd, bytes, sizeof bytes, 0);
+            turns(1);
+        }
+        advance(900);
+    }
+    assert_int_equal(conn_count(), 1);
+    advance(5100);
+    assert_int_equal(conn_count(), 0);
+    assert_true(metric_value("http_slow_readers_total") == 1);
+}
+
 /* --- draining --- */
 
 static void draining_closes_idle_connections_and_finishes_the_others(void **state)
@@ -536,6 +563,7 @@ int main(void)
         TEST(a_body_must_arrive_in_time),
         TEST(an_answer_may_take_its_time),
         TEST(an_idle_connection_is_closed_silently),
+        TEST(an_answer_that_is_being_read_keeps_the_connection),
         TEST(draining_closes_idle_connections_and_finishes_the_others),
         TEST(what_follows_an_upgrade_goes_to_the_new_protocol),
         TEST(an_idle_connection_keeps_little_memory),

@@ -126,10 +126,11 @@ static void above_the_cap_connections_are_closed_and_counted(void **state)
     for (int i = 0; i < 2; i++) {
         out[i] = connect_to(port);
         peer_expect_end(&out[i]);
-        assert_int_equal(out[i].got.n, 0);
+        assert_true(peer_has(&out[i], "HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\n"));
+        assert_false(out[i].was_reset);
         peer_done(&out[i]);
     }
-    assert_true(metric_value("http_connections_refused_total") == 2);
+    assert_true(metric_value("http_connections_refused_total{reason=\"limit\"}") == 2);
     assert_int_equal(conn_count(), 3);
     struct peer probe = connect_to(ops); /* health can be asked for all the same */
     ask(&probe);
@@ -143,28 +144,110 @@ static void above_the_cap_connections_are_closed_and_counted(void **state)
     peer_done(&in[2]);
 }
 
-static void without_descriptors_connections_wait(void **state)
+static struct rlimit descriptors;
+
+static void allow_descriptors(rlim_t count)
+{
+    struct rlimit limit = {.rlim_cur = count, .rlim_max = descriptors.rlim_max};
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+}
+
+static void without_descriptors_clients_are_told(void **state)
 {
     (void)state;
-    struct rlimit before, none;
+    int port = listen_for_api();
+    struct peer old = connect_to(port), refused, late;
+    ask(&old);
+    assert_true(try_connect(&refused, port)); /* the kernel accepts it; the process cannot */
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &descriptors), 0);
+    allow_descriptors((rlim_t)refused.fd + 1);
+    peer_expect_end(&refused);
+    assert_true(peer_has(&refused, "HTTP/1.1 503 Service Unavailable\r\n"));
+    assert_true(metric_value("http_connections_refused_total{reason=\"descriptors\"}") == 1);
+    peer_forget(&old);
+    ask(&old); /* the others go on */
+    allow_descriptors(descriptors.rlim_cur);
+    late = connect_to(port);
+    ask(&late);
+    peer_done(&old);
+    peer_done(&refused);
+    peer_done(&late);
+}
+
+static void without_even_the_one_in_reserve_connections_wait(void **state)
+{
+    (void)state;
     int port = listen_for_api();
     struct peer old = connect_to(port), waiting;
     ask(&old);
-    assert_true(try_connect(&waiting, port)); /* the kernel accepts it; the process cannot */
-    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
-    none = (struct rlimit){.rlim_cur = (rlim_t)waiting.fd + 1, .rlim_max = before.rlim_max};
-    assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+    assert_true(try_connect(&waiting, port));
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &descriptors), 0);
+    allow_descriptors(0);
     turns(10);
     assert_int_equal(conn_count(), 1);
     peer_forget(&old);
-    ask(&old); /* the others go on */
-    assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+    ask(&old);
+    allow_descriptors(descriptors.rlim_cur);
     turns(10);
     assert_int_equal(conn_count(), 1); /* not asked for all the time */
     advance(200);
     ask(&waiting);
     peer_done(&old);
     peer_done(&waiting);
+}
+
+static struct peer connect_from(const char *address, int port)
+{
+    struct sockaddr_in a = {.sin_family = AF_INET},
+                       to = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
+    struct peer p = {.fd = socket(AF_INET, SOCK_STREAM, 0)};
+    inet_pton(AF_INET, address, &a.sin_addr);
+    inet_pton(AF_INET, "127.0.0.1", &to.sin_addr);
+    assert_int_equal(bind(p.fd, (struct sockaddr *)&a, sizeof a), 0);
+    assert_int_equal(connect(p.fd, (struct sockaddr *)&to, sizeof to), 0);
+    set_nonblocking(p.fd);
+    return p;
+}
+
+static void an_address_has_its_share(void **state)
+{
+    (void)state;
+    struct peer in[2], out;
+    net_settings.max_connections_per_address = 2;
+    int port =
+        listen_on((struct listener_setup){.address = "::", .serves_api = true}); /* IPv4 comes mapped */
+    for (int i = 0; i < 2; i++) {
+        in[i] = connect_from("127.0.0.1", port);
+        ask(&in[i]);
+    }
+    out = connect_from("127.0.0.1", port);
+    peer_expect_end(&out);
+    assert_true(peer_has(&out, "HTTP/1.1 503 "));
+    assert_true(metric_value("http_connections_refused_total{reason=\"address\"}") == 1);
+    struct peer neighbour = connect_from("127.0.0.2", port);
+    ask(&neighbour);
+    peer_done(&in[0]);
+    turns(3);
+    peer_done(&out);
+    out = connect_from("127.0.0.1", port);
+    ask(&out);
+    peer_done(&in[1]);
+    peer_done(&out);
+    peer_done(&neighbour);
+}
+
+static void a_port_for_operations_counts_no_addresses(void **state)
+{
+    (void)state;
+    struct peer probes[3];
+    net_settings.max_connections_per_address = 1;
+    int port = listen_on((struct listener_setup){.address = "127.0.0.1", .serves_ops = true});
+    for (int i = 0; i < 3; i++) {
+        probes[i] = connect_to(port);
+        ask(&probes[i]);
+    }
+    for (int i = 0; i < 3; i++)
+        peer_done(&probes[i]);
 }
 
 static void closed_it_refuses_and_the_open_go_on(void **state)
@@ -199,9 +282,15 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
-        TEST(connections_know_what_their_port_serves), TEST(ipv6_any_takes_ipv4_too),
-        TEST(what_cannot_be_listened_on_is_explained), TEST(above_the_cap_connections_are_closed_and_counted),
-        TEST(without_descriptors_connections_wait),    TEST(closed_it_refuses_and_the_open_go_on),
+        TEST(connections_know_what_their_port_serves),
+        TEST(ipv6_any_takes_ipv4_too),
+        TEST(what_cannot_be_listened_on_is_explained),
+        TEST(above_the_cap_connections_are_closed_and_counted),
+        TEST(without_descriptors_clients_are_told),
+        TEST(without_even_the_one_in_reserve_connections_wait),
+        TEST(an_address_has_its_share),
+        TEST(a_port_for_operations_counts_no_addresses),
+        TEST(closed_it_refuses_and_the_open_go_on),
         TEST(many_at_once_are_all_accepted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
