@@ -1,15 +1,9 @@
 // GET /topics and GET /sessions/:id over 64 kept-alive connections, by wrk: this daemon, then the same answers from
 // NestJS services on Express and on Fastify (compare/nest.js), each alone on one core while the load and the databases
-// have the others.
+// have the other.
 import assert from 'node:assert/strict';
-import { execFile, spawn } from 'node:child_process';
 import fs from 'node:fs';
-import os from 'node:os';
 import path from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { promisify } from 'node:util';
-import { freePort } from '../lib/ports.js';
-import { until } from '../lib/wait.js';
 import { benchmark, table } from './lib/bench.js';
 
 const SECONDS = 5;
@@ -17,80 +11,8 @@ const WARM_UP_SECONDS = 2; // a JIT compiles, prepared statements get their plan
 const CONNECTIONS = 64;
 const TOPICS = 41; // of English: about 9.8 KB
 const SESSIONS = 500;
-const [SERVER_CORE, LOAD_CORES] = ['0', `1-${os.cpus().length - 1}`];
-const CAN_PIN = os.cpus().length > 1;
 const NEST_NODE = 20;
 const API = '/api/conversations';
-const NEST = fileURLToPath(new URL('./compare/nest.js', import.meta.url));
-const run = promisify(execFile);
-
-// --- who runs where
-
-async function pin(pid, cores) {
-  if (CAN_PIN) await run('taskset', ['-a', '-c', '-p', cores, String(pid)]);
-}
-
-// The databases are not on the core that is measured. They belong to other users: without the right to move them they
-// stay where they are.
-async function pinDatabases(bench) {
-  const { text } = await bench.db.one(`SELECT pg_read_file('postmaster.pid') AS text`);
-  const redis = /^process_id:(\d+)/m.exec(bench.redis.cli('INFO', 'server'))[1];
-  try {
-    await Promise.all([pin(text.split('\n')[0], LOAD_CORES), pin(redis, LOAD_CORES)]);
-  } catch (error) {
-    console.log(`the databases run on all cores: ${error.stderr.trim()}`);
-  }
-}
-
-// --- the servers
-
-async function startDaemon(bench) {
-  const server = await bench.startDaemon();
-  await pin(server.pid, SERVER_CORE);
-  return server;
-}
-
-class NestServer {
-  static async start(bench, adapter, store) {
-    const server = new NestServer();
-    const port = await freePort();
-    const log = fs.openSync(path.join(bench.dir, `nest-${adapter}-${store}.log`), 'a');
-    server.base = `http://127.0.0.1:${port}`;
-    server.process = spawn(process.execPath, [NEST], {
-      env: {
-        ...bench.db.env(),
-        ...bench.redis.env(),
-        PATH: process.env.PATH,
-        NODE_ENV: 'production',
-        PORT: String(port),
-        JWT_PUBLIC_KEY_FILE: bench.keyFile,
-        ADAPTER: adapter,
-        STORE: store,
-      },
-      stdio: ['ignore', log, log],
-    });
-    fs.closeSync(log);
-    server.exit = new Promise((resolve) => server.process.once('exit', resolve));
-    server.exit.then((code) => {
-      server.ended = code ?? 'by a signal';
-    });
-    bench.servers.push(server);
-    await until(`${adapter} with ${store} to listen`, async () => (await fetch(`${server.base}/healthz`)).ok);
-    await pin(server.process.pid, SERVER_CORE);
-    return server;
-  }
-
-  get cpuUs() {
-    const stat = fs.readFileSync(`/proc/${this.process.pid}/stat`, 'latin1');
-    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-    return (Number(fields[11]) + Number(fields[12])) * 10_000;
-  }
-
-  async stop() {
-    this.process.kill('SIGTERM');
-    await this.exit;
-  }
-}
 
 // --- the load
 
@@ -99,17 +21,15 @@ function number(text, pattern) {
 }
 
 // `script`: of wrk, when the requests differ; else all are for `url` with the token.
-function wrk(seconds, { url, token, script }) {
+function wrk(bench, seconds, { url, token, script }) {
   const what = script ? ['-s', script, url] : ['-H', `Authorization: Bearer ${token}`, url];
-  const command = ['wrk', '-t1', `-c${CONNECTIONS}`, `-d${seconds}s`, '--latency', ...what];
-  const [program, ...args] = CAN_PIN ? ['taskset', '-c', LOAD_CORES, ...command] : command;
-  return run(program, args);
+  return bench.loadBy('wrk', ['-t1', `-c${CONNECTIONS}`, `-d${seconds}s`, '--latency', ...what]);
 }
 
-async function measure(server, load) {
-  await wrk(WARM_UP_SECONDS, load);
+async function measure(bench, server, load) {
+  await wrk(bench, WARM_UP_SECONDS, load);
   const before = server.cpuUs;
-  const { stdout } = await wrk(SECONDS, load);
+  const stdout = await wrk(bench, SECONDS, load);
   const cpuUs = server.cpuUs - before;
   const requests = number(stdout, /(\d+) requests in/);
   return {
@@ -143,11 +63,11 @@ async function get(server, url, token) {
 // --- all of it
 
 const SERVERS = [
-  { name: 'conversationd', start: startDaemon },
+  { name: 'conversationd', start: (bench) => bench.startDaemon() },
   ...['memory', 'databases'].flatMap((store) =>
     ['express', 'fastify'].map((adapter) => ({
       name: `nest ${adapter}, ${store}`,
-      start: (bench) => NestServer.start(bench, adapter, store),
+      start: (bench) => bench.startRestService(adapter, store),
     })),
   ),
 ];
@@ -155,6 +75,7 @@ const SERVERS = [
 async function measureServer(bench, server, learners, expected) {
   const [learner] = learners;
   const requests = {
+    'GET /healthz': { url: '/healthz' }, // HTTP alone
     'GET /topics': { url: `${API}/topics?targetLanguageCode=en` },
     'GET /sessions/:id, one': { url: `${API}/sessions/${learner.sessionId}` },
     [`GET /sessions/:id, ${SESSIONS}`]: { url: '', script: sessionsScript(bench, learners) },
@@ -165,7 +86,11 @@ async function measureServer(bench, server, learners, expected) {
     expected[name] ??= body;
     assert.deepEqual(body, expected[name], 'the answers are the same');
     const load = { url: server.base + url, token: learner.token, script };
-    figures.push({ request: name, bytes: JSON.stringify(body).length, ...(await measure(server, load)) });
+    figures.push({
+      request: name,
+      bytes: JSON.stringify(body).length,
+      ...(await measure(bench, server, load)),
+    });
   }
   return figures;
 }
@@ -211,20 +136,24 @@ async function fill(bench) {
   return learners.filter((_, i) => i % 2 === 0);
 }
 
-await benchmark('rest', async (bench) => {
-  const isNew = Number(process.versions.node.split('.')[0]) >= NEST_NODE;
-  if (!isNew) console.log(`NestJS wants Node ${NEST_NODE} or newer: the daemon alone`);
-  await pinDatabases(bench);
-  const expected = {};
-  const all = [];
-  let learners;
-  for (const { name, start } of isNew ? SERVERS : SERVERS.slice(0, 1)) {
-    const server = await start(bench);
-    learners ??= await fill(bench);
-    for (const row of await measureServer(bench, server, learners, expected))
-      all.push({ server: name, ...row });
-    await server.stop();
-    bench.servers.splice(bench.servers.indexOf(server), 1);
-  }
-  print(all.sort((a, b) => a.request.localeCompare(b.request)));
-});
+await benchmark(
+  'rest',
+  async (bench) => {
+    const isNew = Number(process.versions.node.split('.')[0]) >= NEST_NODE;
+    if (!isNew) console.log(`NestJS wants Node ${NEST_NODE} or newer: the daemon alone`);
+    await bench.moveDatabasesAside();
+    const expected = {};
+    const all = [];
+    let learners;
+    for (const { name, start } of isNew ? SERVERS : SERVERS.slice(0, 1)) {
+      const server = await start(bench);
+      learners ??= await fill(bench);
+      for (const row of await measureServer(bench, server, learners, expected))
+        all.push({ server: name, ...row });
+      await server.stop();
+      bench.servers.splice(bench.servers.indexOf(server), 1);
+    }
+    print(all.sort((a, b) => a.request.localeCompare(b.request)));
+  },
+  { oneCore: true },
+);

@@ -17,6 +17,7 @@ import { until } from '../../lib/wait.js';
 const run = promisify(execFile);
 const STOCK_SERVER = fileURLToPath(new URL('./stock-server.js', import.meta.url));
 const NEST_SERVER = fileURLToPath(new URL('./nest-server.js', import.meta.url));
+const REST_SERVER = fileURLToPath(new URL('../compare/nest.js', import.meta.url));
 
 // Where servers and load generator run, when a benchmark is of one core: a core each.
 const [SERVER_CORE, LOAD_CORE] = [0, 1];
@@ -127,6 +128,21 @@ export class Bench {
     return server;
   }
 
+  // adapter: express or fastify; store: memory or databases (compare/nest.js).
+  async startRestService(adapter, store) {
+    const env = {
+      ...this.db.env(),
+      ...this.redis.env(),
+      NODE_ENV: 'production',
+      JWT_PUBLIC_KEY_FILE: this.keyFile,
+      ADAPTER: adapter,
+      STORE: store,
+    };
+    const server = this.#server(process.execPath, [REST_SERVER], env, await freePort());
+    await this.#answering(server, '/healthz');
+    return server;
+  }
+
   // Knows no tokens or sessions: give it learners without (see bareLearners).
   async startBareRelay() {
     const server = this.#server(required('BENCH_BARE_RELAY'), [], {}, await freePort());
@@ -154,6 +170,23 @@ export class Bench {
     });
     if (sessions) await storeSessions(this.db, learners);
     return learners;
+  }
+
+  // PostgreSQL and Redis to the load generator's core. They belong to other users: without the right to move them they
+  // stay where they are.
+  async moveDatabasesAside() {
+    const { text } = await this.db.one(`SELECT pg_read_file('postmaster.pid') AS text`);
+    const redis = /^process_id:(\d+)/m.exec(this.redis.cli('INFO', 'server'))[1];
+    for (const pid of CAN_PIN ? [text.split('\n')[0], redis] : [])
+      await run('taskset', ['-a', '-c', '-p', String(LOAD_CORE), pid]).catch((error) =>
+        console.log(`a database runs on all cores: ${error.stderr.trim()}`),
+      );
+  }
+
+  // Any other load generator; answers what it printed.
+  async loadBy(command, args) {
+    const line = this.oneCore ? pinned(LOAD_CORE, command, args) : [command, args];
+    return (await run(...line)).stdout;
   }
 
   // Runs the load generator (tests/bench/load) and answers its figures, one object a line.
