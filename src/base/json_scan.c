@@ -1,80 +1,10 @@
 /* One pass over JSON text without recursion: the open brackets are bits of one word, which also bounds the
  * nesting. */
-#include "conversation/base/json_scan.h"
-
-#include <assert.h>
-#include <endian.h>
-#include <stdint.h>
-
-#define KEY_MAX 256 /* longest member name that can be looked for */
+#include "json_chars.h"
 
 _Static_assert(JSON_DEPTH_MAX <= 64, "one bit a level");
 
-/* --- characters --- */
-
-static void skip_space(struct str *s)
-{
-    while (s->n && (*s->p == ' ' || *s->p == '\n' || *s->p == '\r' || *s->p == '\t')) {
-        s->p++;
-        s->n--;
-    }
-}
-
-static void advance(struct str *s, size_t n)
-{
-    s->p += n;
-    s->n -= n;
-}
-
-static bool take_char(struct str *s, char c)
-{
-    if (!s->n || *s->p != c)
-        return false;
-    advance(s, 1);
-    return true;
-}
-
-static bool is_digit(char c)
-{
-    return c >= '0' && c <= '9';
-}
-
-static int hex_value(char c)
-{
-    if (is_digit(c))
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}
-
 /* --- scalars --- */
-
-static bool is_plain(unsigned char c)
-{
-    return c >= 0x20 && c < 0x80 && c != '"' && c != '\\';
-}
-
-/* Number of leading bytes that stand for themselves in a string: no control character, quote or backslash,
- * and ASCII. Eight at a time: a set high bit in `special` marks a byte that is none of these. A borrow may
- * mark plain bytes above it, but never below, so the lowest mark is right. */
-static size_t plain_run(struct str s)
-{
-    const uint64_t ones = 0x0101010101010101ULL, highs = 0x8080808080808080ULL;
-    size_t i = 0;
-    for (; i + 8 <= s.n; i += 8) {
-        uint64_t word;
-        memcpy(&word, s.p + i, sizeof word);
-        word = le64toh(word);
-        uint64_t quote = word ^ (ones * '"'), backslash = word ^ (ones * '\\');
-        uint64_t special = ((word - ones * 0x20) | (quote - ones) | (backslash - ones) | word) & highs;
-        if (special)
-            return i + (size_t)__builtin_ctzll(special) / 8;
-    }
-    while (i < s.n && is_plain((unsigned char)s.p[i]))
-        i++;
-    return i;
-}
 
 static bool is_short_escape(char c)
 {
@@ -108,8 +38,10 @@ static bool take_escape(struct str *s)
     return true;
 }
 
-static bool take_string(struct str *s)
+/* *is_plain: without escapes. */
+static bool take_string(struct str *s, bool *is_plain)
 {
+    *is_plain = true;
     if (!take_char(s, '"'))
         return false;
     for (;;) {
@@ -122,6 +54,7 @@ static bool take_string(struct str *s)
             return true;
         }
         if (c == '\\') {
+            *is_plain = false;
             if (!take_escape(s))
                 return false;
             continue;
@@ -167,25 +100,11 @@ static bool take_word(struct str *s, struct str word)
 
 /* --- values --- */
 
-static bool type_of(struct str s, enum json_type *type)
-{
-    if (!s.n)
-        return false;
-    switch (*s.p) {
-    case '{': *type = JSON_OBJECT; return true;
-    case '[': *type = JSON_ARRAY; return true;
-    case '"': *type = JSON_STRING; return true;
-    case 't': *type = JSON_TRUE; return true;
-    case 'f': *type = JSON_FALSE; return true;
-    case 'n': *type = JSON_NULL; return true;
-    default: *type = JSON_NUMBER; return *s.p == '-' || is_digit(*s.p);
-    }
-}
-
 static bool take_scalar(struct str *s, enum json_type type)
 {
+    bool is_plain;
     switch (type) {
-    case JSON_STRING: return take_string(s);
+    case JSON_STRING: return take_string(s, &is_plain);
     case JSON_NUMBER: return take_number(s);
     case JSON_TRUE: return take_word(s, STR("true"));
     case JSON_FALSE: return take_word(s, STR("false"));
@@ -196,19 +115,24 @@ static bool take_scalar(struct str *s, enum json_type type)
     return false;
 }
 
-static bool take_key(struct str *s)
-{
-    skip_space(s);
-    if (!take_string(s))
-        return false;
-    skip_space(s);
-    return take_char(s, ':');
-}
-
 struct nesting {
     uint64_t is_object; /* bit i: the bracket at depth i is a brace */
     int depth;
+    struct str key; /* of the member whose value comes next */
+    bool key_is_plain;
+    uint16_t open[JSON_DEPTH_MAX]; /* nodes of the open brackets; only with an index */
 };
+
+static bool take_key(struct str *s, struct nesting *nesting)
+{
+    skip_space(s);
+    const char *begin = s->p;
+    if (!take_string(s, &nesting->key_is_plain))
+        return false;
+    nesting->key = (struct str){begin, (size_t)(s->p - begin)};
+    skip_space(s);
+    return take_char(s, ':');
+}
 
 /* Steps over an opening bracket, and over the closing one too when nothing is inside: then *is_empty. */
 static bool open_bracket(struct str *s, struct nesting *nesting, bool is_object, bool *is_empty)
@@ -222,50 +146,119 @@ static bool open_bracket(struct str *s, struct nesting *nesting, bool is_object,
         return true;
     uint64_t bit = UINT64_C(1) << nesting->depth++;
     nesting->is_object = is_object ? nesting->is_object | bit : nesting->is_object & ~bit;
-    return !is_object || take_key(s);
+    nesting->key.n = 0;
+    return !is_object || take_key(s, nesting);
+}
+
+/* --- the index --- */
+
+static uint16_t begin_node(struct json_index *index, const char *at, enum json_type type,
+                           const struct nesting *nesting)
+{
+    struct str key = nesting->key;
+    uint16_t node = index->count;
+    if (node == JSON_NODES_MAX)
+        index->is_complete = false;
+    else
+        index->count++;
+    index->nodes[node] = (struct json_node){.begin = (uint32_t)(at - index->text.p),
+                                            .key = key.n ? (uint32_t)(key.p - index->text.p) : 0,
+                                            .key_n = (uint32_t)key.n,
+                                            .key_is_plain = nesting->key_is_plain,
+                                            .type = (uint8_t)type};
+    return node;
+}
+
+static void end_node(struct json_index *index, uint16_t node, const char *end)
+{
+    struct json_node *n = &index->nodes[node];
+    n->n = (uint32_t)(end - index->text.p) - n->begin;
+    n->next = index->count;
 }
 
 /* After a value: closes what ends here and steps over the comma before the next one. */
-static bool close_brackets(struct str *s, struct nesting *nesting)
+static inline bool close_brackets(struct str *s, struct nesting *nesting, struct json_index *index)
 {
     while (nesting->depth > 0) {
         bool is_object = nesting->is_object >> (nesting->depth - 1) & 1;
         skip_space(s);
+        nesting->key.n = 0;
         if (take_char(s, ','))
-            return !is_object || take_key(s);
+            return !is_object || take_key(s, nesting);
         if (!take_char(s, is_object ? '}' : ']'))
             return false;
         nesting->depth--;
+        if (index)
+            end_node(index, nesting->open[nesting->depth], s->p);
     }
     return true;
+}
+
+/* One value, or the begin of one that has others in it, and the brackets that end with it. */
+static inline bool take_step(struct str *s, struct nesting *nesting, struct json_index *index)
+{
+    enum json_type type;
+    bool is_whole = true;
+    uint16_t node = 0;
+    skip_space(s);
+    if (!type_of(*s, &type))
+        return false;
+    if (index)
+        node = begin_node(index, s->p, type, nesting);
+    if (type == JSON_OBJECT || type == JSON_ARRAY) {
+        if (!open_bracket(s, nesting, type == JSON_OBJECT, &is_whole))
+            return false;
+    } else if (!take_scalar(s, type)) {
+        return false;
+    }
+    if (!is_whole) {
+        nesting->open[nesting->depth - 1] = node;
+        return true;
+    }
+    if (index)
+        end_node(index, node, s->p);
+    return close_brackets(s, nesting, index);
 }
 
 bool json_take_value(struct str *rest, struct str *value, enum json_type *type)
 {
     struct str s = *rest;
+    struct nesting nesting;
     skip_space(&s);
-    const char *start = s.p;
-    enum json_type outer, inner;
-    if (!type_of(s, &outer))
+    const char *begin = s.p;
+    if (!type_of(s, type))
         return false;
-    struct nesting nesting = {0};
+    nesting.depth = 0;
+    nesting.is_object = 0;
     do {
-        skip_space(&s);
-        if (!type_of(s, &inner))
-            return false;
-        bool is_whole = true;
-        if (inner == JSON_OBJECT || inner == JSON_ARRAY) {
-            if (!open_bracket(&s, &nesting, inner == JSON_OBJECT, &is_whole))
-                return false;
-        } else if (!take_scalar(&s, inner)) {
-            return false;
-        }
-        if (is_whole && !close_brackets(&s, &nesting))
+        if (!take_step(&s, &nesting, NULL))
             return false;
     } while (nesting.depth > 0);
     *rest = s;
-    *value = (struct str){start, (size_t)(s.p - start)};
-    *type = outer;
+    *value = (struct str){begin, (size_t)(s.p - begin)};
+    return true;
+}
+
+bool json_take_indexed(struct str *rest, enum json_type *type, struct json_index *out)
+{
+    struct str s = *rest;
+    struct nesting nesting;
+    skip_space(&s);
+    if (!type_of(s, type))
+        return false;
+    nesting.depth = 0;
+    nesting.is_object = 0;
+    nesting.key.n = 0;
+    nesting.key_is_plain = true;
+    out->text.p = s.p;
+    out->count = 0;
+    out->is_complete = s.n <= UINT32_MAX;
+    do {
+        if (!take_step(&s, &nesting, out))
+            return false;
+    } while (nesting.depth > 0);
+    *rest = s;
+    out->text.n = (size_t)(s.p - out->text.p);
     return true;
 }
 
@@ -277,228 +270,4 @@ bool json_is_valid(struct str text)
         return false;
     skip_space(&text);
     return text.n == 0;
-}
-
-/* --- iteration: over text that has been validated, so that ends need only be found --- */
-
-static void skip_string(struct str *s)
-{
-    const char *end = s->p + s->n, *quote = s->p;
-    size_t backslashes;
-    do {
-        quote = memchr(quote + 1, '"', (size_t)(end - quote - 1));
-        assert(quote);
-        for (backslashes = 0; quote[-1 - (ptrdiff_t)backslashes] == '\\';)
-            backslashes++;
-    } while (backslashes % 2); /* the quote is escaped */
-    advance(s, (size_t)(quote + 1 - s->p));
-}
-
-static bool is_in_scalar(char c)
-{
-    return c > ' ' && c != ',' && c != ':' && c != ']' && c != '}';
-}
-
-static void skip_scalar(struct str *s)
-{
-    size_t n = 0;
-    while (n < s->n && is_in_scalar(s->p[n]))
-        n++;
-    advance(s, n);
-}
-
-static void skip_value(struct str *s)
-{
-    int depth = 0;
-    do {
-        assert(s->n);
-        switch (*s->p) {
-        case '"': skip_string(s); break;
-        case '{':
-        case '[':
-            depth++;
-            advance(s, 1);
-            break;
-        case '}':
-        case ']':
-            depth--;
-            advance(s, 1);
-            break;
-        case ',':
-        case ':':
-        case ' ':
-        case '\n':
-        case '\r':
-        case '\t': advance(s, 1); break;
-        default: skip_scalar(s);
-        }
-    } while (depth > 0);
-}
-
-struct str json_inside(struct str array_or_object)
-{
-    assert(array_or_object.n >= 2);
-    return (struct str){array_or_object.p + 1, array_or_object.n - 2};
-}
-
-bool json_next_item(struct str *rest, struct str *item, enum json_type *type)
-{
-    skip_space(rest);
-    if (!type_of(*rest, type))
-        return false;
-    const char *start = rest->p;
-    skip_value(rest);
-    *item = (struct str){start, (size_t)(rest->p - start)};
-    skip_space(rest);
-    take_char(rest, ',');
-    return true;
-}
-
-bool json_next_member(struct str *rest, struct str *key, struct str *value, enum json_type *type)
-{
-    skip_space(rest);
-    if (!rest->n)
-        return false;
-    const char *start = rest->p;
-    skip_string(rest);
-    *key = (struct str){start, (size_t)(rest->p - start)};
-    skip_space(rest);
-    take_char(rest, ':');
-    return json_next_item(rest, value, type);
-}
-
-/* Whether a string's text, with its quotes, says `key`. An escape is longer than what it stands for. */
-static bool string_is(struct str string, struct str key)
-{
-    struct str inside = json_inside(string);
-    if (inside.n < key.n)
-        return false;
-    if (!memchr(inside.p, '\\', inside.n))
-        return str_eq(inside, key);
-    char text[KEY_MAX];
-    size_t n;
-    return json_unescape(string, text, sizeof text, &n) && str_eq((struct str){text, n}, key);
-}
-
-void json_members(struct str object, struct json_wanted *wanted, int count)
-{
-    struct str rest = json_inside(object), name, value;
-    enum json_type type;
-    for (int i = 0; i < count; i++) {
-        assert(wanted[i].key.n < KEY_MAX);
-        wanted[i].value = (struct str){NULL, 0};
-    }
-    while (json_next_member(&rest, &name, &value, &type)) {
-        for (int i = 0; i < count; i++) {
-            if (string_is(name, wanted[i].key)) {
-                wanted[i].value = value;
-                wanted[i].type = type;
-            }
-        }
-    }
-}
-
-bool json_member(struct str object, const char *key, struct str *value, enum json_type *type)
-{
-    struct json_wanted wanted = {.key = str_of(key)};
-    json_members(object, &wanted, 1);
-    if (!wanted.value.p)
-        return false;
-    *value = wanted.value;
-    *type = wanted.type;
-    return true;
-}
-
-/* --- unescaping --- */
-
-static unsigned take_hex4(struct str *s)
-{
-    unsigned value = 0;
-    for (int i = 0; i < 4; i++)
-        value = value << 4 | (unsigned)hex_value(s->p[i]);
-    advance(s, 4);
-    return value;
-}
-
-/* The code point of a \u escape whose "\u" has been read; takes the second half of a surrogate pair with it.
- */
-static unsigned take_code_point(struct str *s)
-{
-    const unsigned replacement = 0xFFFD;
-    unsigned unit = take_hex4(s);
-    if (unit < 0xD800 || unit > 0xDFFF)
-        return unit;
-    if (unit > 0xDBFF || s->n < 6 || s->p[0] != '\\' || s->p[1] != 'u')
-        return replacement;
-    struct str after = {s->p + 2, s->n - 2};
-    unsigned second = take_hex4(&after);
-    if (second < 0xDC00 || second > 0xDFFF)
-        return replacement;
-    *s = after;
-    return 0x10000 + ((unit - 0xD800) << 10) + (second - 0xDC00);
-}
-
-static size_t utf8_encode(unsigned c, char out[4])
-{
-    if (c < 0x80) {
-        out[0] = (char)c;
-        return 1;
-    }
-    size_t n = c < 0x800 ? 2 : c < 0x10000 ? 3 : 4;
-    for (size_t i = n - 1; i > 0; i--, c >>= 6)
-        out[i] = (char)(0x80 | (c & 0x3F));
-    static const unsigned char lead[] = {0, 0, 0xC0, 0xE0, 0xF0};
-    out[0] = (char)(lead[n] | c);
-    return n;
-}
-
-/* The bytes that the next piece of a string's inside stands for. */
-static size_t take_piece(struct str *s, char out[4])
-{
-    char c = *s->p;
-    advance(s, 1);
-    if (c != '\\') {
-        out[0] = c;
-        return 1;
-    }
-    static const char letters[] = "bfnrt", controls[] = "\b\f\n\r\t";
-    c = *s->p;
-    advance(s, 1);
-    if (c == 'u')
-        return utf8_encode(take_code_point(s), out);
-    const char *letter = strchr(letters, c);
-    out[0] = letter ? controls[letter - letters] : c;
-    return 1;
-}
-
-bool json_unescape(struct str string, char *out, size_t cap, size_t *n)
-{
-    struct str s = json_inside(string);
-    size_t length = 0;
-    while (s.n) {
-        char piece[4];
-        struct str run = {s.p, plain_run(s)};
-        if (run.n)
-            advance(&s, run.n);
-        else
-            run = (struct str){piece, take_piece(&s, piece)};
-        if (run.n > cap - length)
-            return false;
-        memcpy(out + length, run.p, run.n);
-        length += run.n;
-    }
-    *n = length;
-    return true;
-}
-
-bool json_read_uuid(const struct json_wanted *found, struct uuid *out)
-{
-    char text[UUID_TEXT_LENGTH];
-    size_t n;
-    if (!found->value.p || found->type != JSON_STRING)
-        return false;
-    struct str inside = json_inside(found->value);
-    if (inside.n == UUID_TEXT_LENGTH) /* with an escape in it, it would stand for less */
-        return uuid_parse(inside, out);
-    return json_unescape(found->value, text, sizeof text, &n) && uuid_parse((struct str){text, n}, out);
 }

@@ -19,6 +19,7 @@
 struct frame {
     enum ws_opcode opcode;
     bool is_final, rsv1;
+    bool is_ascii; /* set once it is unmasked */
     size_t header_bytes, payload_bytes;
 };
 
@@ -86,27 +87,42 @@ static enum ws_result read_header(const struct ws_reader *r, const struct ws_lim
     return WS_FRAME;
 }
 
-static void unmask(char *p, size_t n, const char mask[MASK_BYTES])
+typedef uint32_t lanes __attribute__((vector_size(16)));
+
+/* Whether the payload is ASCII turns out on the way: then it need not be looked at again for UTF-8. */
+static bool unmask(char *p, size_t n, const char mask[MASK_BYTES])
 {
-    uint64_t wide;
-    memcpy(&wide, mask, MASK_BYTES);
-    memcpy((char *)&wide + MASK_BYTES, mask, MASK_BYTES);
+    uint32_t key;
+    memcpy(&key, mask, sizeof key);
+    lanes wide = {key, key, key, key}, seen = {0};
+    char last = 0;
     size_t i = 0;
     for (; i + sizeof wide <= n; i += sizeof wide) {
-        uint64_t word;
-        memcpy(&word, p + i, sizeof word);
-        word ^= wide;
-        memcpy(p + i, &word, sizeof word);
+        lanes part;
+        memcpy(&part, p + i, sizeof part);
+        part ^= wide;
+        seen |= part;
+        memcpy(p + i, &part, sizeof part);
+    }
+    uint32_t all = seen[0] | seen[1] | seen[2] | seen[3];
+    for (; i + sizeof key <= n; i += sizeof key) {
+        uint32_t part;
+        memcpy(&part, p + i, sizeof part);
+        part ^= key;
+        all |= part;
+        memcpy(p + i, &part, sizeof part);
     }
     for (; i < n; i++)
-        p[i] ^= mask[i % MASK_BYTES];
+        last |= p[i] ^= mask[i % MASK_BYTES];
+    return !((all & 0x80808080) | (last & 0x80));
 }
 
-static enum ws_result deliver(struct ws_message *out, struct ws_message message,
+static enum ws_result deliver(struct ws_message *out, struct ws_message message, bool is_ascii,
                               enum ws_close_code *close_code)
 {
     /* Compressed text is checked by whoever inflates it. Section 8.1. */
-    if (message.opcode == WS_TEXT && !message.is_compressed && !str_is_utf8(message.payload)) {
+    bool is_text = message.opcode == WS_TEXT && !message.is_compressed;
+    if (is_text && !is_ascii && !str_is_utf8(message.payload)) {
         *close_code = WS_CLOSE_INVALID_DATA;
         return WS_ERROR;
     }
@@ -119,7 +135,7 @@ static enum ws_result take_frame(struct ws_reader *r, const struct frame *f, str
                                  struct ws_message *out, enum ws_close_code *close_code)
 {
     if (is_control(f->opcode) || (f->is_final && f->opcode != WS_CONTINUATION))
-        return deliver(out, (struct ws_message){f->opcode, f->rsv1, payload}, close_code);
+        return deliver(out, (struct ws_message){f->opcode, f->rsv1, payload}, f->is_ascii, close_code);
     if (f->opcode != WS_CONTINUATION) {
         r->opcode = (uint8_t)f->opcode;
         r->is_compressed = f->rsv1;
@@ -128,7 +144,8 @@ static enum ws_result take_frame(struct ws_reader *r, const struct frame *f, str
     buf_add_str(&r->fragments, payload);
     if (r->in_message)
         return WS_FRAME;
-    return deliver(out, (struct ws_message){r->opcode, r->is_compressed, buf_str(&r->fragments)}, close_code);
+    struct ws_message whole = {r->opcode, r->is_compressed, buf_str(&r->fragments)};
+    return deliver(out, whole, false, close_code);
 }
 
 enum ws_result ws_read(struct ws_reader *r, const struct ws_limits *limits, char *in, size_t n, size_t *used,
@@ -147,7 +164,7 @@ enum ws_result ws_read(struct ws_reader *r, const struct ws_limits *limits, char
     if (n < *need)
         return WS_NEED_MORE;
     char *payload = in + f.header_bytes;
-    unmask(payload, f.payload_bytes, payload - MASK_BYTES);
+    f.is_ascii = unmask(payload, f.payload_bytes, payload - MASK_BYTES);
     *used = *need;
     return take_frame(r, &f, (struct str){payload, f.payload_bytes}, out, close_code);
 }

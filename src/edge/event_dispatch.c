@@ -15,12 +15,20 @@
 #define EVENTS_MAX 32 /* rows */
 
 static const struct event_row *rows;
-static double *received[EVENTS_MAX]; /* metric_counter of each row; NULL until it is needed */
+static struct {
+    struct str name;
+    double *received; /* metric_counter; NULL until it is needed */
+} known[EVENTS_MAX];  /* of each row */
+static int row_count;
 
 void event_dispatch_init(const struct event_row *rows_)
 {
     rows = rows_;
-    memset(received, 0, sizeof received);
+    for (row_count = 0; rows[row_count].name; row_count++) {
+        assert(row_count < EVENTS_MAX);
+        known[row_count].name = str_of(rows[row_count].name);
+        known[row_count].received = NULL;
+    }
 }
 
 static void count_received(const struct event_row *row, bool is_authenticate)
@@ -29,8 +37,7 @@ static void count_received(const struct event_row *row, bool is_authenticate)
         metric_inc(M_WS_MESSAGES, is_authenticate ? "authenticate" : "unknown");
         return;
     }
-    double **counter = &received[row - rows];
-    assert(row - rows < EVENTS_MAX);
+    double **counter = &known[row - rows].received;
     if (!*counter)
         *counter = metric_counter(M_WS_MESSAGES, row->name);
     ++**counter;
@@ -38,9 +45,9 @@ static void count_received(const struct event_row *row, bool is_authenticate)
 
 static const struct event_row *row_of(struct str name)
 {
-    for (const struct event_row *row = rows; row->name; row++)
-        if (str_eqz(name, row->name))
-            return row;
+    for (int i = 0; i < row_count; i++)
+        if (str_eq(name, known[i].name))
+            return &rows[i];
     return NULL;
 }
 
@@ -91,11 +98,11 @@ static enum err check_session(const struct hub_socket *h, enum event_needs needs
     return OK;
 }
 
-static enum err relay(const struct hub_socket *h, const struct event_row *row, struct str payload,
+static enum err relay(const struct hub_socket *h, const struct event_row *row, const struct sio_event *e,
                       const struct json_wanted members[MEMBERS], const char **reason)
 {
     struct relay_call call = {
-        .payload = payload,
+        .index = e->index,
         .target = &members[TARGET],
         .value = &members[RELAYED],
         .socket_id = sio_socket_id(h->sio),
@@ -123,12 +130,12 @@ static enum err run_row(const struct hub_socket *h, const struct sio_event *e, c
     enum err err = take_payload(e, reason);
     if (err)
         return err;
-    json_members(e->first, members, !row->relay ? TARGET : row->relays ? MEMBERS : RELAYED);
+    json_find(e->index, NULL, members, !row->relay ? TARGET : row->relays ? MEMBERS : RELAYED);
     err = check_session(h, row->needs, &members[SESSION_ID], reason);
     if (err)
         return err;
     if (row->relay)
-        return relay(h, row, e->first, members, reason);
+        return relay(h, row, e, members, reason);
     *started = true;
     event_call_start(h, e, row, e->first);
     return OK;

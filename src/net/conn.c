@@ -15,8 +15,10 @@
 
 #define READ_BYTES (64 * 1024)
 #define PAUSED_IN_BYTES \
-    (64 * 1024)        /* kept while paused; a peer that sends more waits in the kernel's buffers */
-#define LINGER_MS 2000 /* for the peer to read an answer before the reset that unread input would cause */
+    (64 * 1024)             /* kept while paused; a peer that sends more waits in the kernel's buffers */
+#define SPARE_MAX       512 /* as many connections as are written to in one turn, more or less */
+#define SPARE_BYTES_MAX (8 * 1024) /* of each */
+#define LINGER_MS       2000 /* for the peer to read an answer before the reset that unread input would cause */
 
 static struct list all = {&all, &all}, dirty = {&dirty, &dirty};
 static size_t count;
@@ -122,6 +124,38 @@ static void mark_dirty(struct conn *c)
         list_add_tail(&dirty, &c->dirty);
 }
 
+/* Buffers that were emptied, the latest first: it is still in the processor's cache. A connection with
+ * nothing to send has none. */
+static struct {
+    struct buf items[SPARE_MAX];
+    size_t count;
+} spare;
+
+static void give_back(struct buf *b)
+{
+    if (!b->p)
+        return;
+    if (spare.count == SPARE_MAX || b->cap > SPARE_BYTES_MAX) {
+        buf_done(b);
+        return;
+    }
+    b->n = 0;
+    spare.items[spare.count++] = *b;
+    *b = (struct buf){0};
+}
+
+static void add_parts(struct buf *b, const struct str *parts, int part_count, size_t total)
+{
+    if (!b->p && spare.count > 0)
+        *b = spare.items[--spare.count];
+    buf_reserve(b, total);
+    for (int i = 0; i < part_count; i++) {
+        if (parts[i].n)
+            memcpy(b->p + b->n, parts[i].p, parts[i].n);
+        b->n += parts[i].n;
+    }
+}
+
 bool conn_write(struct conn *c, const struct str *parts, int part_count, size_t limit)
 {
     if (c->state != CONN_OPEN)
@@ -135,16 +169,14 @@ bool conn_write(struct conn *c, const struct str *parts, int part_count, size_t 
         buf_consume(&c->out, c->out_sent);
         c->out_sent = 0;
     }
-    buf_reserve(&c->out, total);
-    for (int i = 0; i < part_count; i++)
-        buf_add_str(&c->out, parts[i]);
+    add_parts(&c->out, parts, part_count, total);
     mark_dirty(c);
     return true;
 }
 
 static void all_sent(struct conn *c)
 {
-    buf_done(&c->out);
+    give_back(&c->out);
     c->out_sent = 0;
     timer_stop(&c->progress);
     if (c->state == CONN_FLUSHING && c->peer_ended) {

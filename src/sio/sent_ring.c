@@ -48,6 +48,23 @@ static void append(struct sent_ring *r, const void *bytes, size_t n)
     r->n += n;
 }
 
+/* Most records are not wrapped. */
+static void append_parts(struct sent_ring *r, const struct str *parts, int part_count, size_t total)
+{
+    size_t place = place_of(r, r->n);
+    if (total > r->cap - place) {
+        for (int i = 0; i < part_count; i++)
+            append(r, parts[i].p, parts[i].n);
+        return;
+    }
+    for (int i = 0; i < part_count; i++) {
+        if (parts[i].n)
+            memcpy(r->p + place, parts[i].p, parts[i].n);
+        place += parts[i].n;
+    }
+    r->n += total;
+}
+
 static struct head head_at(const struct sent_ring *r, size_t at)
 {
     struct head head;
@@ -141,8 +158,7 @@ void sent_ring_add(struct sent_ring *r, const struct sent_bounds *bounds, int64_
     }
     make_room(r, bounds, sizeof head + head.bytes);
     append(r, &head, sizeof head);
-    for (int i = 0; i < packet->part_count; i++)
-        append(r, packet->parts[i].p, packet->parts[i].n);
+    append_parts(r, packet->parts, packet->part_count, head.text_bytes);
     for (int i = 0; i < packet->attachment_count; i++) {
         uint32_t n = (uint32_t)packet->attachments[i].n;
         append(r, &n, sizeof n);

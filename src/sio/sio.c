@@ -23,6 +23,7 @@ static void deliver_event(struct sio_socket *s, const struct sio_packet *packet,
     struct sio_event event = {.name = packet->name,
                               .args = packet->args,
                               .first = packet->first,
+                              .index = &packet->index,
                               .attachments = attachments,
                               .attachment_count = packet->attachment_count,
                               .wants_ack = packet->has_id,
@@ -36,6 +37,7 @@ static void deliver_answer(struct sio_socket *s, const struct sio_packet *packet
     struct sio_event answer = {.name = STR(""),
                                .args = packet->args,
                                .first = packet->first,
+                               .index = &packet->index,
                                .attachments = attachments,
                                .attachment_count = packet->attachment_count};
     if (packet->has_id)

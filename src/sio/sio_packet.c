@@ -64,12 +64,13 @@ static bool take_id(struct str *rest, struct sio_packet *out)
 /* Names that mean something to clients and servers themselves. */
 static bool is_reserved(struct str name)
 {
-    static const char *const reserved[] = {"connect",       "connect_error", "disconnect",
-                                           "disconnecting", "newListener",   "removeListener"};
-    for (size_t i = 0; i < sizeof reserved / sizeof *reserved; i++)
-        if (str_eqz(name, reserved[i]))
-            return true;
-    return false;
+    switch (name.n ? name.p[0] : '\0') {
+    case 'c': return str_eqz(name, "connect") || str_eqz(name, "connect_error");
+    case 'd': return str_eqz(name, "disconnect") || str_eqz(name, "disconnecting");
+    case 'n': return str_eqz(name, "newListener");
+    case 'r': return str_eqz(name, "removeListener");
+    default: return false;
+    }
 }
 
 /* `string` with its quotes; a slice of it, unless it has escapes. */
@@ -103,14 +104,15 @@ static bool take_char(struct str *rest, char c)
 /* The items up to the closing bracket, which is taken too; the text before them is "[" or "[name,". */
 static bool take_args(struct str *rest, struct sio_packet *out)
 {
-    struct str item;
     enum json_type type;
-    do {
+    if (!json_take_indexed(rest, &type, &out->index))
+        return false;
+    out->first = out->index.text;
+    struct str item = out->first;
+    while (take_char(rest, ',')) {
         if (!json_take_value(rest, &item, &type))
             return false;
-        if (!out->first.p)
-            out->first = item;
-    } while (take_char(rest, ','));
+    }
     out->args = (struct str){out->first.p, (size_t)(item.p + item.n - out->first.p)};
     return take_char(rest, ']');
 }

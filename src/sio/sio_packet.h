@@ -2,6 +2,7 @@
 #ifndef SIO_PACKET_H
 #define SIO_PACKET_H
 
+#include "conversation/base/json_scan.h"
 #include "conversation/sio/sio.h"
 
 enum sio_packet_type {
@@ -22,10 +23,11 @@ struct sio_packet {
     struct str query;      /* {NULL, 0}: none */
     bool has_id;
     uint64_t id;
-    struct str payload; /* the JSON value; {NULL, 0}: none */
-    struct str name;    /* of events */
-    struct str args;    /* of events and acks; {NULL, 0}: none */
-    struct str first;   /* of args; {NULL, 0}: none */
+    struct str payload;      /* the JSON value; {NULL, 0}: none */
+    struct str name;         /* of events */
+    struct str args;         /* of events and acks; {NULL, 0}: none */
+    struct str first;        /* of args; {NULL, 0}: none */
+    struct json_index index; /* of first */
     char unescaped[SIO_EVENT_NAME_MAX];
 };
 

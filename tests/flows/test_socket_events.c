@@ -230,8 +230,11 @@ static enum err relay_of(const char *user_id, enum err (*handler)(struct relay_c
     char *json = json_of_quoted(payload);
     struct json_wanted members[] = {{.key = STR("targetUserId")},
                                     {.key = handler == relay_ice_candidate ? STR("candidate") : STR("sdp")}};
-    json_members(str_of(json), members, 2);
-    struct relay_call call = {.payload = str_of(json),
+    struct json_index index;
+    enum json_type type;
+    assert_true(json_take_indexed(&(struct str){json, strlen(json)}, &type, &index));
+    json_find(&index, NULL, members, 2);
+    struct relay_call call = {.index = &index,
                               .target = &members[0],
                               .value = &members[1],
                               .socket_id = ANAS,

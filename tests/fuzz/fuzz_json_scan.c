@@ -117,6 +117,26 @@ static void compare(struct str text, enum json_type type, json_t *tree)
     }
 }
 
+/* Every member of every object is found by the index as by reading. */
+static void compare_index(const struct json_index *index, const struct json_wanted *object, struct str text)
+{
+    struct str rest = json_inside(text), key, value;
+    enum json_type type;
+    while (json_next_member(&rest, &key, &value, &type)) {
+        char *block = malloc(key.n);
+        struct json_wanted wanted = {.key = unescaped(key, block, key.n - 2)};
+        block[wanted.key.n] = '\0';
+        if (wanted.key.n < KEY_MAX && strlen(block) == wanted.key.n) { /* json_member's names end at a NUL */
+            assert(json_member(text, block, &value, &type));
+            json_find(index, object, &wanted, 1);
+            assert(wanted.value.p == value.p && wanted.value.n == value.n && wanted.type == type);
+            if (type == SCAN_OBJECT)
+                compare_index(index, &wanted, value);
+        }
+        free(block);
+    }
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
     struct str text = fuzz_input(data, n), rest = text, value;
@@ -127,6 +147,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
     if (is_valid && tree) {
         assert(json_take_value(&rest, &value, &type));
         compare(value, type, tree);
+        struct json_index index;
+        assert(json_take_indexed(&(struct str){text.p, text.n}, &type, &index));
+        assert(index.text.p == value.p && index.text.n == value.n);
+        if (type == SCAN_OBJECT)
+            compare_index(&index, NULL, value);
     } else if (is_valid) {
         assert(is_refused_by_jansson_alone(&error));
     } else if (tree) { /* jansson skips a zero byte behind a number */

@@ -30,14 +30,36 @@ bool json_next_member(struct str *rest, struct str *key, struct str *value, enum
 /* The member of a valid object named `key` (keys compared after unescaping; of duplicates the last, as
  * JavaScript does). */
 bool json_member(struct str object, const char *key, struct str *value, enum json_type *type);
-/* Several of them in one pass: sets `value` and `type` of each; value.p is NULL where there is no such
- * member. */
+/* Where the values of a text are, as the pass that validates it finds them: for who then looks for members,
+ * and for members of those, without reading the text again. Of a text with more values than fit only the
+ * text itself is known, and members are looked for in that. */
+#define JSON_NODES_MAX 48
+struct json_node {
+    uint32_t begin, n;   /* of the value, in the text */
+    uint32_t key, key_n; /* with its quotes; key_n is 0 for what is no member */
+    uint16_t next;       /* the node after this value and all that is in it */
+    uint8_t type;
+    bool key_is_plain; /* without escapes */
+};
+struct json_index {
+    struct str text;
+    bool is_complete;
+    uint16_t count;
+    struct json_node nodes[JSON_NODES_MAX + 1]; /* the last one takes what does not fit */
+};
+/* json_take_value, with an index of the value. */
+bool json_take_indexed(struct str *rest, enum json_type *type, struct json_index *out);
+/* Members of `object`, which json_find has found in this index; NULL: of the whole text, an object. Sets
+ * `value` and `type` of each, as json_member does; value.p is NULL where there is no such member. */
 struct json_wanted {
     struct str key;
     struct str value;
     enum json_type type;
+    uint16_t node; /* of the value */
 };
-void json_members(struct str object, struct json_wanted *wanted, int count);
+void json_find(const struct json_index *index, const struct json_wanted *object, struct json_wanted *wanted,
+               int count);
+
 /* Whether a string with a UUID was found, and which. */
 bool json_read_uuid(const struct json_wanted *found, struct uuid *out);
 

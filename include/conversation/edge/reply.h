@@ -51,11 +51,12 @@ void event_ack_send(struct flow *f);
 
 /* --- relayed socket events: answered at once, without a flow --- */
 
+struct json_index;
 struct json_wanted;
 
 /* Everything is valid during the call only. */
 struct relay_call {
-    struct str payload;               /* the event's object as it came: valid JSON */
+    const struct json_index *index;   /* of the event's object */
     const struct json_wanted *target; /* its member `targetUserId` */
     const struct json_wanted *value;  /* its member event_row.relays */
     uint64_t socket_id;

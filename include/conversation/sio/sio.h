@@ -33,11 +33,14 @@ struct sio_connect {
     struct str note;
 };
 
+struct json_index;
+
 struct sio_event {
     struct str name;  /* unescaped; a number as its text; "" in an answer to sio_emit_with_ack */
     struct str args;  /* JSON text of the arguments after the name, "a,b" without brackets; may be "" */
     struct str first; /* the first of them; {NULL,0}: none */
-    const struct str *attachments; /* binary ones; {"_placeholder":true,"num":N} in args is the Nth */
+    const struct json_index *index; /* of `first`, when there is one */
+    const struct str *attachments;  /* binary ones; {"_placeholder":true,"num":N} in args is the Nth */
     int attachment_count;
     bool wants_ack;
     uint64_t ack_id;

@@ -134,7 +134,7 @@ static enum err check_init(struct relay_call *call)
         call->reason = "candidate is too long";
     if (call->reason)
         return ERR_INVALID_CANDIDATE;
-    json_members(value, init, INIT_MEMBERS);
+    json_find(call->index, call->value, init, INIT_MEMBERS);
     if (!other_members_are_good(init)) {
         call->reason = "candidate has an sdpMid, sdpMLineIndex or usernameFragment of a wrong type";
         return ERR_INVALID_CANDIDATE;

@@ -330,6 +330,51 @@ static void a_long_escaped_key_is_just_another_key(void **state)
     buf_done(&text);
 }
 
+static void members_of_members_are_found_by_the_index(void **state)
+{
+    (void)state;
+    struct str rest =
+        STR(" {\"a\":[{\"b\":0}],\"o\":{\"a\":{},\"b\":{\"c\":\"x\"},\"\\u0062\":[1]},\"b\":2 }, 3");
+    struct json_index index;
+    enum json_type type;
+    assert_true(json_take_indexed(&rest, &type, &index));
+    assert_true(str_eqz(rest, ", 3") && type == JSON_OBJECT && index.is_complete);
+    struct json_wanted top[] = {{.key = STR("o")}, {.key = STR("b")}, {.key = STR("c")}};
+    json_find(&index, NULL, top, 3);
+    assert_true(str_eqz(top[0].value, "{\"a\":{},\"b\":{\"c\":\"x\"},\"\\u0062\":[1]}") &&
+                top[0].type == JSON_OBJECT);
+    assert_true(str_eqz(top[1].value, "2") && top[1].type == JSON_NUMBER);
+    assert_null(top[2].value.p);
+    struct json_wanted inner[] = {{.key = STR("a")}, {.key = STR("b")}};
+    json_find(&index, &top[0], inner, 2);
+    assert_true(str_eqz(inner[0].value, "{}") && str_eqz(inner[1].value, "[1]")); /* the last of two */
+    json_find(&index, &inner[0], top, 3);
+    assert_null(top[0].value.p);
+}
+
+/* All the same answers, from the text itself. */
+static void an_index_that_is_too_small_does_not_show(void **state)
+{
+    (void)state;
+    for (int items = 0; items < 2 * JSON_NODES_MAX; items++) {
+        struct buf text = {0};
+        buf_addz(&text, "{\"o\":{\"a\":1},\"list\":[");
+        for (int i = 0; i < items; i++)
+            buf_addf(&text, "%s[%d]", i ? "," : "", i);
+        buf_addz(&text, "],\"o\":{\"a\":[2],\"b\":3}}");
+        struct str rest = buf_str(&text);
+        struct json_index index;
+        enum json_type type;
+        assert_true(json_take_indexed(&rest, &type, &index));
+        assert_int_equal(index.is_complete, 8 + 2 * items <= JSON_NODES_MAX);
+        struct json_wanted outer = {.key = STR("o")}, inner[] = {{.key = STR("b")}, {.key = STR("a")}};
+        json_find(&index, NULL, &outer, 1);
+        json_find(&index, &outer, inner, 2);
+        assert_true(str_eqz(inner[0].value, "3") && str_eqz(inner[1].value, "[2]"));
+        buf_done(&text);
+    }
+}
+
 /* --- unescaping --- */
 
 static void strings_are_unescaped(void **state)
@@ -496,6 +541,44 @@ static void compare_trees(json_t *tree, struct str text, uint64_t seed)
     }
 }
 
+/* Every member of every object, by the index and by reading. */
+static void compare_index(const struct json_index *index, const struct json_wanted *object, struct str text,
+                          uint64_t seed)
+{
+    struct str rest = json_inside(text), key, value;
+    enum json_type type;
+    while (json_next_member(&rest, &key, &value, &type)) {
+        char name[256];
+        size_t n;
+        assert_true(json_unescape(key, name, sizeof name - 1, &n));
+        name[n] = '\0';
+        if (strlen(name) != n)
+            continue; /* json_member takes names that end at a NUL */
+        struct json_wanted wanted = {.key = {name, n}};
+        assert_true(json_member(text, name, &value, &type));
+        json_find(index, object, &wanted, 1);
+        if (wanted.value.p != value.p || wanted.value.n != value.n || wanted.type != type)
+            fail_msg("the index differs: JSON_SEED=%llu", (unsigned long long)seed);
+        if (type == JSON_OBJECT)
+            compare_index(index, &wanted, value, seed);
+    }
+}
+
+static void compare_takes(struct str text, uint64_t seed)
+{
+    struct str rest = text, indexed_rest = text, value;
+    struct json_index index;
+    enum json_type type, indexed_type;
+    bool is_taken = json_take_value(&rest, &value, &type);
+    assert_int_equal(json_take_indexed(&indexed_rest, &indexed_type, &index), is_taken);
+    if (!is_taken)
+        return;
+    assert_int_equal(type, indexed_type);
+    assert_true(rest.p == indexed_rest.p && index.text.p == value.p && index.text.n == value.n);
+    if (type == JSON_OBJECT)
+        compare_index(&index, NULL, value, seed);
+}
+
 static void compare(struct str text, struct str scanned, uint64_t seed, unsigned counts[2])
 {
     json_error_t error;
@@ -505,6 +588,7 @@ static void compare(struct str text, struct str scanned, uint64_t seed, unsigned
         fail_msg("JSON_SEED=%llu: scanner %d, jansson %s: " STR_FMT, (unsigned long long)seed, is_valid,
                  tree ? "accepts" : error.text, STR_ARG(text));
     counts[is_valid]++;
+    compare_takes(scanned, seed);
     if (tree)
         compare_trees(tree, str_trim(scanned, " \t\r\n"), seed);
     json_decref(tree);
@@ -544,6 +628,8 @@ int main(void)
         cmocka_unit_test(an_object_is_iterated),
         cmocka_unit_test(a_member_is_found_by_its_name),
         cmocka_unit_test(a_long_escaped_key_is_just_another_key),
+        cmocka_unit_test(members_of_members_are_found_by_the_index),
+        cmocka_unit_test(an_index_that_is_too_small_does_not_show),
         cmocka_unit_test(strings_are_unescaped),
         cmocka_unit_test(equals_jansson_on_random_documents),
     };

@@ -318,6 +318,30 @@ static void test_utf8(void **state)
     }
 }
 
+/* Text is unmasked in strides of several lengths; what is no UTF-8 is seen in each, and nothing else is. */
+static void test_utf8_at_every_place(void **state)
+{
+    (void)state;
+    for (size_t n = 1; n <= 70; n++) {
+        for (size_t at = 0; at <= n; at++) { /* at n: nowhere */
+            struct ws_reader r = {0};
+            struct buf wire = {0}, log = {0}, want = {0};
+            char text[70];
+            memset(text, 'x', n);
+            if (at < n)
+                text[at] = '\x80';
+            add_frame(&wire, FIN | WS_TEXT, (struct str){text, n});
+            buf_addf(&want, "1:%zu:%.*s", n, (int)n, text);
+            read_all(&r, &wire, &log);
+            assert_true(str_eq(buf_str(&log), at < n ? STR("!1007") : buf_str(&want)));
+            ws_reader_done(&r);
+            buf_done(&wire);
+            buf_done(&log);
+            buf_done(&want);
+        }
+    }
+}
+
 static void test_close_payloads(void **state)
 {
     (void)state;
@@ -465,6 +489,7 @@ int main(void)
         cmocka_unit_test(test_message_limit_is_of_all_fragments),
         cmocka_unit_test(test_need_is_told_as_soon_as_it_is_known),
         cmocka_unit_test(test_utf8),
+        cmocka_unit_test(test_utf8_at_every_place),
         cmocka_unit_test(test_close_payloads),
         cmocka_unit_test(test_random_streams_in_random_chunks),
         cmocka_unit_test(test_byte_by_byte),

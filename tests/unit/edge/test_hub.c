@@ -2,6 +2,7 @@
  * acknowledgement against exception, users and sessions. */
 #include "ws_fixture.h"
 
+#include "conversation/base/json_scan.h"
 #include "conversation/edge/reply.h"
 #include "conversation/ports/sockets.h"
 #include "conversation/rt/flow.h"
@@ -77,7 +78,7 @@ fail:
 static enum err relay(struct relay_call *call)
 {
     struct str part = STR("{\"said\":true}");
-    if (!memmem(call->payload.p, call->payload.n, "\"bad\"", 5)) {
+    if (!memmem(call->index->text.p, call->index->text.n, "\"bad\"", 5)) {
         sockets_emit(call->socket_id, "said", &part, 1);
         return OK;
     }

@@ -1,6 +1,7 @@
 /* permessage-deflate on a connection (RFC 7692): agreeing on it, and messages in both directions. */
 #include "ws_fixture.h"
 
+#include "conversation/base/json_scan.h"
 #include "conversation/codec/ws_deflate.h"
 #include "conversation/ports/sockets.h"
 
@@ -20,7 +21,7 @@ static void socket_gone(uint64_t socket_id, const struct uuid *session_id, const
 static enum err note(struct relay_call *call)
 {
     last_socket = call->socket_id;
-    last_bytes = call->payload.n;
+    last_bytes = call->index->text.n;
     return OK;
 }
 

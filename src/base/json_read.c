@@ -1,0 +1,255 @@
+/* Looking into JSON text that has been validated: ends need only be found. */
+#include <assert.h>
+
+#include "json_chars.h"
+
+#define KEY_MAX 256 /* longest member name that can be looked for */
+
+/* --- iteration --- */
+
+static void skip_string(struct str *s)
+{
+    const char *end = s->p + s->n, *quote = s->p;
+    size_t backslashes;
+    do {
+        quote = memchr(quote + 1, '"', (size_t)(end - quote - 1));
+        assert(quote);
+        for (backslashes = 0; quote[-1 - (ptrdiff_t)backslashes] == '\\';)
+            backslashes++;
+    } while (backslashes % 2); /* the quote is escaped */
+    advance(s, (size_t)(quote + 1 - s->p));
+}
+
+static bool is_in_scalar(char c)
+{
+    return c > ' ' && c != ',' && c != ':' && c != ']' && c != '}';
+}
+
+static void skip_scalar(struct str *s)
+{
+    size_t n = 0;
+    while (n < s->n && is_in_scalar(s->p[n]))
+        n++;
+    advance(s, n);
+}
+
+static void skip_value(struct str *s)
+{
+    int depth = 0;
+    do {
+        assert(s->n);
+        switch (*s->p) {
+        case '"': skip_string(s); break;
+        case '{':
+        case '[':
+            depth++;
+            advance(s, 1);
+            break;
+        case '}':
+        case ']':
+            depth--;
+            advance(s, 1);
+            break;
+        case ',':
+        case ':':
+        case ' ':
+        case '\n':
+        case '\r':
+        case '\t': advance(s, 1); break;
+        default: skip_scalar(s);
+        }
+    } while (depth > 0);
+}
+
+struct str json_inside(struct str array_or_object)
+{
+    assert(array_or_object.n >= 2);
+    return (struct str){array_or_object.p + 1, array_or_object.n - 2};
+}
+
+bool json_next_item(struct str *rest, struct str *item, enum json_type *type)
+{
+    skip_space(rest);
+    if (!type_of(*rest, type))
+        return false;
+    const char *start = rest->p;
+    skip_value(rest);
+    *item = (struct str){start, (size_t)(rest->p - start)};
+    skip_space(rest);
+    take_char(rest, ',');
+    return true;
+}
+
+bool json_next_member(struct str *rest, struct str *key, struct str *value, enum json_type *type)
+{
+    skip_space(rest);
+    if (!rest->n)
+        return false;
+    const char *start = rest->p;
+    skip_string(rest);
+    *key = (struct str){start, (size_t)(rest->p - start)};
+    skip_space(rest);
+    take_char(rest, ':');
+    return json_next_item(rest, value, type);
+}
+
+/* Whether a string's text, with its quotes, says `key`. An escape is longer than what it stands for. */
+static bool string_is(struct str string, struct str key)
+{
+    struct str inside = json_inside(string);
+    if (inside.n < key.n)
+        return false;
+    if (!memchr(inside.p, '\\', inside.n))
+        return str_eq(inside, key);
+    char text[KEY_MAX];
+    size_t n;
+    return json_unescape(string, text, sizeof text, &n) && str_eq((struct str){text, n}, key);
+}
+
+static void find_in_text(struct str object, struct json_wanted *wanted, int count)
+{
+    struct str rest = json_inside(object), name, value;
+    enum json_type type;
+    for (int i = 0; i < count; i++) {
+        assert(wanted[i].key.n < KEY_MAX);
+        wanted[i].value = (struct str){NULL, 0};
+    }
+    while (json_next_member(&rest, &name, &value, &type)) {
+        for (int i = 0; i < count; i++) {
+            if (string_is(name, wanted[i].key)) {
+                wanted[i].value = value;
+                wanted[i].type = type;
+            }
+        }
+    }
+}
+
+void json_find(const struct json_index *index, const struct json_wanted *object, struct json_wanted *wanted,
+               int count)
+{
+    if (!index->is_complete) {
+        find_in_text(object ? object->value : index->text, wanted, count);
+        return;
+    }
+    for (int i = 0; i < count; i++)
+        wanted[i].value = (struct str){NULL, 0};
+    uint16_t at = object ? object->node : 0, end = index->nodes[at].next;
+    for (at++; at < end; at = index->nodes[at].next) {
+        const struct json_node *n = &index->nodes[at];
+        struct str key = {index->text.p + n->key, n->key_n};
+        for (int i = 0; i < count; i++) {
+            bool is_wanted =
+                n->key_is_plain ? str_eq(json_inside(key), wanted[i].key) : string_is(key, wanted[i].key);
+            if (!is_wanted)
+                continue;
+            wanted[i].value = (struct str){index->text.p + n->begin, n->n};
+            wanted[i].type = n->type;
+            wanted[i].node = at;
+        }
+    }
+}
+
+bool json_member(struct str object, const char *key, struct str *value, enum json_type *type)
+{
+    struct json_wanted wanted = {.key = str_of(key)};
+    find_in_text(object, &wanted, 1);
+    if (!wanted.value.p)
+        return false;
+    *value = wanted.value;
+    *type = wanted.type;
+    return true;
+}
+
+/* --- unescaping --- */
+
+static unsigned take_hex4(struct str *s)
+{
+    unsigned value = 0;
+    for (int i = 0; i < 4; i++)
+        value = value << 4 | (unsigned)hex_value(s->p[i]);
+    advance(s, 4);
+    return value;
+}
+
+/* The code point of a \u escape whose "\u" has been read; takes the second half of a surrogate pair with it.
+ */
+static unsigned take_code_point(struct str *s)
+{
+    const unsigned replacement = 0xFFFD;
+    unsigned unit = take_hex4(s);
+    if (unit < 0xD800 || unit > 0xDFFF)
+        return unit;
+    if (unit > 0xDBFF || s->n < 6 || s->p[0] != '\\' || s->p[1] != 'u')
+        return replacement;
+    struct str after = {s->p + 2, s->n - 2};
+    unsigned second = take_hex4(&after);
+    if (second < 0xDC00 || second > 0xDFFF)
+        return replacement;
+    *s = after;
+    return 0x10000 + ((unit - 0xD800) << 10) + (second - 0xDC00);
+}
+
+static size_t utf8_encode(unsigned c, char out[4])
+{
+    if (c < 0x80) {
+        out[0] = (char)c;
+        return 1;
+    }
+    size_t n = c < 0x800 ? 2 : c < 0x10000 ? 3 : 4;
+    for (size_t i = n - 1; i > 0; i--, c >>= 6)
+        out[i] = (char)(0x80 | (c & 0x3F));
+    static const unsigned char lead[] = {0, 0, 0xC0, 0xE0, 0xF0};
+    out[0] = (char)(lead[n] | c);
+    return n;
+}
+
+/* The bytes that the next piece of a string's inside stands for. */
+static size_t take_piece(struct str *s, char out[4])
+{
+    char c = *s->p;
+    advance(s, 1);
+    if (c != '\\') {
+        out[0] = c;
+        return 1;
+    }
+    static const char letters[] = "bfnrt", controls[] = "\b\f\n\r\t";
+    c = *s->p;
+    advance(s, 1);
+    if (c == 'u')
+        return utf8_encode(take_code_point(s), out);
+    const char *letter = strchr(letters, c);
+    out[0] = letter ? controls[letter - letters] : c;
+    return 1;
+}
+
+bool json_unescape(struct str string, char *out, size_t cap, size_t *n)
+{
+    struct str s = json_inside(string);
+    size_t length = 0;
+    while (s.n) {
+        char piece[4];
+        struct str run = {s.p, plain_run(s)};
+        if (run.n)
+            advance(&s, run.n);
+        else
+            run = (struct str){piece, take_piece(&s, piece)};
+        if (run.n > cap - length)
+            return false;
+        memcpy(out + length, run.p, run.n);
+        length += run.n;
+    }
+    *n = length;
+    return true;
+}
+
+bool json_read_uuid(const struct json_wanted *found, struct uuid *out)
+{
+    char text[UUID_TEXT_LENGTH];
+    size_t n;
+    if (!found->value.p || found->type != JSON_STRING)
+        return false;
+    struct str inside = json_inside(found->value);
+    if (inside.n == UUID_TEXT_LENGTH) /* with an escape in it, it would stand for less */
+        return uuid_parse(inside, out);
+    return json_unescape(found->value, text, sizeof text, &n) && uuid_parse((struct str){text, n}, out);
+}
