@@ -75,13 +75,13 @@ static inline bool type_of(struct str s, enum json_type *type)
     if (!s.n)
         return false;
     switch (*s.p) {
-    case '{': *type = JSON_OBJECT; return true;
-    case '[': *type = JSON_ARRAY; return true;
-    case '"': *type = JSON_STRING; return true;
-    case 't': *type = JSON_TRUE; return true;
-    case 'f': *type = JSON_FALSE; return true;
-    case 'n': *type = JSON_NULL; return true;
-    default: *type = JSON_NUMBER; return *s.p == '-' || is_digit(*s.p);
+    case '{': *type = SCAN_OBJECT; return true;
+    case '[': *type = SCAN_ARRAY; return true;
+    case '"': *type = SCAN_STRING; return true;
+    case 't': *type = SCAN_TRUE; return true;
+    case 'f': *type = SCAN_FALSE; return true;
+    case 'n': *type = SCAN_NULL; return true;
+    default: *type = SCAN_NUMBER; return *s.p == '-' || is_digit(*s.p);
     }
 }
 

@@ -246,7 +246,7 @@ bool json_read_uuid(const struct json_wanted *found, struct uuid *out)
 {
     char text[UUID_TEXT_LENGTH];
     size_t n;
-    if (!found->value.p || found->type != JSON_STRING)
+    if (!found->value.p || found->type != SCAN_STRING)
         return false;
     struct str inside = json_inside(found->value);
     if (inside.n == UUID_TEXT_LENGTH) /* with an escape in it, it would stand for less */

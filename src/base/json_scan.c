@@ -104,13 +104,13 @@ static bool take_scalar(struct str *s, enum json_type type)
 {
     bool is_plain;
     switch (type) {
-    case JSON_STRING: return take_string(s, &is_plain);
-    case JSON_NUMBER: return take_number(s);
-    case JSON_TRUE: return take_word(s, STR("true"));
-    case JSON_FALSE: return take_word(s, STR("false"));
-    case JSON_NULL: return take_word(s, STR("null"));
-    case JSON_OBJECT:
-    case JSON_ARRAY: break;
+    case SCAN_STRING: return take_string(s, &is_plain);
+    case SCAN_NUMBER: return take_number(s);
+    case SCAN_TRUE: return take_word(s, STR("true"));
+    case SCAN_FALSE: return take_word(s, STR("false"));
+    case SCAN_NULL: return take_word(s, STR("null"));
+    case SCAN_OBJECT:
+    case SCAN_ARRAY: break;
     }
     return false;
 }
@@ -205,8 +205,8 @@ static inline bool take_step(struct str *s, struct nesting *nesting, struct json
         return false;
     if (index)
         node = begin_node(index, s->p, type, nesting);
-    if (type == JSON_OBJECT || type == JSON_ARRAY) {
-        if (!open_bracket(s, nesting, type == JSON_OBJECT, &is_whole))
+    if (type == SCAN_OBJECT || type == SCAN_ARRAY) {
+        if (!open_bracket(s, nesting, type == SCAN_OBJECT, &is_whole))
             return false;
     } else if (!take_scalar(s, type)) {
         return false;

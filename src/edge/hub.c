@@ -154,7 +154,7 @@ struct str hub_string_member(struct str object, const char *name, char *out, siz
     struct str value;
     enum json_type type;
     size_t n;
-    if (!object.n || object.p[0] != '{' || !json_member(object, name, &value, &type) || type != JSON_STRING ||
+    if (!object.n || object.p[0] != '{' || !json_member(object, name, &value, &type) || type != SCAN_STRING ||
         !json_unescape(value, out, cap, &n))
         return (struct str){NULL, 0};
     return (struct str){out, n};
@@ -212,7 +212,7 @@ static bool has_member(struct str object, const char *name)
 {
     struct str value;
     enum json_type type;
-    return object.n && object.p[0] == '{' && json_member(object, name, &value, &type) && type != JSON_NULL;
+    return object.n && object.p[0] == '{' && json_member(object, name, &value, &type) && type != SCAN_NULL;
 }
 
 /* NULL and *who (all zero without a token), or why the client may not connect. */

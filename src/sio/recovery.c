@@ -246,7 +246,7 @@ static struct str plain_string(struct str object, const char *name)
 {
     struct str value;
     enum json_type type;
-    if (!json_member(object, name, &value, &type) || type != JSON_STRING)
+    if (!json_member(object, name, &value, &type) || type != SCAN_STRING)
         return (struct str){NULL, 0};
     return json_inside(value);
 }

@@ -124,9 +124,9 @@ static bool take_event(struct str *rest, struct sio_packet *out)
     enum json_type type;
     if (!take_char(rest, '[') || !json_take_value(rest, &name, &type))
         return false;
-    if (type == JSON_NUMBER)
+    if (type == SCAN_NUMBER)
         out->name = name;
-    else if (type != JSON_STRING || !read_name(name, out) || is_reserved(out->name))
+    else if (type != SCAN_STRING || !read_name(name, out) || is_reserved(out->name))
         return false;
     return take_char(rest, ',') ? take_args(rest, out) : take_char(rest, ']');
 }
@@ -143,16 +143,16 @@ static bool placeholders_are_valid(struct str value, enum json_type type, int co
     struct str rest, key, item;
     enum json_type item_type;
     int64_t num;
-    if (type != JSON_ARRAY && type != JSON_OBJECT)
+    if (type != SCAN_ARRAY && type != SCAN_OBJECT)
         return true;
     rest = json_inside(value);
-    if (type == JSON_ARRAY) {
+    if (type == SCAN_ARRAY) {
         while (json_next_item(&rest, &item, &item_type))
             if (!placeholders_are_valid(item, item_type, count))
                 return false;
         return true;
     }
-    if (json_member(value, "_placeholder", &item, &item_type) && item_type == JSON_TRUE)
+    if (json_member(value, "_placeholder", &item, &item_type) && item_type == SCAN_TRUE)
         return json_member(value, "num", &item, &item_type) && str_to_int(item, 0, count - 1, &num);
     while (json_next_member(&rest, &key, &item, &item_type))
         if (!placeholders_are_valid(item, item_type, count))
@@ -163,13 +163,13 @@ static bool placeholders_are_valid(struct str value, enum json_type type, int co
 /* The payload of a CONNECT, DISCONNECT or CONNECT_ERROR. */
 static bool take_value(struct str *rest, struct sio_packet *out)
 {
-    enum json_type type = JSON_NULL;
+    enum json_type type = SCAN_NULL;
     if (rest->n && !json_take_value(rest, &out->payload, &type))
         return false;
     bool is_absent = !out->payload.p;
     switch (out->type) {
-    case SIO_CONNECT: return is_absent || type == JSON_OBJECT;
-    case SIO_CONNECT_ERROR: return is_absent || type == JSON_OBJECT || type == JSON_STRING;
+    case SIO_CONNECT: return is_absent || type == SCAN_OBJECT;
+    case SIO_CONNECT_ERROR: return is_absent || type == SCAN_OBJECT || type == SCAN_STRING;
     default: return is_absent;
     }
 }
@@ -184,7 +184,7 @@ static bool take_payload(struct str *rest, struct sio_packet *out)
     if (!(is_event ? take_event(rest, out) : take_answer(rest, out)))
         return false;
     out->payload = (struct str){all.p, all.n - rest->n};
-    return !is_binary(out->type) || placeholders_are_valid(out->payload, JSON_ARRAY, out->attachment_count);
+    return !is_binary(out->type) || placeholders_are_valid(out->payload, SCAN_ARRAY, out->attachment_count);
 }
 
 static bool read_payload(struct str rest, struct sio_packet *out)

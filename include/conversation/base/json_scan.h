@@ -11,7 +11,7 @@
 
 #define JSON_DEPTH_MAX 32
 
-enum json_type { JSON_OBJECT, JSON_ARRAY, JSON_STRING, JSON_NUMBER, JSON_TRUE, JSON_FALSE, JSON_NULL };
+enum json_type { SCAN_OBJECT, SCAN_ARRAY, SCAN_STRING, SCAN_NUMBER, SCAN_TRUE, SCAN_FALSE, SCAN_NULL };
 
 /* Validates the one value at the start of `*rest` (leading white space skipped) and moves past it. `value` is
  * its text. */

@@ -55,7 +55,7 @@ static enum err relay_description(struct relay_call *call, const char *event)
     enum err err = find_target(call, &target);
     if (err)
         return err;
-    if (!call->value->value.p || call->value->type != JSON_STRING) {
+    if (!call->value->value.p || call->value->type != SCAN_STRING) {
         call->reason = "sdp must be a string";
         return ERR_INVALID_SDP;
     }
@@ -88,10 +88,10 @@ enum { CANDIDATE, SDP_MID, SDP_INDEX, UFRAG, INIT_MEMBERS };
 static bool other_members_are_good(const struct json_wanted init[INIT_MEMBERS])
 {
     static const enum json_type types[INIT_MEMBERS] = {
-        [SDP_MID] = JSON_STRING, [SDP_INDEX] = JSON_NUMBER, [UFRAG] = JSON_STRING};
+        [SDP_MID] = SCAN_STRING, [SDP_INDEX] = SCAN_NUMBER, [UFRAG] = SCAN_STRING};
     int64_t index;
     for (int i = SDP_MID; i < INIT_MEMBERS; i++) {
-        bool is_there = init[i].value.p && init[i].type != JSON_NULL;
+        bool is_there = init[i].value.p && init[i].type != SCAN_NULL;
         if (is_there && init[i].type != types[i])
             return false;
         if (is_there && i == SDP_INDEX && !str_to_int(init[i].value, 0, UINT16_MAX, &index))
@@ -107,7 +107,7 @@ static enum err check_candidate(struct relay_call *call, const struct json_wante
     size_t n = 0;
     if (!candidate->value.p)
         return OK;
-    if (candidate->type != JSON_STRING) {
+    if (candidate->type != SCAN_STRING) {
         call->reason = "candidate.candidate must be a string";
         return ERR_INVALID_CANDIDATE;
     }
@@ -128,7 +128,7 @@ static enum err check_init(struct relay_call *call)
     call->reason = NULL;
     if (!value.p)
         call->reason = "candidate is missing";
-    else if (call->value->type != JSON_OBJECT)
+    else if (call->value->type != SCAN_OBJECT)
         call->reason = "candidate must be an RTCIceCandidateInit object";
     else if (value.n > 2 * CANDIDATE_MAX_BYTES)
         call->reason = "candidate is too long";

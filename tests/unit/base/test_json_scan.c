@@ -8,20 +8,7 @@
 
 #include <cmocka.h>
 
-/* Both headers name the types of JSON; jansson's names are not needed here. */
-#define JSON_OBJECT JANSSON_OBJECT
-#define JSON_ARRAY  JANSSON_ARRAY
-#define JSON_STRING JANSSON_STRING
-#define JSON_TRUE   JANSSON_TRUE
-#define JSON_FALSE  JANSSON_FALSE
-#define JSON_NULL   JANSSON_NULL
 #include <jansson.h>
-#undef JSON_OBJECT
-#undef JSON_ARRAY
-#undef JSON_STRING
-#undef JSON_TRUE
-#undef JSON_FALSE
-#undef JSON_NULL
 
 #include "conversation/base/json_scan.h"
 #include "unit/domain/requests.h" /* random_next, random_below */
@@ -239,9 +226,9 @@ static void a_value_is_taken_from_the_front(void **state)
     struct str rest = STR("  {\"a\":[1,\"]\"]}  [2]x"), value;
     enum json_type type;
     assert_true(json_take_value(&rest, &value, &type));
-    assert_true(str_eqz(value, "{\"a\":[1,\"]\"]}") && type == JSON_OBJECT);
+    assert_true(str_eqz(value, "{\"a\":[1,\"]\"]}") && type == SCAN_OBJECT);
     assert_true(json_take_value(&rest, &value, &type));
-    assert_true(str_eqz(value, "[2]") && type == JSON_ARRAY);
+    assert_true(str_eqz(value, "[2]") && type == SCAN_ARRAY);
     assert_true(str_eqz(rest, "x"));
     assert_false(json_take_value(&rest, &value, &type));
     assert_true(str_eqz(rest, "x") && str_eqz(value, "[2]")); /* untouched */
@@ -253,9 +240,9 @@ static void every_type_is_told(void **state)
     static const struct {
         struct str text;
         enum json_type type;
-    } rows[] = {{STR("{}"), JSON_OBJECT},     {STR("[]"), JSON_ARRAY},  {STR("\"\""), JSON_STRING},
-                {STR("-1.5e3"), JSON_NUMBER}, {STR("true"), JSON_TRUE}, {STR("false"), JSON_FALSE},
-                {STR("null"), JSON_NULL}};
+    } rows[] = {{STR("{}"), SCAN_OBJECT},     {STR("[]"), SCAN_ARRAY},  {STR("\"\""), SCAN_STRING},
+                {STR("-1.5e3"), SCAN_NUMBER}, {STR("true"), SCAN_TRUE}, {STR("false"), SCAN_FALSE},
+                {STR("null"), SCAN_NULL}};
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         struct str rest = rows[i].text, value;
         enum json_type type;
@@ -303,7 +290,7 @@ static void a_member_is_found_by_its_name(void **state)
                value;
     enum json_type type;
     assert_true(json_member(object, "sdp", &value, &type));
-    assert_true(str_eqz(value, "\"2\"") && type == JSON_STRING); /* the last one, escaped though it is */
+    assert_true(str_eqz(value, "\"2\"") && type == SCAN_STRING); /* the last one, escaped though it is */
     assert_true(json_member(object, "x", &value, &type) && str_eqz(value, "{\"sdp\":0}"));
     value = STR("kept");
     assert_false(json_member(object, "sd", &value, &type));
@@ -338,12 +325,12 @@ static void members_of_members_are_found_by_the_index(void **state)
     struct json_index index;
     enum json_type type;
     assert_true(json_take_indexed(&rest, &type, &index));
-    assert_true(str_eqz(rest, ", 3") && type == JSON_OBJECT && index.is_complete);
+    assert_true(str_eqz(rest, ", 3") && type == SCAN_OBJECT && index.is_complete);
     struct json_wanted top[] = {{.key = STR("o")}, {.key = STR("b")}, {.key = STR("c")}};
     json_find(&index, NULL, top, 3);
     assert_true(str_eqz(top[0].value, "{\"a\":{},\"b\":{\"c\":\"x\"},\"\\u0062\":[1]}") &&
-                top[0].type == JSON_OBJECT);
-    assert_true(str_eqz(top[1].value, "2") && top[1].type == JSON_NUMBER);
+                top[0].type == SCAN_OBJECT);
+    assert_true(str_eqz(top[1].value, "2") && top[1].type == SCAN_NUMBER);
     assert_null(top[2].value.p);
     struct json_wanted inner[] = {{.key = STR("a")}, {.key = STR("b")}};
     json_find(&index, &top[0], inner, 2);
@@ -559,7 +546,7 @@ static void compare_index(const struct json_index *index, const struct json_want
         json_find(index, object, &wanted, 1);
         if (wanted.value.p != value.p || wanted.value.n != value.n || wanted.type != type)
             fail_msg("the index differs: JSON_SEED=%llu", (unsigned long long)seed);
-        if (type == JSON_OBJECT)
+        if (type == SCAN_OBJECT)
             compare_index(index, &wanted, value, seed);
     }
 }
@@ -575,7 +562,7 @@ static void compare_takes(struct str text, uint64_t seed)
         return;
     assert_int_equal(type, indexed_type);
     assert_true(rest.p == indexed_rest.p && index.text.p == value.p && index.text.n == value.n);
-    if (type == JSON_OBJECT)
+    if (type == SCAN_OBJECT)
         compare_index(&index, NULL, value, seed);
 }
 
