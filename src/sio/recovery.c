@@ -17,7 +17,7 @@ struct recovery {
     struct list used;  /* the live ones that hold packets, in the order of look_at_ms */
     struct list lost;  /* longest lost first */
     struct timer used_timer, lost_timer;
-    size_t lost_count, lost_bytes;
+    size_t used_count, lost_count, lost_bytes;
 };
 
 /* Somebody who has lost sockets. */
@@ -67,15 +67,8 @@ void recovery_set_note(struct recovery_state *state, struct str note)
 static void state_free(struct recovery *store, struct recovery_state *state)
 {
     map_remove(&store->by_pid, &state->node.key);
-    list_remove(&state->link);
     sent_ring_done(&state->sent);
     free(state);
-}
-
-void recovery_drop(struct recovery *store, struct recovery_state *state)
-{
-    assert(state->socket_id);
-    state_free(store, state);
 }
 
 /* --- packets of live sockets --- */
@@ -87,10 +80,17 @@ static struct recovery_state *first_of(struct list *states)
 
 static void on_used_timer(struct timer *t);
 
+static void unuse(struct recovery *store, struct recovery_state *state)
+{
+    store->used_count -= list_is_linked(&state->link);
+    list_remove(&state->link);
+}
+
 /* A state is looked at once in the age of a packet, however many it is sent: sending moves it nowhere. */
 static void look_later(struct recovery *store, struct recovery_state *state)
 {
-    list_remove(&state->link);
+    unuse(store, state);
+    store->used_count++;
     state->look_at_ms = clock_mono_ms() + store->packet_age_ms;
     list_add_tail(&store->used, &state->link);
     if (!timer_is_running(&store->used_timer))
@@ -106,12 +106,19 @@ static void on_used_timer(struct timer *t)
         if (state->last_ms + store->packet_age_ms > now) {
             look_later(store, state);
         } else {
-            list_remove(&state->link);
+            unuse(store, state);
             sent_ring_done(&state->sent);
         }
     }
     if (state)
         timer_start(&store->used_timer, state->look_at_ms - now, on_used_timer);
+}
+
+void recovery_drop(struct recovery *store, struct recovery_state *state)
+{
+    assert(state->socket_id);
+    unuse(store, state);
+    state_free(store, state);
 }
 
 /* --- lost sockets --- */
@@ -188,7 +195,7 @@ static void on_lost_timer(struct timer *t)
 void recovery_keep(struct recovery *store, struct recovery_state *state)
 {
     assert(state->socket_id);
-    list_remove(&state->link);
+    unuse(store, state);
     sent_ring_shrink(&state->sent);
     state->socket_id = 0;
     state->last_ms = clock_mono_ms();
@@ -224,10 +231,20 @@ void recovery_each_lost(struct recovery *store, const struct uuid *id,
 
 /* --- both --- */
 
+/* How much one socket may hold: the live ones that hold something share total_bytes. A power of two, so that
+ * it seldom changes. */
+static size_t room(const struct recovery *store)
+{
+    size_t share = store->bounds.total_bytes / (store->used_count + 1);
+    if (share >= store->bounds.socket_bytes)
+        return store->bounds.socket_bytes;
+    return share ? (size_t)1 << (63 - __builtin_clzll(share)) : 0;
+}
+
 void recovery_add(struct recovery *store, struct recovery_state *state, const struct sent_packet *packet)
 {
     int64_t now = clock_mono_ms();
-    const struct sent_bounds bounds = {store->bounds.socket_bytes, now - store->packet_age_ms};
+    const struct sent_bounds bounds = {room(store), now - store->packet_age_ms};
     size_t cap = state->sent.cap;
     sent_ring_add(&state->sent, &bounds, now, packet);
     if (!state->socket_id) {

@@ -105,6 +105,8 @@ static void make_room(struct sent_ring *r, const struct sent_bounds *bounds, siz
 {
     while (r->n && (r->n + more > bounds->bytes || head_at(r, 0).sent_ms < bounds->since_ms))
         drop_oldest(r);
+    if (r->cap / 2 > bounds->bytes)
+        resize(r, bounds->bytes);
     if (r->n + more <= r->cap)
         return;
     size_t cap = r->cap > CAP_MIN ? r->cap : CAP_MIN;

@@ -35,7 +35,8 @@ typedef void sent_fn(void *arg, bool is_binary, const struct str *parts, int par
 void sent_ring_init(struct sent_ring *r);
 void sent_ring_done(struct sent_ring *r); /* frees; its numbers go on */
 /* Makes room by dropping the oldest; what is larger than all of the room is not held, and neither is what
- * came before it. Allocates only to grow, by doubling. */
+ * came before it. Allocates only to grow, by doubling, and to give back memory of which less than half is
+ * allowed now. */
 void sent_ring_add(struct sent_ring *r, const struct sent_bounds *bounds, int64_t now_ms,
                    const struct sent_packet *packet);
 /* Whether all packets after number `after` are still held. */

@@ -78,6 +78,24 @@ describe('a lost connection', () => {
     }
   });
 
+  it('is recovered over whatever carries it: polling, and polling that is upgraded', async () => {
+    for (const transports of [['polling'], ['polling', 'websocket']]) {
+      const { a, b, sessionId } = await world.pair();
+      const sa = await a.enter(sessionId, { transports });
+      const sb = await b.enter(sessionId, { transports });
+      await sa.take('new_prompt');
+      await sb.take('partner_joined');
+      sa.io.io.engine.close();
+      await sa.disconnected();
+      await sb.take('partner_left');
+      await comeBack(sa);
+      assert.equal(sa.io.recovered, true, transports.join());
+      await sb.take('partner_joined');
+      await sb.emit('ice_candidate', { sessionId, targetUserId: a.userId, candidate: candidate(1) });
+      assert.deepEqual(await sa.take('ice_candidate'), { from: b.userId, candidate: candidate(1) });
+    }
+  });
+
   it('does not hide what the user is told meanwhile', async () => {
     const person = { levels: { fr: 'B1' } };
     const [a, b] = [world.learner(person), world.learner(person)];

@@ -67,9 +67,11 @@ struct sio_recovery {
     /* After the loss. A packet is kept that long after a loss could be noticed, so ping interval and timeout
      * longer. 0: no recovery, no pid is given out, no offset added to events. */
     int64_t max_age_ms;
-    size_t
-        socket_bytes; /* of packets, for each socket; who missed older ones than these hold cannot recover */
-    size_t total_bytes; /* of all sockets that are lost; the oldest are forgotten */
+    /* Of packets, for each socket: who missed older ones than these hold cannot recover. */
+    size_t socket_bytes;
+    /* Of all sockets that are lost: the oldest are forgotten. The others share as much again for their
+     * packets. */
+    size_t total_bytes;
 };
 
 struct sio_config {

@@ -234,6 +234,34 @@ static void packets_of_the_quiet_are_freed(void **state)
     recovery_drop(store, silent);
 }
 
+/* Nearly: each may have up to twice its share, which is rounded to a power of two. */
+static void all_the_live_share_the_total(void **state)
+{
+    (void)state;
+    struct recovery_state *s[60];
+    bounds.socket_bytes = 8192;
+    again();
+    for (int i = 0; i < 60; i++)
+        s[i] = live((uint64_t)i + 1);
+    for (int n = 1; n <= 60; n++) {
+        for (int round = 0; round < 100; round++) {
+            for (int i = 0; i < n; i++)
+                send_bytes(s[i], 50);
+        }
+        assert_true(recovery_count(store).held_bytes <= 2 * bounds.total_bytes);
+    }
+    struct recovery_claim few = claim_of(s[0], 5997), many = claim_of(s[0], 5990);
+    assert_non_null(find(&few)); /* 256 bytes: three packets */
+    assert_null(find(&many));
+    for (int i = 1; i < 60; i++)
+        recovery_drop(store, s[i]);
+    for (int round = 0; round < 200; round++)
+        send_bytes(s[0], 50);
+    many.offset = 6200 - 120; /* alone, it has 8192 */
+    assert_non_null(find(&many));
+    recovery_drop(store, s[0]);
+}
+
 static void add_one(struct recovery_state *state, void *arg)
 {
     ++*(int *)arg;
@@ -305,6 +333,7 @@ int main(void)
         STORE_TEST(one_that_is_over_the_bound_alone_is_not_kept),
         STORE_TEST(each_socket_is_bounded),
         STORE_TEST(packets_of_the_quiet_are_freed),
+        STORE_TEST(all_the_live_share_the_total),
         STORE_TEST(lost_sockets_are_reached_by_owner),
         STORE_TEST(telling_the_lost_keeps_the_bounds),
     };
