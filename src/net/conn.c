@@ -15,16 +15,38 @@
 
 #define READ_BYTES (64 * 1024)
 #define PAUSED_IN_BYTES \
-    (64 * 1024)             /* kept while paused; a peer that sends more waits in the kernel's buffers */
-#define SPARE_MAX       512 /* as many connections as are written to in one turn, more or less */
-#define SPARE_BYTES_MAX (8 * 1024) /* of each */
-#define LINGER_MS       2000 /* for the peer to read an answer before the reset that unread input would cause */
+    (64 * 1024)          /* kept while paused; a peer that sends more waits in the kernel's buffers */
+#define SPARE_BYTES 4096 /* larger buffers are not kept for the next */
+#define SPARES_MAX  1024 /* what one turn may need: the loop takes up to 1024 events at once */
+#define LINGER_MS   2000 /* for the peer to read an answer before the reset that unread input would cause */
 
 static struct list all = {&all, &all}, dirty = {&dirty, &dirty};
 static size_t count;
 static char read_buffer[READ_BYTES];
 
+static struct buf spares[SPARES_MAX]; /* small and empty; the latest is still in the processor's cache */
+static size_t spare_count;
+
 static void on_event(uv_poll_t *poll, int status, int events);
+
+/* --- memory: a connection at rest keeps none, and one that is busy does not allocate for each message --- */
+
+static void take_buffer(struct buf *b)
+{
+    if (!b->p && spare_count > 0)
+        *b = spares[--spare_count];
+}
+
+static void give_buffer(struct buf *b)
+{
+    if (!b->p || b->cap > SPARE_BYTES || spare_count == SPARES_MAX) {
+        buf_done(b);
+        return;
+    }
+    b->n = 0;
+    spares[spare_count++] = *b;
+    *b = (struct buf){0};
+}
 
 static void set_state(struct conn *c, enum conn_state to)
 {
@@ -124,30 +146,9 @@ static void mark_dirty(struct conn *c)
         list_add_tail(&dirty, &c->dirty);
 }
 
-/* Buffers that were emptied, the latest first: it is still in the processor's cache. A connection with
- * nothing to send has none. */
-static struct {
-    struct buf items[SPARE_MAX];
-    size_t count;
-} spare;
-
-static void give_back(struct buf *b)
-{
-    if (!b->p)
-        return;
-    if (spare.count == SPARE_MAX || b->cap > SPARE_BYTES_MAX) {
-        buf_done(b);
-        return;
-    }
-    b->n = 0;
-    spare.items[spare.count++] = *b;
-    *b = (struct buf){0};
-}
-
 static void add_parts(struct buf *b, const struct str *parts, int part_count, size_t total)
 {
-    if (!b->p && spare.count > 0)
-        *b = spare.items[--spare.count];
+    take_buffer(b);
     buf_reserve(b, total);
     for (int i = 0; i < part_count; i++) {
         if (parts[i].n)
@@ -176,9 +177,8 @@ bool conn_write(struct conn *c, const struct str *parts, int part_count, size_t 
 
 static void all_sent(struct conn *c)
 {
-    give_back(&c->out);
+    give_buffer(&c->out);
     c->out_sent = 0;
-    timer_stop(&c->progress);
     if (c->state == CONN_FLUSHING && c->peer_ended) {
         conn_close(c);
     } else if (c->state == CONN_FLUSHING) {
@@ -209,6 +209,8 @@ static bool send_out(struct conn *c)
         }
         c->out_sent += (size_t)n;
         timer_stop(&c->progress);
+        if (!c->tls && conn_unsent(c) > 0)
+            return true; /* the kernel took what it had room for; TLS sends a record at a time */
     }
     return true;
 }
@@ -260,6 +262,9 @@ static size_t offer(struct conn *c, char *p, size_t n)
 
 static void hold(struct conn *c, const char *p, size_t n)
 {
+    if (n == 0)
+        return;
+    take_buffer(&c->in);
     buf_consume(&c->in, c->in_taken);
     c->in_taken = 0;
     buf_add(&c->in, p, n);
@@ -269,7 +274,7 @@ static void offer_held(struct conn *c)
 {
     c->in_taken += offer(c, c->in.p + c->in_taken, held(c));
     if (held(c) == 0) {
-        buf_done(&c->in);
+        give_buffer(&c->in);
         c->in_taken = 0;
     }
 }
@@ -427,4 +432,6 @@ void conn_close_all(void)
 {
     while (!list_is_empty(&all))
         conn_close(LIST_FIRST(&all, struct conn, all));
+    while (spare_count > 0)
+        buf_done(&spares[--spare_count]);
 }

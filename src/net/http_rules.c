@@ -164,6 +164,11 @@ static enum err check_content(const struct http_request *r, const char **reason)
     return has_content && (r->method == GET || r->method == HEAD) ? ERR_INVALID_REQUEST : OK;
 }
 
+static bool contains(struct str s, char c)
+{
+    return s.n > 0 && memchr(s.p, c, s.n);
+}
+
 static enum err check_target(const struct http_request *r, const char **reason)
 {
     *reason = "the request target must be an absolute path or an http URI";
@@ -171,8 +176,7 @@ static enum err check_target(const struct http_request *r, const char **reason)
     if (r->path.p[0] != '/' && !is_of_server)
         return ERR_INVALID_REQUEST;
     *reason = "the request target has a fragment";
-    bool has_fragment =
-        memchr(r->path.p, '#', r->path.n) || (r->query.n && memchr(r->query.p, '#', r->query.n));
+    bool has_fragment = contains(r->path, '#') || contains(r->query, '#');
     return has_fragment ? ERR_INVALID_REQUEST : OK;
 }
 

@@ -106,6 +106,37 @@ static void what_is_written_in_a_turn_is_sent_at_its_end(void **state)
     assert_null(conn->out.p); /* an idle connection keeps no buffer */
 }
 
+/* So that a connection that is busy does not allocate for each message. */
+static void a_small_buffer_serves_whoever_writes_next(void **state)
+{
+    (void)state;
+    write_text(conn, "first");
+    const char *buffer = conn->out.p;
+    peer_expect(&peer, "first");
+    assert_null(conn->out.p);
+    write_text(conn, "second");
+    assert_ptr_equal(conn->out.p, buffer);
+    peer_expect(&peer, "second");
+    user.takes_nothing = true;
+    peer_send(&peer, "part of a message");
+    while (user.offered < 1)
+        turns(1);
+    assert_ptr_equal(conn->in.p, buffer);
+}
+
+static void a_large_buffer_is_not_kept(void **state)
+{
+    (void)state;
+    static char large[8192];
+    struct str part = {large, sizeof large};
+    write_text(conn, "small");
+    assert_true(conn_write(conn, &part, 1, SIZE_MAX));
+    turns(2);
+    assert_int_equal(conn_unsent(conn), 0);
+    write_text(conn, "small");
+    assert_true(conn->out.cap < sizeof large);
+}
+
 static void a_write_above_the_limit_adds_nothing(void **state)
 {
     (void)state;
@@ -482,6 +513,8 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         TEST(what_is_written_in_a_turn_is_sent_at_its_end),
+        TEST(a_small_buffer_serves_whoever_writes_next),
+        TEST(a_large_buffer_is_not_kept),
         TEST(a_write_above_the_limit_adds_nothing),
         TEST(a_slow_peer_gets_everything),
         TEST(the_buffer_of_a_peer_that_never_catches_up_stays_bounded),
