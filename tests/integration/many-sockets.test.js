@@ -33,11 +33,70 @@ async function inParallel(count, width, work) {
   await Promise.all(Array.from({ length: width }, worker));
 }
 
+async function metric(world, name) {
+  const { text } = await world.rest.call('GET', '/metrics');
+  return Number(new RegExp(`^${name} (\\d+)$`, 'm').exec(text)[1]);
+}
+
+async function enter(world, learner) {
+  learner.socket = await PlainSocket.open(world.daemon.port, learner.token);
+  const answer = await learner.socket.emit('join_session', {
+    userId: learner.userId,
+    sessionId: learner.sessionId,
+  });
+  assert.equal(answer.status, 'ok');
+}
+
+// Pairs of learners with a socket each, every pair in a session of its own: [{socket, userId, sessionId}, …].
+async function openPairs(world, count) {
+  const learners = Array.from({ length: 2 * count }, () => {
+    const userId = crypto.randomUUID();
+    return { userId, token: world.token({ userId, name: 'Ana', native: 'es', levels: { en: 'B1' } }) };
+  });
+  await storeSessions(world.db, learners);
+  await inParallel(learners.length, 16, (i) => enter(world, learners[i]));
+  return Array.from({ length: count }, (_, i) => learners.slice(2 * i, 2 * i + 2));
+}
+
+function candidateFrame(from, to, port) {
+  const payload = { sessionId: from.sessionId, targetUserId: to.userId, candidate: candidate(port) };
+  return eventFrame('ice_candidate', payload);
+}
+
+// So many candidates to and fro, one under way in each session; every one of them arrives, with its port.
+function relay(pairs, messages) {
+  return new Promise((resolve, reject) => {
+    let sent = 0;
+    let open = pairs.length;
+    const send = (from, to) => {
+      if (sent === messages) {
+        if (--open === 0) resolve();
+        return;
+      }
+      to.expected = 1 + (sent++ % 65535);
+      from.socket.write(candidateFrame(from, to, to.expected));
+    };
+    for (const pair of pairs) {
+      pair.forEach((me, i) => {
+        me.socket.onEvent = (name, argument) => {
+          if (name !== 'ice_candidate') return;
+          if (argument.candidate.candidate !== candidate(me.expected).candidate) reject(new Error('not what was sent'));
+          else send(me, pair[1 - i]);
+        };
+      });
+      send(...pair);
+    }
+  });
+}
+
+const closedOf = (sockets) => sockets.filter((socket) => socket.isClosed).length;
+const socketsOf = (pairs) => pairs.flat().map((learner) => learner.socket);
+
 describe('many sockets', () => {
   const count = Math.min(SOCKETS, descriptorLimit() - SPARE_DESCRIPTORS);
   let world;
   let held; // sockets that do nothing
-  let pairs; // of sockets in a session: [{socket, userId, sessionId}, …]
+  let pairs;
 
   const rssKib = () => {
     const status = fs.readFileSync(`/proc/${world.daemon.process.pid}/status`, 'latin1');
@@ -46,70 +105,13 @@ describe('many sockets', () => {
   const isSanitized = () =>
     fs.readFileSync(`/proc/${world.daemon.process.pid}/maps`, 'latin1').includes('libasan');
 
-  async function metric(name) {
-    const { text } = await world.rest.call('GET', '/metrics');
-    return Number(new RegExp(`^${name} (\\d+)$`, 'm').exec(text)[1]);
-  }
-
-  async function enter(learner) {
-    learner.socket = await PlainSocket.open(world.daemon.port, learner.token);
-    const answer = await learner.socket.emit('join_session', {
-      userId: learner.userId,
-      sessionId: learner.sessionId,
-    });
-    assert.equal(answer.status, 'ok');
-  }
-
-  // Pairs of sockets, each pair in a session of its own.
-  async function openPairs(pairCount) {
-    const learners = Array.from({ length: 2 * pairCount }, () => {
-      const userId = crypto.randomUUID();
-      return { userId, token: world.token({ userId, name: 'Ana', native: 'es', levels: { en: 'B1' } }) };
-    });
-    await storeSessions(world.db, learners);
-    await inParallel(learners.length, 16, (i) => enter(learners[i]));
-    return Array.from({ length: pairCount }, (_, i) => learners.slice(2 * i, 2 * i + 2));
-  }
-
-  function candidateFrame(from, to, port) {
-    const payload = { sessionId: from.sessionId, targetUserId: to.userId, candidate: candidate(port) };
-    return eventFrame('ice_candidate', payload);
-  }
-
-  // So many candidates to and fro, one under way in each session; every one of them arrives, with its port.
-  function relay(messages) {
-    return new Promise((resolve, reject) => {
-      let sent = 0;
-      let open = pairs.length;
-      const send = (from, to) => {
-        if (sent === messages) {
-          if (--open === 0) resolve();
-          return;
-        }
-        to.expected = 1 + (sent++ % 65535);
-        from.socket.write(candidateFrame(from, to, to.expected));
-      };
-      for (const [a, b] of pairs) {
-        for (const [me, partner] of [[a, b], [b, a]]) {
-          me.socket.onEvent = (name, argument) => {
-            if (name !== 'ice_candidate') return;
-            if (argument.candidate.candidate !== candidate(me.expected).candidate) reject(new Error('not what was sent'));
-            else send(me, partner);
-          };
-        }
-        send(a, b);
-      }
-    });
-  }
-
   before(async () => {
     world = await World.create({
       env: {
         LOG_LEVEL: 'info',
         RATE_LIMIT_ICE_CANDIDATES: '0',
-        WS_HEARTBEAT_INTERVAL: '3000',
-        WS_HEARTBEAT_TIMEOUT: '3000',
         WS_SEND_BUFFER_BYTES: '65536',
+        WS_RECOVERY_BYTES: '4096', // of the latest messages to each socket: full after the warm-up
         // What the sanitizers hold back of freed memory would look like growth.
         ASAN_OPTIONS: 'quarantine_size_mb=1:thread_local_quarantine_size_kb=64:exitcode=99',
       },
@@ -125,36 +127,36 @@ describe('many sockets', () => {
     const bytes = ((rssKib() - before) * 1024) / count;
     console.log(`# ${count} sockets, ${bytes.toFixed(0)} bytes each${isSanitized() ? ', with the sanitizers’ own' : ''}`);
     if (!isSanitized()) assert.ok(bytes <= 4096, `${bytes} bytes a socket`);
-    pairs = await openPairs(SESSIONS);
+    pairs = await openPairs(world, SESSIONS);
   });
 
   after(async () => {
     for (const socket of held) socket?.close();
-    for (const learner of pairs?.flat() ?? []) learner.socket.close();
+    for (const socket of socketsOf(pairs ?? [])) socket.close();
     await world.stop();
   });
 
   afterEach(async () => {
-    assert.equal(held.filter((socket) => socket.isClosed).length, 0, 'no held socket was closed');
-    assert.equal(pairs.flat().filter((learner) => learner.socket.isClosed).length, 0, 'no relaying socket was closed');
+    assert.equal(closedOf(held), 0, 'no held socket was closed');
+    assert.equal(closedOf(socketsOf(pairs)), 0, 'no relaying socket was closed');
   });
 
   it('are all there', async () => {
-    assert.equal(await metric('websocket_connections_active'), count + 2 * SESSIONS);
+    assert.equal(await metric(world, 'websocket_connections_active'), count + 2 * SESSIONS);
   });
 
   it('do not make memory grow while some of them relay', async () => {
-    await relay(WARM_UP_MESSAGES); // buffers reach their sizes
+    await relay(pairs, WARM_UP_MESSAGES); // buffers reach their sizes
     const before = rssKib();
-    await relay(MESSAGES);
+    await relay(pairs, MESSAGES);
     const growth = rssKib() - before;
     console.log(`# ${growth} KiB of growth in ${MESSAGES} messages`);
     assert.ok(growth <= GROWTH_KIB, `${growth} KiB`);
   });
 
   it('one that does not read is cut; nobody else notices', async () => {
-    const [[reader, writer]] = await openPairs(1);
-    const cut = await metric('websocket_slow_consumers_total');
+    const [[reader, writer]] = await openPairs(world, 1);
+    const cut = await metric(world, 'websocket_slow_consumers_total');
     let isLeft = false;
     writer.socket.onEvent = (name) => {
       isLeft ||= name === 'partner_left';
@@ -162,24 +164,24 @@ describe('many sockets', () => {
     reader.socket.stopReading();
     const payload = { sessionId: writer.sessionId, targetUserId: reader.userId };
     const offer = eventFrame('offer', { ...payload, sdp: `${sdp()}${'a=x-padding:0123456789\r\n'.repeat(350)}` });
-    const done = relay(5_000); // meanwhile
+    const done = relay(pairs, 5_000); // meanwhile
     while (!isLeft) {
       if (!writer.socket.write(offer)) await new Promise((resolve) => writer.socket.tcp.once('drain', resolve));
       await turn();
     }
     await done;
-    assert.equal(await metric('websocket_slow_consumers_total'), cut + 1);
+    assert.equal(await metric(world, 'websocket_slow_consumers_total'), cut + 1);
     assert.equal(writer.socket.isClosed, false);
     for (const learner of [reader, writer]) learner.socket.close();
   });
 
   it('one that writes byte by byte is served, and the others are not kept waiting', async () => {
-    const [[slow, partner]] = await openPairs(1);
+    const [[slow, partner]] = await openPairs(world, 1);
     const got = [];
     partner.socket.onEvent = (name, argument) => {
       if (name === 'ice_candidate') got.push(argument.candidate.candidate);
     };
-    const done = relay(5_000);
+    const done = relay(pairs, 5_000);
     for (let port = 1; port <= 5; port++) {
       for (const byte of candidateFrame(slow, partner, port)) {
         slow.socket.write(Buffer.from([byte]));
@@ -191,14 +193,25 @@ describe('many sockets', () => {
     assert.deepEqual(got, [1, 2, 3, 4, 5].map((port) => candidate(port).candidate));
     for (const learner of [slow, partner]) learner.socket.close();
   });
+});
 
-  it('one that never ends its frame is cut when its heartbeat is due', async () => {
-    const [[stuck, partner]] = await openPairs(1);
+describe('a frame that never ends', () => {
+  let world;
+  before(async () => {
+    world = await World.create({
+      env: { RATE_LIMIT_ICE_CANDIDATES: '0', WS_HEARTBEAT_INTERVAL: '2000', WS_HEARTBEAT_TIMEOUT: '4000' },
+    });
+  });
+  after(() => world.stop());
+
+  it('ends its socket when the heartbeat is due, and only that one', async () => {
+    const [[stuck, partner], ...pairs] = await openPairs(world, 6);
     const frame = candidateFrame(stuck, partner, 9);
     stuck.socket.write(frame.subarray(0, frame.length / 2));
-    stuck.socket.write = () => {}; // its answer to the ping would be in the middle of the frame
+    stuck.socket.write = () => {}; // an answer to the ping would be in the middle of the frame
     await until('it to be cut', () => stuck.socket.isClosed, 30_000);
-    await relay(1_000);
-    partner.socket.close();
+    await relay(pairs, 1_000);
+    assert.equal(closedOf([partner.socket, ...socketsOf(pairs)]), 0);
+    for (const socket of [partner.socket, ...socketsOf(pairs)]) socket.close();
   });
 });
