@@ -155,6 +155,8 @@ static bool open_bracket(struct str *s, struct nesting *nesting, bool is_object,
 static uint16_t begin_node(struct json_index *index, const char *at, enum json_type type,
                            const struct nesting *nesting)
 {
+    /* set by whoever has an index, the only ones to come here */
+    /* cppcheck-suppress ctuuninitvar */
     struct str key = nesting->key;
     uint16_t node = index->count;
     if (node == JSON_NODES_MAX)

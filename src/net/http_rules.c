@@ -173,7 +173,7 @@ static enum err check_target(const struct http_request *r, const char **reason)
 {
     *reason = "the request target must be an absolute path or an http URI";
     bool is_of_server = r->method == OPTIONS && str_eqz(r->path, "*") && !r->query.p;
-    if (r->path.p[0] != '/' && !is_of_server)
+    if (!str_starts_with(r->path, STR("/")) && !is_of_server)
         return ERR_INVALID_REQUEST;
     *reason = "the request target has a fragment";
     bool has_fragment = contains(r->path, '#') || contains(r->query, '#');

@@ -301,19 +301,23 @@ static bool is_the_only_post(const struct visit *v)
     return true;
 }
 
+/* False: the session has ended. */
+static bool take_post(const struct visit *v)
+{
+    if (!is_the_only_post(v))
+        return false;
+    if (!is_binary_content(v->request))
+        return polling_take(v->session, v->request->body);
+    eio_session_close(v->session, EIO_TRANSPORT_ERROR);
+    return false;
+}
+
 static void post(const struct visit *v)
 {
-    if (!is_the_only_post(v)) {
-        refuse(v, BAD_REQUEST);
-    } else if (is_binary_content(v->request)) {
-        eio_session_close(v->session, EIO_TRANSPORT_ERROR);
-        refuse(v, BAD_REQUEST);
-    } else if (polling_take(v->session, v->request->body)) {
-        /* text/html and not text/plain: some browsers would offer the latter as a download */
+    if (take_post(v)) /* text/html and not text/plain: some browsers would offer the latter as a download */
         respond(v, 200, "text/html", STR("ok"), "Cache-Control: no-store\r\n");
-    } else {
+    else
         refuse(v, BAD_REQUEST);
-    }
 }
 
 static bool serve_polling(const struct visit *v)
