@@ -323,8 +323,11 @@ static void on_poll(uv_poll_t *poll, int status, int events)
 {
     struct pg_conn *c = poll->data;
     char why[256] = "";
-    if (status < 0) /* libuv reports POLLERR as an error: libpq finds out which */
+    if (status < 0) { /* libuv reports POLLERR as an error and watches no longer: libpq finds out which, not
+                         always at once, for what arrived before it is read first */
         events = UV_READABLE | UV_WRITABLE;
+        c->poll_events = 0;
+    }
     if (c->state == PG_CONNECTING) {
         step_connect(c);
         return;

@@ -158,6 +158,28 @@ static void the_server_is_killed_and_comes_back(void **state)
     assert_int_equal(admin_int("SELECT count(*) FROM item"), 2);
 }
 
+/* A backend that ends with our statement unread sends its last words, then a reset: both are there when the
+ * loop looks again. */
+static void a_reset_behind_the_last_words_is_noticed(void **state)
+{
+    (void)state;
+    struct call read = call_of1(&READ, 1);
+    config.db_host = "127.0.0.1";             /* a Unix socket knows no reset */
+    config.db_statement_timeout_ms = 3600000; /* the watchdog would notice, too */
+    start_adapter();
+    server_signal_all(SIGSTOP);
+    call_start(&read);
+    uv_run(loop_uv(), UV_RUN_NOWAIT);
+    uv_run(loop_uv(), UV_RUN_NOWAIT); /* sent */
+    server_signal_all(SIGQUIT);
+    server_signal_all(SIGCONT);
+    server_stop(SIGQUIT);
+    TURN_UNTIL(call_is_done, &read);
+    assert_int_equal(read.err, ERR_DB_UNAVAILABLE);
+    server_run();
+    assert_usable(1);
+}
+
 static void a_crashed_backend_takes_all_down_for_a_while(void **state)
 {
     (void)state;
@@ -271,6 +293,7 @@ int main(void)
         CASE(a_write_that_was_not_sent_fails_with_the_last_writer),
         CASE(every_backend_ending_under_load_loses_no_acknowledged_write),
         CASE(the_server_is_killed_and_comes_back),
+        CASE(a_reset_behind_the_last_words_is_noticed),
         CASE(a_crashed_backend_takes_all_down_for_a_while),
         CASE(a_frozen_server_is_given_up),
         CASE(a_server_that_froze_while_nobody_asked_is_noticed),
