@@ -90,16 +90,17 @@ static EVP_PKEY *key_one(void)
     return key;
 }
 
-static bool is_string(const json_t *json, const char *text)
+/* Strings may hold zero bytes. */
+static struct str text_of(const json_t *json)
 {
-    return json_is_string(json) && strcmp(json_string_value(json), text) == 0;
+    return (struct str){json_string_value(json), json_string_length(json)};
 }
 
 /* Whether the key and we understand it. */
 static bool header_is_good(const json_t *header)
 {
     const json_t *kid = json_object_get(header, "kid");
-    return is_string(json_object_get(header, "alg"), "ES256") && !json_object_get(header, "crit") &&
+    return str_eqz(text_of(json_object_get(header, "alg")), "ES256") && !json_object_get(header, "crit") &&
            (!kid || json_is_string(kid));
 }
 
@@ -114,12 +115,12 @@ static bool is_current(const json_t *claims)
 static bool claims_are_plain(const json_t *claims)
 {
     static const char *const others[] = {"nbf", "iat", "iss", "aud"};
-    const char *sub = json_string_value(json_object_get(claims, "sub"));
+    struct str sub = text_of(json_object_get(claims, "sub"));
     struct uuid user_id;
     for (size_t i = 0; i < sizeof others / sizeof others[0]; i++)
         if (json_object_get(claims, others[i]))
             return false;
-    return is_current(claims) && sub && uuid_parse(str_of(sub), &user_id) && !uuid_is_nil(&user_id);
+    return is_current(claims) && uuid_parse(sub, &user_id) && !uuid_is_nil(&user_id);
 }
 
 static void check_signed(const struct token_keys *keys, struct str token, const json_t *header,
