@@ -112,7 +112,7 @@ static const struct row rows[] = {
 {"WS_CONNECT_TIMEOUT_MS",       FIELD(ws_connect_timeout_ms), "45000", NUMBER(100, MS_MAX), 0},
 {"WS_AUTH_TIMEOUT_MS",          FIELD(ws_auth_timeout_ms), "10000", NUMBER(100, MS_MAX), 0},
 {"WS_RECOVERY_SECONDS",         FIELD(ws_recovery_seconds), "20", NUMBER(0, 3600), 0},
-{"WS_RECOVERY_BYTES",           FIELD(ws_recovery_bytes), "65536", NUMBER(1024, BYTES_MAX), 0},
+{"WS_RECOVERY_BYTES",           FIELD(ws_recovery_bytes), "16384", NUMBER(1024, BYTES_MAX), 0},
 {"WS_RECOVERY_TOTAL_BYTES",     FIELD(ws_recovery_total_bytes), "67108864", NUMBER(65536, INT64_C(1) << 40), 0},
 {"WS_REQUIRE_HANDSHAKE_AUTH",   FIELD(ws_require_handshake_auth), "false", YES_NO, 0},
 /* WebRTC */

@@ -81,16 +81,30 @@ bool uuid_parse(struct str text, struct uuid *out)
     return true;
 }
 
-/* Where each byte's two digits stand in the text; between them, hyphens. */
-static const uint8_t digits_at[16] = {0, 2, 4, 6, 9, 11, 14, 16, 19, 21, 24, 26, 28, 30, 32, 34};
+/* The eight hex digits of four bytes, both in the order of memory. */
+static uint64_t hex_text(const uint8_t bytes[4])
+{
+    uint32_t value;
+    memcpy(&value, bytes, sizeof value);
+    uint64_t pairs = le32toh(value);
+    pairs = (pairs | pairs << 16) & 0x0000ffff0000ffff;
+    pairs = (pairs | pairs << 8) & 0x00ff00ff00ff00ff;
+    uint64_t digits = (pairs >> 4 | pairs << 8) & EACH_BYTE(0x0f);
+    uint64_t is_letter = (digits + EACH_BYTE(0x80 - 10)) >> 7 & EACH_BYTE(1);
+    return htole64(digits + EACH_BYTE('0') + is_letter * ('a' - '0' - 10));
+}
 
 void uuid_format(const struct uuid *u, char out[UUID_TEXT_LENGTH + 1])
 {
-    static const char digits[] = "0123456789abcdef";
-    for (size_t i = 0; i < sizeof u->b; i++) {
-        out[digits_at[i]] = digits[u->b[i] >> 4];
-        out[digits_at[i] + 1] = digits[u->b[i] & 0x0F];
-    }
+    uint64_t digits[4];
+    for (int i = 0; i < 4; i++)
+        digits[i] = hex_text(u->b + 4 * i);
+    memcpy(out, &digits[0], 8);
+    memcpy(out + 9, &digits[1], 4);
+    memcpy(out + 14, (char *)&digits[1] + 4, 4);
+    memcpy(out + 19, &digits[2], 4);
+    memcpy(out + 24, (char *)&digits[2] + 4, 4);
+    memcpy(out + 28, &digits[3], 8);
     out[8] = out[13] = out[18] = out[23] = '-';
     out[UUID_TEXT_LENGTH] = '\0';
 }

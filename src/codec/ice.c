@@ -21,10 +21,15 @@ static struct word next_word(struct str *rest)
     return (struct word){{begin, (size_t)(p - begin)}, p > begin ? classes : 0};
 }
 
-static bool is_number(struct str s, size_t digits_max, int64_t min, int64_t max)
+/* Of at most ten digits, so that it does not overflow. */
+static bool is_number(struct word w, size_t digits_max, uint64_t min, uint64_t max)
 {
-    int64_t value;
-    return s.n <= digits_max && str_to_int(s, min, max, &value);
+    uint64_t value = 0;
+    if (!(w.classes & SDP_DIGIT) || w.text.n > digits_max)
+        return false;
+    for (size_t i = 0; i < w.text.n; i++)
+        value = value * 10 + (uint64_t)(w.text.p[i] - '0');
+    return value >= min && value <= max;
 }
 
 struct extensions {
@@ -41,7 +46,7 @@ static const char *read_extension(struct str name, struct word word, struct exte
             return "the related address is not one";
         seen->has_address = true;
     } else if (str_eqz(name, "rport")) {
-        if (seen->has_port || !sdp_is_port(value))
+        if (seen->has_port || !is_number(word, 5, 0, UINT16_MAX))
             return "the related port is not 0 to 65535";
         seen->has_port = true;
     } else if (str_eqz(name, "tcptype")) {
@@ -77,16 +82,16 @@ static const char *check(struct str rest)
     struct word foundation = next_word(&rest);
     if (foundation.text.n > 32 || !(foundation.classes & SDP_ICE_CHAR))
         return "the foundation is not 1 to 32 ICE characters";
-    if (!is_number(next_word(&rest).text, 3, 1, 256))
+    if (!is_number(next_word(&rest), 3, 1, 256))
         return "the component is not 1 to 256";
     struct word transport = next_word(&rest);
     if (!(transport.classes & SDP_TOKEN))
         return "the transport is not a token";
-    if (!is_number(next_word(&rest).text, 10, 1, INT32_MAX))
+    if (!is_number(next_word(&rest), 10, 1, INT32_MAX))
         return "the priority is not 1 to 2^31-1";
     if (!sdp_is_address(next_word(&rest).text))
         return "the address is not an IP address or host name";
-    if (!sdp_is_port(next_word(&rest).text))
+    if (!is_number(next_word(&rest), 5, 0, UINT16_MAX))
         return "the port is not 0 to 65535";
     if (!str_eqz(next_word(&rest).text, "typ"))
         return "\"typ\" is missing";

@@ -5,16 +5,16 @@
 #include "conversation/base/jsonw.h"
 #include "sio_socket.h"
 
-/* head, prefix, id and "[", name, what follows it, args, end */
-#define PARTS_MAX  (SIO_PIECES_MAX + 6)
-#define DIGITS_MAX 20
+#define PARTS_MAX   (SIO_PIECES_MAX + 6) /* type, prefix, "[", name, what follows it, args, end */
+#define DIGITS_MAX  20
+#define SHORT_BYTES 40 /* a piece up to this is copied: cheaper than what each part costs on its way out */
 
+/* What is put one after the other; neighbours that are short become one part. */
 struct packet_text {
     struct str parts[PARTS_MAX];
     int n;
-    char head[8];              /* "52-" */
-    char id[DIGITS_MAX + 2];   /* "7[\"" */
-    char tail[DIGITS_MAX + 4]; /* ",\"12\"]" */
+    uint16_t begin, end; /* of the short ones that are not yet a part */
+    char text[256];
 };
 
 void send_parts(struct sio_conn *conn, const struct str *parts, int part_count)
@@ -43,78 +43,97 @@ void send_disconnect(struct sio_socket *s)
 
 /* --- events and acknowledgements --- */
 
-static char *put_number(char *at, uint64_t n)
+static void start_text(struct packet_text *t)
+{
+    t->n = 0;
+    t->begin = t->end = 0;
+}
+
+static void end_part(struct packet_text *t)
+{
+    if (t->end > t->begin)
+        t->parts[t->n++] = (struct str){t->text + t->begin, (size_t)(t->end - t->begin)};
+    t->begin = t->end;
+}
+
+static void put(struct packet_text *t, struct str piece)
+{
+    if (piece.n == 0)
+        return;
+    if (piece.n <= SHORT_BYTES && piece.n <= sizeof t->text - t->end) {
+        memcpy(t->text + t->end, piece.p, piece.n);
+        t->end += (uint16_t)piece.n;
+        return;
+    }
+    end_part(t);
+    t->parts[t->n++] = piece;
+}
+
+static void put_number(struct packet_text *t, uint64_t n)
 {
     char digits[DIGITS_MAX], *p = digits + sizeof digits;
     do
         *--p = (char)('0' + n % 10);
     while (n /= 10);
-    size_t count = (size_t)(digits + sizeof digits - p);
-    memcpy(at, p, count);
-    return at + count;
+    put(t, (struct str){p, (size_t)(digits + sizeof digits - p)});
 }
 
-static void add_part(struct packet_text *t, const char *begin, const char *end)
+/* Type and namespace; a type with attachments is that without plus 3. */
+static void put_head(struct packet_text *t, char type, struct str prefix, const struct sio_message *m)
 {
-    if (end > begin)
-        t->parts[t->n++] = (struct str){begin, (size_t)(end - begin)};
-}
-
-/* Type, namespace and id; a type with attachments is that without plus 3. */
-static void add_head(struct packet_text *t, char type, struct str prefix, const struct sio_message *m)
-{
-    char *at = t->head;
     assert(m->piece_count <= SIO_PIECES_MAX && m->attachment_count <= SIO_ATTACHMENTS_MAX);
-    *at++ = m->attachment_count ? (char)(type + 3) : type;
+    start_text(t);
+    type = m->attachment_count ? (char)(type + 3) : type;
+    put(t, (struct str){&type, 1});
     if (m->attachment_count) {
-        at = put_number(at, (uint64_t)m->attachment_count);
-        *at++ = '-';
+        put_number(t, (uint64_t)m->attachment_count);
+        put(t, STR("-"));
     }
-    add_part(t, t->head, at);
-    add_part(t, prefix.p, prefix.p + prefix.n);
+    put(t, prefix);
 }
 
-static bool add_args(struct packet_text *t, const struct sio_message *m)
+static bool has_args(const struct sio_message *m)
 {
-    int before = t->n;
     for (int i = 0; i < m->piece_count; i++)
-        add_part(t, m->args[i].p, m->args[i].p + m->args[i].n);
-    return t->n > before;
+        if (m->args[i].n)
+            return true;
+    return false;
+}
+
+static void put_args(struct packet_text *t, const struct sio_message *m)
+{
+    for (int i = 0; i < m->piece_count; i++)
+        put(t, m->args[i]);
 }
 
 /* An event without id and without offset has those as 0. */
 static void write_event(struct packet_text *t, struct str prefix, const struct sio_message *m, uint64_t id,
                         uint64_t offset)
 {
-    char *at = t->id;
-    add_head(t, '2', prefix, m);
+    put_head(t, '2', prefix, m);
     if (id)
-        at = put_number(at, id);
-    *at++ = '[';
-    *at++ = '"';
-    add_part(t, t->id, at);
-    t->parts[t->n++] = str_of(m->name);
-    int comma = t->n++;
-    t->parts[comma] = add_args(t, m) ? STR("\",") : STR("\"");
-    at = t->tail;
+        put_number(t, id);
+    put(t, STR("[\""));
+    put(t, str_of(m->name));
+    put(t, has_args(m) ? STR("\",") : STR("\""));
+    put_args(t, m);
     if (offset) {
-        *at++ = ',';
-        *at++ = '"';
-        at = put_number(at, offset);
-        *at++ = '"';
+        put(t, STR(",\""));
+        put_number(t, offset);
+        put(t, STR("\""));
     }
-    *at++ = ']';
-    add_part(t, t->tail, at);
+    put(t, STR("]"));
+    end_part(t);
 }
 
 static void write_ack(struct packet_text *t, struct str prefix, const struct sio_message *m, uint64_t id)
 {
-    add_head(t, '3', prefix, m);
-    char *at = put_number(t->id, id);
-    *at++ = '[';
-    add_part(t, t->id, at);
-    add_args(t, m);
-    t->parts[t->n++] = STR("]");
+    put_head(t, '3', prefix, m);
+    put_number(t, id);
+    put(t, STR("["));
+    put_args(t, m);
+    put(t, STR("]"));
+    end_part(t);
 }
 
 static void send_packet(struct sio_conn *conn, const struct packet_text *t, const struct sio_message *m)
@@ -135,7 +154,6 @@ void sio_emit_message(struct sio_socket *s, const struct sio_message *m)
     struct packet_text t;
     if (s->state != ACCEPTED)
         return;
-    t.n = 0;
     write_event(&t, socket_prefix(s), m, 0, s->memory ? recovery_next_offset(s->memory) : 0);
     send_packet(s->conn, &t, m);
     if (s->memory)
@@ -153,7 +171,6 @@ uint64_t sio_emit_with_ack(struct sio_socket *s, const struct sio_message *m, in
     if (s->state != ACCEPTED)
         return 0;
     uint64_t id = acks_ask(s, timeout_ms);
-    t.n = 0;
     write_event(&t, socket_prefix(s), m, id, 0);
     send_packet(s->conn, &t, m);
     return id;
@@ -164,7 +181,6 @@ void sio_ack_message(struct sio_socket *s, uint64_t ack_id, const struct sio_mes
     struct packet_text t;
     if (s->state != ACCEPTED)
         return;
-    t.n = 0;
     write_ack(&t, socket_prefix(s), m, ack_id);
     send_packet(s->conn, &t, m);
 }
@@ -185,7 +201,6 @@ static void add_to_lost(struct recovery_state *memory, void *arg)
 {
     const struct to_lost *job = arg;
     struct packet_text t;
-    t.n = 0;
     write_event(&t, (struct str){memory->prefix, memory->prefix_bytes}, &job->message, 0,
                 recovery_next_offset(memory));
     remember(job->store, memory, &t, &job->message);

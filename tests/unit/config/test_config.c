@@ -76,7 +76,7 @@ static void test_the_defaults_are_those_documented(void **state)
     assert_int_equal(config.ws_max_connections, 20000);
     assert_string_equal(config.ws_path, "/ws/conversations");
     assert_int_equal(config.ws_recovery_seconds, 20);
-    assert_int_equal(config.ws_recovery_bytes, 65536);
+    assert_int_equal(config.ws_recovery_bytes, 16384);
     assert_int_equal(config.ws_recovery_total_bytes, 67108864);
     assert_int_equal(config.ws_deflate_threshold_bytes, 1024);
     assert_int_equal(config.match_timeout_seconds, 120);
