@@ -298,9 +298,9 @@ static void on_event(struct sio_socket *s, const struct sio_event *e)
 
 void sockets_emit(uint64_t socket_id, const char *event, const struct str *parts, int part_count)
 {
-    struct hub_socket *h = find(socket_id);
-    if (h)
-        sio_emit(h->sio, event, parts, part_count);
+    struct sio_socket *s = server ? sio_socket_find(server, socket_id) : NULL;
+    if (s)
+        sio_emit(s, event, parts, part_count);
 }
 
 void sockets_emit_user(const struct uuid *user_id, const char *event, struct str json)

@@ -13,16 +13,17 @@
 
 #define MESSAGE_WINDOW_MS 60000 /* of RATE_LIMIT_WS_MESSAGES */
 
+/* What a message touches stands first. */
 struct hub_socket {
     struct sio_socket *sio;
-    struct list of_user; /* linked while authenticated */
-    struct uuid user_id;
-    struct uuid session_id;    /* has_session: the one it has joined */
-    struct uuid bound_session; /* is_bound: the only one it may join */
-    int64_t token_expires_ms;
-    struct token_bucket messages;
-    struct timer auth_timer; /* until authenticated */
     bool is_authenticated, has_session, is_bound;
+    struct uuid user_id;
+    struct uuid session_id; /* has_session: the one it has joined */
+    struct token_bucket messages;
+    struct uuid bound_session; /* is_bound: the only one it may join */
+    struct list of_user;       /* linked while authenticated */
+    int64_t token_expires_ms;
+    struct timer auth_timer; /* until authenticated */
 };
 
 /* The user of `token`, or a later expiry when it is of the same user again; ERR_FORBIDDEN when of another

@@ -23,11 +23,13 @@ struct peer {
     int candidates; /* of the current negotiation */
 };
 
+/* What a relayed message touches stands first. */
 struct live {
     struct map_node node;
+    struct uuid user_ids[2]; /* the participants', in their order */
+    struct peer peers[2];
     struct session session;
     struct session_run run;
-    struct peer peers[2];
     struct timer timer;
     struct topic_prompt prompts[];
 };
@@ -216,6 +218,8 @@ static void take(struct live *l, const struct session *s)
 {
     count_active(l->session.status, s->status);
     l->session = *s;
+    for (int who = 0; who < 2; who++)
+        l->user_ids[who] = s->participants[who].user_id;
 }
 
 struct live *live_get(const struct uuid *session_id)
@@ -317,7 +321,7 @@ void live_activate(struct live *l, const struct session *s)
 void live_socket_gone(uint64_t socket_id, const struct uuid *session_id, const struct uuid *user_id)
 {
     struct live *l = live_get(session_id);
-    int who = l ? session_participant_index(&l->session, user_id) : -1;
+    int who = l ? live_participant(l, user_id) : -1;
     if (who < 0 || l->peers[who].socket_id != socket_id)
         return; /* ended meanwhile, or taken over by a newer socket */
     l->peers[who].socket_id = 0;
@@ -367,6 +371,19 @@ void live_forget(const struct uuid *session_id)
 }
 
 /* --- for the relay --- */
+
+int live_participant(const struct live *l, const struct uuid *user_id)
+{
+    for (int who = 0; who < 2; who++)
+        if (uuid_eq(&l->user_ids[who], user_id))
+            return who;
+    return -1;
+}
+
+const struct uuid *live_user_id(const struct live *l, int who)
+{
+    return &l->user_ids[who];
+}
 
 uint64_t live_partner_socket(const struct live *l, int who)
 {

@@ -19,6 +19,7 @@ struct live;
 struct live *live_get(const struct uuid *session_id); /* NULL when this instance does not hold it */
 /* The live session, made from the stored one if need be. Copies. */
 struct live *live_open(const struct session *s, const struct db_session_prompts *prompts);
+
 const struct session *live_session(const struct live *l);
 
 struct live_seat {
@@ -42,7 +43,10 @@ void live_close(const struct session *ended, int by);
 /* The database does not know the session any more: frees the live one, if any, and lets its sockets go. */
 void live_forget(const struct uuid *session_id);
 
-/* For the relay: the partner's socket, 0 when it is not here. */
+/* For the relay: which participant the user is, -1 when none; who that is; the partner's socket, 0 when it is
+ * not here. */
+int live_participant(const struct live *l, const struct uuid *user_id);
+const struct uuid *live_user_id(const struct live *l, int who);
 uint64_t live_partner_socket(const struct live *l, int who);
 /* Counts an ICE candidate of the participant's current negotiation; false above the limit. */
 bool live_count_candidate(struct live *l, int who, int limit);

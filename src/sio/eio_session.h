@@ -24,19 +24,20 @@ struct eio_server {
 
 struct upgrade;
 
+/* What a message touches stands first. */
 struct eio_session {
-    struct map_node node; /* in by_sid */
-    struct list link;
-    struct timer timer; /* OPEN: the next ping, or its pong; DOOMED, LEAVING: the end */
     struct eio_server *server;
     struct eio_transport *transport; /* borrowed; NULL between two polls */
     void *user;                      /* borrowed; NULL once it was told of the end */
     struct buf *backlog;     /* owned; what was sent while detached, see struct kept; NULL when nothing */
     struct upgrade *upgrade; /* owned; NULL unless a transport tries to take over */
-    char sid[SID_LENGTH + 1];
     uint8_t state;
     uint8_t reason; /* DOOMED, LEAVING, or closed while OPENING: why */
     bool is_awaiting_pong, is_polling, is_posted_to;
+    struct timer timer;   /* OPEN: the next ping, or its pong; DOOMED, LEAVING: the end */
+    struct map_node node; /* in by_sid */
+    struct list link;
+    char sid[SID_LENGTH + 1];
     max_align_t context[]; /* context_bytes */
 };
 

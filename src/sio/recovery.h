@@ -22,15 +22,16 @@
 
 struct recovery;
 
+/* What a packet to the client touches stands first. */
 struct recovery_state {
-    struct map_node node; /* by pid */
-    struct list link;     /* live and holding packets, or lost: see struct recovery */
-    struct list of_owner; /* lost, and somebody's */
     struct sent_ring sent;
-    int64_t last_ms;    /* live: of the last packet; lost: of the loss */
-    int64_t look_at_ms; /* live and holding packets: when to see whether they are too old */
-    uint64_t socket_id; /* 0: lost */
-    struct uuid owner;  /* all zero: nobody's */
+    int64_t last_ms;      /* live: of the last packet; lost: of the loss */
+    uint64_t socket_id;   /* 0: lost */
+    struct list link;     /* live and holding packets, or lost: see struct recovery */
+    int64_t look_at_ms;   /* live and holding packets: when to see whether they are too old */
+    struct map_node node; /* by pid */
+    struct list of_owner; /* lost, and somebody's */
+    struct uuid owner;    /* all zero: nobody's */
     char sid[SID_LENGTH + 1];
     uint8_t note_bytes, prefix_bytes;
     char note[SIO_NOTE_MAX];

@@ -28,30 +28,31 @@ struct sio_server {
     struct recovery *recovery; /* NULL: off */
 };
 
+/* Of these two, what a message touches stands first: one cache line, or two. */
 struct sio_conn {
     struct sio_server *server;
     struct eio_session *session; /* borrowed; NULL once it has ended */
     struct list sockets;
-    struct timer timer;          /* runs until a namespace is joined, and while a socket is pending */
     struct gathering *gathering; /* owned; a binary packet that is not complete yet, or NULL */
     int socket_count;
     int refs;
+    struct timer timer; /* runs until a namespace is joined, and while a socket is pending */
 };
 
 enum socket_state { PENDING, ACCEPTED, GONE };
 
 struct sio_socket {
-    struct list link;      /* in conn->sockets */
-    struct map_node node;  /* in server->sockets; the key is the id */
     struct sio_conn *conn; /* a reference */
     void *data;
-    struct sio_acks *acks;         /* owned; NULL until the first sio_emit_with_ack */
     struct recovery_state *memory; /* owned; ACCEPTED and recovery on, else NULL */
-    struct recovery_claim *claim;  /* owned; PENDING: what it wants to recover, or NULL */
-    int64_t answer_due_ms;         /* PENDING; clock_mono_ms */
     uint8_t state;
     bool is_recovered;
     uint8_t prefix_bytes;
+    struct map_node node;         /* in server->sockets; the key is the id */
+    struct list link;             /* in conn->sockets */
+    struct sio_acks *acks;        /* owned; NULL until the first sio_emit_with_ack */
+    struct recovery_claim *claim; /* owned; PENDING: what it wants to recover, or NULL */
+    int64_t answer_due_ms;        /* PENDING; clock_mono_ms */
     char sid[SID_LENGTH + 1];
     char prefix[]; /* "<namespace>," as in its packets; nothing for "/" */
 };

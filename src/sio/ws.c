@@ -14,10 +14,10 @@
 struct ws {
     struct eio_transport eio;
     struct conn *conn;
-    struct ws_reader reader;
     struct eio_server *server; /* borrowed */
     uint32_t compress_from;    /* bytes of a message; UINT32_MAX: permessage-deflate was not agreed on */
     struct ws_deflate_terms terms;
+    struct ws_reader reader;
 };
 
 static void count_deflate(const char *direction, size_t plain_bytes, size_t wire_bytes)

@@ -18,7 +18,7 @@ struct relay_target {
 static enum err find_target(struct relay_call *call, struct relay_target *out)
 {
     struct live *l = live_get(&call->session_id);
-    int from = l ? session_participant_index(live_session(l), &call->user_id) : -1;
+    int from = l ? live_participant(l, &call->user_id) : -1;
     if (from < 0)
         return ERR_NOT_IN_SESSION;
     struct uuid target;
@@ -26,7 +26,7 @@ static enum err find_target(struct relay_call *call, struct relay_target *out)
         call->reason = "targetUserId must be a UUID";
         return ERR_INVALID_REQUEST;
     }
-    if (!uuid_eq(&target, &live_session(l)->participants[1 - from].user_id)) {
+    if (!uuid_eq(&target, live_user_id(l, 1 - from))) {
         call->reason = "targetUserId is not the partner";
         return ERR_FORBIDDEN;
     }
