@@ -96,14 +96,9 @@ bool json_next_member(struct str *rest, struct str *key, struct str *value, enum
 /* Whether a string's text, with its quotes, says `key`. An escape is longer than what it stands for. */
 static bool string_is(struct str string, struct str key)
 {
-    struct str inside = json_inside(string);
-    if (inside.n < key.n)
-        return false;
-    if (!memchr(inside.p, '\\', inside.n))
-        return str_eq(inside, key);
-    char text[KEY_MAX];
-    size_t n;
-    return json_unescape(string, text, sizeof text, &n) && str_eq((struct str){text, n}, key);
+    char scratch[KEY_MAX];
+    struct str text;
+    return json_text(string, scratch, sizeof scratch, &text) && str_eq(text, key);
 }
 
 static void find_in_text(struct str object, struct json_wanted *wanted, int count)
@@ -242,14 +237,20 @@ bool json_unescape(struct str string, char *out, size_t cap, size_t *n)
     return true;
 }
 
+bool json_text(struct str string, char *scratch, size_t cap, struct str *text)
+{
+    *text = json_inside(string);
+    if (!memchr(text->p, '\\', text->n))
+        return text->n <= cap;
+    text->p = scratch;
+    return json_unescape(string, scratch, cap, &text->n);
+}
+
 bool json_read_uuid(const struct json_wanted *found, struct uuid *out)
 {
-    char text[UUID_TEXT_LENGTH];
-    size_t n;
+    char scratch[UUID_TEXT_LENGTH];
+    struct str text;
     if (!found->value.p || found->type != SCAN_STRING)
         return false;
-    struct str inside = json_inside(found->value);
-    if (inside.n == UUID_TEXT_LENGTH) /* with an escape in it, it would stand for less */
-        return uuid_parse(inside, out);
-    return json_unescape(found->value, text, sizeof text, &n) && uuid_parse((struct str){text, n}, out);
+    return json_text(found->value, scratch, sizeof scratch, &text) && uuid_parse(text, out);
 }

@@ -3,32 +3,29 @@
 
 #include "sdp_text.h"
 
-struct word {
-    struct str text;
-    unsigned classes; /* enum sdp_class; of an empty word none */
-};
-
-/* The next word; a text of {NULL,0} when there is none, empty between two spaces or after the last one. */
-static struct word next_word(struct str *rest)
+/* The next word; {NULL,0} when there is none, empty between two spaces or after the last one. */
+static struct str next_word(struct str *rest)
 {
-    if (!rest->p) /* there is no address to count from */
-        return (struct word){0};
-    const char *begin = rest->p, *end = begin + rest->n, *p = begin;
-    unsigned classes = UINT8_MAX;
-    for (; p < end && *p != ' '; p++)
-        classes &= sdp_classes[(uint8_t)*p];
-    *rest = p < end ? (struct str){p + 1, (size_t)(end - p - 1)} : (struct str){0};
-    return (struct word){{begin, (size_t)(p - begin)}, p > begin ? classes : 0};
+    const char *begin = rest->p;
+    size_t n = 0;
+    while (n < rest->n && begin[n] != ' ')
+        n++;
+    *rest = n < rest->n ? (struct str){begin + n + 1, rest->n - n - 1} : (struct str){0};
+    return (struct str){begin, n};
 }
 
 /* Of at most ten digits, so that it does not overflow. */
-static bool is_number(struct word w, size_t digits_max, uint64_t min, uint64_t max)
+static bool is_number(struct str s, size_t digits_max, uint64_t min, uint64_t max)
 {
     uint64_t value = 0;
-    if (!(w.classes & SDP_DIGIT) || w.text.n > digits_max)
+    if (s.n == 0 || s.n > digits_max)
         return false;
-    for (size_t i = 0; i < w.text.n; i++)
-        value = value * 10 + (uint64_t)(w.text.p[i] - '0');
+    for (size_t i = 0; i < s.n; i++) {
+        unsigned digit = (unsigned)(uint8_t)s.p[i] - '0';
+        if (digit > 9)
+            return false;
+        value = value * 10 + digit;
+    }
     return value >= min && value <= max;
 }
 
@@ -36,17 +33,16 @@ struct extensions {
     bool has_address, has_port, has_tcp_type;
 };
 
-static const char *read_extension(struct str name, struct word word, struct extensions *seen)
+static const char *read_extension(struct str name, struct str value, struct extensions *seen)
 {
-    struct str value = word.text;
-    if (value.n && !(word.classes & SDP_VISIBLE))
+    if (!sdp_is_visible(value))
         return "an extension's value is not visible ASCII";
     if (str_eqz(name, "raddr")) {
         if (seen->has_address || !sdp_is_address(value))
             return "the related address is not one";
         seen->has_address = true;
     } else if (str_eqz(name, "rport")) {
-        if (seen->has_port || !is_number(word, 5, 0, UINT16_MAX))
+        if (seen->has_port || !is_number(value, 5, 0, UINT16_MAX))
             return "the related port is not 0 to 65535";
         seen->has_port = true;
     } else if (str_eqz(name, "tcptype")) {
@@ -62,12 +58,12 @@ static const char *check_extensions(struct str rest, struct str type, bool is_tc
 {
     struct extensions seen = {0};
     while (rest.p) {
-        struct word name = next_word(&rest);
-        if (!(name.classes & SDP_TOKEN))
+        struct str name = next_word(&rest);
+        if (!sdp_is_token(name))
             return "an extension has no name";
         if (!rest.p)
             return "an extension has no value";
-        const char *problem = read_extension(name.text, next_word(&rest), &seen);
+        const char *problem = read_extension(name, next_word(&rest), &seen);
         if (problem)
             return problem;
     }
@@ -79,26 +75,26 @@ static const char *check_extensions(struct str rest, struct str type, bool is_tc
 
 static const char *check(struct str rest)
 {
-    struct word foundation = next_word(&rest);
-    if (foundation.text.n > 32 || !(foundation.classes & SDP_ICE_CHAR))
+    struct str foundation = next_word(&rest);
+    if (foundation.n == 0 || foundation.n > 32 || !sdp_is_ice_chars(foundation))
         return "the foundation is not 1 to 32 ICE characters";
     if (!is_number(next_word(&rest), 3, 1, 256))
         return "the component is not 1 to 256";
-    struct word transport = next_word(&rest);
-    if (!(transport.classes & SDP_TOKEN))
+    struct str transport = next_word(&rest);
+    if (!sdp_is_token(transport))
         return "the transport is not a token";
     if (!is_number(next_word(&rest), 10, 1, INT32_MAX))
         return "the priority is not 1 to 2^31-1";
-    if (!sdp_is_address(next_word(&rest).text))
+    if (!sdp_is_address(next_word(&rest)))
         return "the address is not an IP address or host name";
     if (!is_number(next_word(&rest), 5, 0, UINT16_MAX))
         return "the port is not 0 to 65535";
-    if (!str_eqz(next_word(&rest).text, "typ"))
+    if (!str_eqz(next_word(&rest), "typ"))
         return "\"typ\" is missing";
-    struct word type = next_word(&rest);
-    if (!(type.classes & SDP_TOKEN))
+    struct str type = next_word(&rest);
+    if (!sdp_is_token(type))
         return "the candidate type is not a token";
-    return check_extensions(rest, type.text, str_eq_nocase(transport.text, STR("tcp")));
+    return check_extensions(rest, type, str_eq_nocase(transport, STR("tcp")));
 }
 
 enum err ice_candidate_check(struct str candidate, const char **reason)

@@ -1,5 +1,6 @@
 /* Connections over uv_poll. Invariant: a connection with unsent bytes is in `dirty` or waits for UV_WRITABLE.
- */
+ * What was written is sent at the end of the turn, in one call a connection; in a turn with many events every
+ * DIRTY_MAX connections, while what they were given to send is still in the processor's cache. */
 #include "conversation/net/conn.h"
 
 #include <assert.h>
@@ -18,10 +19,11 @@
     (64 * 1024)          /* kept while paused; a peer that sends more waits in the kernel's buffers */
 #define SPARE_BYTES 4096 /* larger buffers are not kept for the next */
 #define SPARES_MAX  1024 /* what one turn may need: the loop takes up to 1024 events at once */
+#define DIRTY_MAX   32
 #define LINGER_MS   2000 /* for the peer to read an answer before the reset that unread input would cause */
 
 static struct list all = {&all, &all}, dirty = {&dirty, &dirty};
-static size_t count;
+static size_t count, dirty_count; /* dirty_count: added since all were flushed */
 static char read_buffer[READ_BYTES];
 
 static struct buf spares[SPARES_MAX]; /* small and empty; the latest is still in the processor's cache */
@@ -142,8 +144,10 @@ size_t conn_unsent(const struct conn *c)
 
 static void mark_dirty(struct conn *c)
 {
-    if (!list_is_linked(&c->dirty) && !(c->poll_events & UV_WRITABLE))
-        list_add_tail(&dirty, &c->dirty);
+    if (list_is_linked(&c->dirty) || (c->poll_events & UV_WRITABLE))
+        return;
+    list_add_tail(&dirty, &c->dirty);
+    dirty_count++;
 }
 
 static void add_parts(struct buf *b, const struct str *parts, int part_count, size_t total)
@@ -232,6 +236,7 @@ static void flush_dirty(void)
 {
     while (!list_is_empty(&dirty))
         flush(LIST_FIRST(&dirty, struct conn, dirty));
+    dirty_count = 0;
 }
 
 void conn_finish(struct conn *c)
@@ -349,6 +354,8 @@ static void on_event(uv_poll_t *poll, int status, int events)
         flush(c);
     if ((events & UV_READABLE) && c->state != CONN_CLOSED)
         readable(c);
+    if (dirty_count >= DIRTY_MAX)
+        flush_dirty();
 }
 
 static void on_again(struct loop_task *t)

@@ -66,5 +66,8 @@ bool json_read_uuid(const struct json_wanted *found, struct uuid *out);
 /* Unescapes a valid JSON string (with its quotes) into `out` of `cap` bytes; false when it does not fit. Lone
  * surrogates become U+FFFD. *n is the length written. */
 bool json_unescape(struct str string, char *out, size_t cap, size_t *n);
+/* What a valid JSON string (with its quotes) says: a slice of it, or where it has escapes a text in
+ * `scratch`. False when that is longer than `cap`. */
+bool json_text(struct str string, char *scratch, size_t cap, struct str *text);
 
 #endif

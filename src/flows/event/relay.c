@@ -49,9 +49,9 @@ static void splice(const struct relay_call *call, const struct relay_target *t, 
 
 static enum err relay_description(struct relay_call *call, const char *event)
 {
-    static char sdp[SDP_MAX_BYTES + 1];
+    static char scratch[SDP_MAX_BYTES];
     struct relay_target target;
-    size_t n;
+    struct str sdp;
     enum err err = find_target(call, &target);
     if (err)
         return err;
@@ -59,14 +59,14 @@ static enum err relay_description(struct relay_call *call, const char *event)
         call->reason = "sdp must be a string";
         return ERR_INVALID_SDP;
     }
-    if (!json_unescape(call->value->value, sdp, sizeof sdp, &n)) {
+    if (!json_text(call->value->value, scratch, sizeof scratch, &sdp)) {
         call->reason = "sdp is longer than 10 KiB";
         return ERR_INVALID_SDP;
     }
-    err = sdp_check((struct str){sdp, n}, &call->reason);
+    err = sdp_check(sdp, &call->reason);
     if (err)
         return err;
-    live_note_ufrag(target.live, target.from, sdp_ice_ufrag((struct str){sdp, n}));
+    live_note_ufrag(target.live, target.from, sdp_ice_ufrag(sdp));
     splice(call, &target, event, STR("\",\"sdp\":"), call->value->value);
     return OK;
 }
@@ -103,19 +103,19 @@ static bool other_members_are_good(const struct json_wanted init[INIT_MEMBERS])
 /* An absent or empty candidate is the end of candidates. */
 static enum err check_candidate(struct relay_call *call, const struct json_wanted *candidate)
 {
-    static char text[CANDIDATE_MAX_BYTES + 1];
-    size_t n = 0;
+    static char scratch[CANDIDATE_MAX_BYTES];
+    struct str text;
     if (!candidate->value.p)
         return OK;
     if (candidate->type != SCAN_STRING) {
         call->reason = "candidate.candidate must be a string";
         return ERR_INVALID_CANDIDATE;
     }
-    if (!json_unescape(candidate->value, text, sizeof text, &n)) {
+    if (!json_text(candidate->value, scratch, sizeof scratch, &text)) {
         call->reason = "candidate.candidate is longer than 1 KiB";
         return ERR_INVALID_CANDIDATE;
     }
-    return ice_candidate_check((struct str){text, n}, &call->reason);
+    return ice_candidate_check(text, &call->reason);
 }
 
 static enum err check_init(struct relay_call *call)
