@@ -198,7 +198,7 @@ void sio_server_free(struct sio_server *server)
         return;
     eio_server_free(server->eio);
     assert(server->sockets.count == 0);
-    map_done(&server->sockets);
+    slots_done(&server->sockets);
     recovery_free(server->recovery);
     free(server);
 }

@@ -40,18 +40,9 @@ struct sio_socket *sio_conn_find(struct sio_conn *conn, struct str prefix)
 
 /* --- what the application knows a socket by --- */
 
-static struct uuid id_key(uint64_t id)
-{
-    struct uuid key = {0};
-    memcpy(key.b, &id, sizeof id);
-    return key;
-}
-
 uint64_t sio_socket_id(const struct sio_socket *s)
 {
-    uint64_t id;
-    memcpy(&id, s->node.key.b, sizeof id);
-    return id;
+    return s->id;
 }
 
 const char *sio_socket_sid(const struct sio_socket *s)
@@ -76,9 +67,7 @@ void *sio_socket_data(const struct sio_socket *s)
 
 struct sio_socket *sio_socket_find(struct sio_server *server, uint64_t id)
 {
-    struct uuid key = id_key(id);
-    struct map_node *node = map_get(&server->sockets, &key);
-    return node ? container_of(node, struct sio_socket, node) : NULL;
+    return slots_get(&server->sockets, id);
 }
 
 bool sio_socket_is_recovered(const struct sio_socket *s)
@@ -111,8 +100,7 @@ struct sio_socket *socket_new(struct sio_conn *conn, struct str prefix)
     s->conn = conn;
     s->answer_due_ms = clock_mono_ms() + server->config.connect_timeout_ms;
     sid_random(s->sid);
-    struct uuid key = id_key(++server->last_id);
-    map_put(&server->sockets, &key, &s->node);
+    s->id = slots_put(&server->sockets, s);
     list_add_tail(&conn->sockets, &s->link);
     conn->socket_count++;
     conn->refs++;
@@ -133,7 +121,7 @@ void socket_unlink(struct sio_socket *s, bool keeps_memory)
 {
     s->state = GONE;
     list_remove(&s->link);
-    map_remove(&s->conn->server->sockets, &s->node.key);
+    slots_remove(&s->conn->server->sockets, s->id);
     s->conn->socket_count--;
     part_with_memory(s, keeps_memory);
 }

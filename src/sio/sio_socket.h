@@ -9,7 +9,7 @@
 #define SIO_SOCKET_H
 
 #include "conversation/base/list.h"
-#include "conversation/base/map.h"
+#include "conversation/base/slots.h"
 #include "conversation/rt/timer.h"
 #include "conversation/sio/sio.h"
 #include "recovery.h"
@@ -23,8 +23,7 @@ struct sio_server {
     size_t packet_max_bytes; /* of a packet with its attachments */
     const struct sio_app *app;
     struct eio_server *eio;
-    struct map sockets; /* by id */
-    uint64_t last_id;
+    struct slots sockets;      /* by id */
     struct recovery *recovery; /* NULL: off */
 };
 
@@ -48,7 +47,7 @@ struct sio_socket {
     uint8_t state;
     bool is_recovered;
     uint8_t prefix_bytes;
-    struct map_node node;         /* in server->sockets; the key is the id */
+    uint64_t id;                  /* in server->sockets */
     struct list link;             /* in conn->sockets */
     struct sio_acks *acks;        /* owned; NULL until the first sio_emit_with_ack */
     struct recovery_claim *claim; /* owned; PENDING: what it wants to recover, or NULL */
