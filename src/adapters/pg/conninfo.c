@@ -26,10 +26,12 @@ void pg_conninfo_init(struct pg_conninfo *ci, const char *application_name, long
     snprintf(ci->port, sizeof ci->port, "%d", config.db_port);
     /* A statement that waits for a lock gives up before its own time is over, so that the cause is told
      * apart. */
-    /* jit: compiling costs more than it saves in statements this short */
+    /* jit: compiling costs more than it saves in statements this short. enable_seqscan: a statement's plan is
+     * kept, and one made while a table was small would read all of it for ever after, or until it is
+     * analysed. */
     snprintf(ci->options, sizeof ci->options,
-             "-c timezone=UTC -c jit=off -c statement_timeout=%ld -c lock_timeout=%ld", statement_timeout_ms,
-             statement_timeout_ms - statement_timeout_ms / 4);
+             "-c timezone=UTC -c jit=off -c enable_seqscan=off -c statement_timeout=%ld -c lock_timeout=%ld",
+             statement_timeout_ms, statement_timeout_ms - statement_timeout_ms / 4);
     pg_conninfo_add(ci, "port", ci->port);
     pg_conninfo_add(ci, "dbname", config.db_name);
     pg_conninfo_add(ci, "user", config.db_user);
