@@ -1,32 +1,22 @@
 /* The HTTP protocol of a connection, over real sockets and on the virtual clock. */
-#include "unit/net/net_fixture.h"
-
-#include "conversation/net/http.h"
+#include "http_fixture.h"
 
 /* What is above HTTP: answers at once, or keeps the request for the test to answer. */
 static struct {
-    struct buf log; /* "GET /path body|", "refuse 408 reason|", "gone|" */
     bool answers_later;
     struct conn *waiting;
     void (*on_request)(struct conn *c, const struct http_request *r);
 } user;
 
-static void respond(struct conn *c, const char *text)
-{
-    http_respond(c,
-                 &(struct http_response){.status = 200, .content_type = "text/plain", .body = str_of(text)});
-}
-
 static void on_gone(void *answering)
 {
     assert_ptr_equal(answering, &user);
-    buf_addz(&user.log, "gone|");
+    buf_addz(&told, "gone|");
 }
 
 static void on_request(struct conn *c, const struct http_request *r)
 {
-    buf_addf(&user.log, "%s " STR_FMT " " STR_FMT "|", http_method_name(r->method), STR_ARG(r->path),
-             STR_ARG(r->body));
+    log_request(r);
     user.waiting = c;
     if (user.on_request)
         user.on_request(c, r);
@@ -36,52 +26,13 @@ static void on_request(struct conn *c, const struct http_request *r)
         respond(c, "ok");
 }
 
-static void on_refuse(struct conn *c, const struct http_request *r, enum err err, const char *reason)
-{
-    int status = err_info(err)->http_status;
-    buf_addf(&user.log, "refuse %d %s|", status, reason);
-    assert_true(r->method <= HTTP_METHOD_OTHER);
-    http_respond(
-        c, &(struct http_response){.status = status, .content_type = "text/plain", .body = str_of(reason)});
-}
-
-static struct peer peer;
-
-static struct conn *open_peer(struct peer *p)
-{
-    int fd;
-    *p = (struct peer){0};
-    connect_pair(&p->fd, &fd);
-    struct conn *c = http_accept(fd);
-    assert_non_null(c);
-    return c;
-}
-
 static int set_up(void **state)
 {
     static const struct http_user http_user = {.request = on_request, .refuse = on_refuse};
     (void)state;
     memset(&user, 0, sizeof user);
-    edge_set_up();
-    http_init(&http_user);
-    open_peer(&peer);
+    http_set_up(&http_user);
     return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    edge_tear_down();
-    peer_done(&peer);
-    buf_done(&user.log);
-    return 0;
-}
-
-static void expect_log(const char *log)
-{
-    buf_addc(&user.log, '\0');
-    assert_string_equal(user.log.p, log);
-    user.log.n--;
 }
 
 #define GET_1  "GET /1 HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -212,10 +163,10 @@ static void unread_answers_keep_the_next_request_waiting(void **state)
         assert_true(conn_unsent(user.waiting) < 300000 + 1000);
     }
     size_t answered = 0;
-    for (size_t i = 0; i < user.log.n; i++)
-        answered += user.log.p[i] == '|';
+    for (size_t i = 0; i < told.n; i++)
+        answered += told.p[i] == '|';
     assert_true(answered < 500);
-    while (user.log.n < 1000 * strlen("GET /1 |"))
+    while (told.n < 1000 * strlen("GET /1 |"))
         peer_pump(&peer); /* reading again, it gets all of them */
     advance(net_settings.body_timeout_ms * 2);
     assert_false(peer.has_ended);
@@ -536,7 +487,6 @@ static void an_idle_connection_keeps_little_memory(void **state)
 
 int main(void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         TEST(an_answer_has_its_headers),
         TEST(an_answer_without_a_body_has_no_body_headers),
