@@ -82,16 +82,6 @@ static int listen_somewhere(void)
     return edge_port();
 }
 
-static bool try_connect(struct peer *p, int port)
-{
-    struct sockaddr_in a = {
-        .sin_family = AF_INET, .sin_port = htons((uint16_t)port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    *p = (struct peer){.fd = socket(AF_INET, SOCK_STREAM, 0)};
-    bool ok = connect(p->fd, (struct sockaddr *)&a, sizeof a) == 0;
-    set_nonblocking(p->fd);
-    return ok;
-}
-
 static void send_get(struct peer *p, const char *path, const char *more)
 {
     char text[512];

@@ -2,15 +2,8 @@
  * is tests/unit/sio/test_engine.c. */
 #include "ws_fixture.h"
 
-static void socket_gone(uint64_t socket_id, const struct uuid *session_id, const struct uuid *user_id)
-{
-    (void)socket_id;
-    (void)session_id;
-    (void)user_id;
-}
-
 static const struct event_row no_events[] = {{.name = NULL}};
-static const struct hub_setup hub = {no_events, socket_gone};
+static const struct hub_setup hub = {no_events, ignore_gone};
 
 static struct peer peer;
 

@@ -3,9 +3,6 @@
 #include "ws_fixture.h"
 
 #include "conversation/base/json_scan.h"
-#include "conversation/edge/reply.h"
-#include "conversation/ports/sockets.h"
-#include "conversation/rt/flow.h"
 
 static struct buf gone_log; /* "<session> <user>|" */
 static int flows_ended;
@@ -45,13 +42,6 @@ static void run_join(struct flow *f)
     FLOW_END(f);
 fail:
     reply_error(f);
-}
-
-static void run_leave(struct flow *f)
-{
-    sockets_leave_session(event_socket(f));
-    event_ack_begin(f);
-    event_ack_send(f);
 }
 
 static void run_slow(struct flow *f)

@@ -1,10 +1,6 @@
 /* Recovered sockets in the hub: whose they are, and their way back into the session. */
 #include "ws_fixture.h"
 
-#include "conversation/edge/reply.h"
-#include "conversation/ports/sockets.h"
-#include "conversation/rt/flow.h"
-
 static int joins, gone;
 static bool joins_fail;
 static char pid[32], sid[32];
@@ -46,13 +42,6 @@ static void run_join(struct flow *f)
     FLOW_END(f);
 fail:
     reply_error(f);
-}
-
-static void run_leave(struct flow *f)
-{
-    sockets_leave_session(event_socket(f));
-    event_ack_begin(f);
-    event_ack_send(f);
 }
 
 static const struct handler join = {{"join", run_join, sizeof(struct input), 0}, join_fields};

@@ -7,8 +7,11 @@
 
 #include "conversation/domain/identity.h"
 #include "conversation/edge/hub.h"
+#include "conversation/edge/reply.h"
 #include "conversation/edge/router.h"
 #include "conversation/net/http.h"
+#include "conversation/ports/sockets.h"
+#include "conversation/rt/flow.h"
 #include "edge/handshake.h"
 #include "edge/rest.h"
 
@@ -63,6 +66,22 @@ UNUSED static void hub_tear_down(void)
     hub_done();
     rest_done();
     edge_tear_down();
+}
+
+/* hub_setup.socket_gone */
+UNUSED static void ignore_gone(uint64_t socket_id, const struct uuid *session_id, const struct uuid *user_id)
+{
+    (void)socket_id;
+    (void)session_id;
+    (void)user_id;
+}
+
+/* A flow that takes the socket out of its session. */
+UNUSED static void run_leave(struct flow *f)
+{
+    sockets_leave_session(event_socket(f));
+    event_ack_begin(f);
+    event_ack_send(f);
 }
 
 /* --- the client --- */

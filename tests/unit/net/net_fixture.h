@@ -129,6 +129,17 @@ UNUSED static void peer_done(struct peer *p)
     buf_done(&p->got);
 }
 
+/* To a listener on loopback; whether there is one. */
+UNUSED static bool try_connect(struct peer *p, int port)
+{
+    struct sockaddr_in a = {
+        .sin_family = AF_INET, .sin_port = htons((uint16_t)port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    *p = (struct peer){.fd = socket(AF_INET, SOCK_STREAM, 0)};
+    bool ok = connect(p->fd, (struct sockaddr *)&a, sizeof a) == 0;
+    set_nonblocking(p->fd);
+    return ok;
+}
+
 UNUSED static void peer_pump(struct peer *p)
 {
     char bytes[65536];

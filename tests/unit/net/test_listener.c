@@ -52,16 +52,6 @@ static int listen_for_api(void)
     return listen_on((struct listener_setup){.address = "127.0.0.1", .serves_api = true});
 }
 
-static bool try_connect(struct peer *p, int port)
-{
-    struct sockaddr_in a = {
-        .sin_family = AF_INET, .sin_port = htons((uint16_t)port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    *p = (struct peer){.fd = socket(AF_INET, SOCK_STREAM, 0)};
-    bool ok = connect(p->fd, (struct sockaddr *)&a, sizeof a) == 0;
-    set_nonblocking(p->fd);
-    return ok;
-}
-
 static struct peer connect_to(int port)
 {
     struct peer p;
