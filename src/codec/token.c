@@ -2,6 +2,7 @@
  * claims, in this order: claims are not parsed before the signature is known to be right. */
 #include "conversation/codec/token.h"
 
+#include "conversation/base/base64.h"
 #include "token_claims.h"
 #include "token_keys.h"
 
@@ -26,17 +27,6 @@ static bool split(struct str token, struct parts *out)
 
 /* --- base64url (RFC 4648 section 5), without padding --- */
 
-static int base64url_value(char c)
-{
-    if (c >= 'A' && c <= 'Z')
-        return c - 'A';
-    if (c >= 'a' && c <= 'z')
-        return c - 'a' + 26;
-    if (c >= '0' && c <= '9')
-        return c - '0' + 52;
-    return c == '-' ? 62 : c == '_' ? 63 : -1;
-}
-
 /* Strict, so that one token has one spelling: no character outside the alphabet, no bits left over but zeros.
  */
 static bool base64url_decode(struct str text, char out[DECODED_MAX], struct str *decoded)
@@ -47,7 +37,7 @@ static bool base64url_decode(struct str text, char out[DECODED_MAX], struct str 
     if (text.n % 4 == 1)
         return false;
     for (size_t i = 0; i < text.n; i++) {
-        int value = base64url_value(text.p[i]);
+        int value = base64_value(text.p[i], '-', '_');
         if (value < 0)
             return false;
         bits = (bits << 6 | (unsigned)value) & 0xFFF;

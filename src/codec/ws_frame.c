@@ -4,6 +4,8 @@
 
 #include <openssl/evp.h>
 
+#include "conversation/base/base64.h"
+
 #define FIN           0x80
 #define RSV1          0x40
 #define RSV2_RSV3     0x30
@@ -205,17 +207,12 @@ enum ws_close_code ws_close_check(struct str payload)
     return code;
 }
 
-static bool is_base64_digit(char c)
-{
-    return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '+' || c == '/';
-}
-
 bool ws_accept_key(struct str key, char out[29])
 {
     if (key.n != KEY_LENGTH || key.p[KEY_LENGTH - 2] != '=' || key.p[KEY_LENGTH - 1] != '=')
         return false;
     for (size_t i = 0; i < KEY_DIGITS; i++)
-        if (!is_base64_digit(key.p[i]))
+        if (base64_value(key.p[i], '+', '/') < 0)
             return false;
     char text[KEY_LENGTH + sizeof ACCEPT_GUID];
     memcpy(text, key.p, KEY_LENGTH);

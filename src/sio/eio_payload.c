@@ -1,22 +1,13 @@
 /* Polling payloads. */
 #include "eio_payload.h"
 
+#include "conversation/base/base64.h"
+
 #define SEPARATOR '\x1e'
 
 static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
 /* --- decoding --- */
-
-static int value_of(char c)
-{
-    if (c >= 'A' && c <= 'Z')
-        return c - 'A';
-    if (c >= 'a' && c <= 'z')
-        return c - 'a' + 26;
-    if (c >= '0' && c <= '9')
-        return c - '0' + 52;
-    return c == '+' ? 62 : c == '/' ? 63 : -1;
-}
 
 /* Four digits, the last `padding` of which are '='; false when they are not, or when bits are set that
  * stand for nothing. */
@@ -24,7 +15,7 @@ static bool decode_quantum(const char *p, int padding, struct buf *out)
 {
     uint32_t bits = 0;
     for (int i = 0; i < 4; i++) {
-        int value = i < 4 - padding ? value_of(p[i]) : p[i] == '=' ? 0 : -1;
+        int value = i < 4 - padding ? base64_value(p[i], '+', '/') : p[i] == '=' ? 0 : -1;
         if (value < 0)
             return false;
         bits = bits << 6 | (uint32_t)value;
