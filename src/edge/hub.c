@@ -125,7 +125,7 @@ static bool may_recover(const struct note *note, const struct socket_context *bi
         return true;
     if (who->expires_at_ms)
         return uuid_eq(&note->user_id, &who->user_id);
-    return clock_now_ms() < note->token_expires_ms + config.jwt_leeway_seconds * 1000LL; /* as the gate */
+    return clock_now_ms() < note->token_expires_ms + config.jwt_leeway_seconds * 1000LL;
 }
 
 /* --- authentication --- */

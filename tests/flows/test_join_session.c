@@ -154,10 +154,10 @@ static void refuses_an_expired_token(void **state)
 {
     (void)state;
     given_open_sockets();
-    assert_refused(joins_with_token_of(T0 - 30001), ERR_UNAUTHORIZED,
+    assert_refused(joins_with_token_of(T0 - 30000), ERR_UNAUTHORIZED,
                    "[{'field':'token','reason':'expired'}]");
     assert_calls("");
-    assert_ack(joins_with_token_of(T0 - 30000), ACK("waiting"));
+    assert_ack(joins_with_token_of(T0 - 29999), ACK("waiting"));
 }
 
 static void refuses_incomplete_payloads(void **state)

@@ -2,11 +2,11 @@
 import assert from 'node:assert/strict';
 import crypto from 'node:crypto';
 import { after, before, describe, it } from 'node:test';
-import WebSocket from 'ws';
-import { RawConnection } from '../lib/http.js';
+import { openWebSocket } from '../lib/frames.js';
 import { sdp } from '../lib/sdp.js';
 import { badTokens, claimsOf, ecKeys, sign } from '../lib/token.js';
 import { until } from '../lib/wait.js';
+import { refusedStatus, Wire } from '../lib/wire.js';
 import { World } from '../lib/world.js';
 
 const WS = '/ws/conversations';
@@ -85,31 +85,12 @@ describe('ways in', { concurrency: true }, () => {
   });
 });
 
-// A handshake by hand; answers the response and, when it was taken, leaves the connection open.
-async function handshake(path, { method = 'GET', headers = {} } = {}) {
-  const connection = await RawConnection.open(world.daemon.port);
-  const all = {
-    Host: 'x',
-    Connection: 'Upgrade',
-    Upgrade: 'websocket',
-    'Sec-WebSocket-Version': '13',
-    'Sec-WebSocket-Key': 'dGhlIHNhbXBsZSBub25jZQ==',
-    ...headers,
-  };
-  const lines = Object.entries(all)
-    .filter(([, value]) => value !== undefined)
-    .map(([name, value]) => `${name}: ${value}\r\n`);
-  connection.send(`${method} ${path} HTTP/1.1\r\n${lines.join('')}\r\n`);
-  const response = await connection.response();
-  return { connection, response };
-}
-
 describe('the handshake', { concurrency: true }, () => {
   const query = '?EIO=4&transport=websocket';
 
   it('is taken on every path, with the accept key of RFC 6455', async () => {
     for (const path of ['/socket.io/', '/socket.io', WS, `${WS}/`, `${WS}/${crypto.randomUUID()}`]) {
-      const { connection, response } = await handshake(path + query);
+      const { connection, response } = await openWebSocket(world.daemon.port, path + query);
       assert.equal(response.status, 101, path);
       assert.equal(response.headers['sec-websocket-accept'], 's3pPLMBiTxaQ9kYGzzhZRbK+xOo=');
       connection.destroy();
@@ -123,17 +104,13 @@ describe('the handshake', { concurrency: true }, () => {
     'no protocol revision': ['/socket.io/?transport=websocket', {}, 400],
     'an unknown transport': ['/socket.io/?EIO=4&transport=carrier-pigeon', {}, 400],
     'an unknown session of the transport': [`/socket.io/${query}&sid=nosuch`, {}, 400],
-    'WebSocket version 8': [`/socket.io/${query}`, { headers: { 'Sec-WebSocket-Version': '8' } }, 426],
-    'no key': [`/socket.io/${query}`, { headers: { 'Sec-WebSocket-Key': undefined } }, 400],
-    'a key that is not 16 bytes': [
-      `/socket.io/${query}`,
-      { headers: { 'Sec-WebSocket-Key': 'c2hvcnQ=' } },
-      400,
-    ],
+    'WebSocket version 8': [`/socket.io/${query}`, { 'Sec-WebSocket-Version': '8' }, 426],
+    'no key': [`/socket.io/${query}`, { 'Sec-WebSocket-Key': undefined }, 400],
+    'a key that is not 16 bytes': [`/socket.io/${query}`, { 'Sec-WebSocket-Key': 'c2hvcnQ=' }, 400],
   };
-  for (const [what, [path, options, status]] of Object.entries(REFUSED)) {
+  for (const [what, [path, headers, status]] of Object.entries(REFUSED)) {
     it(`with ${what} gets ${status}`, async () => {
-      const { connection, response } = await handshake(path, options);
+      const { connection, response } = await openWebSocket(world.daemon.port, path, headers);
       assert.equal(response.status, status, response.text);
       connection.destroy();
     });
@@ -222,16 +199,7 @@ describe('other configurations', () => {
       const learner = its.learner();
       const first = await learner.connect();
       await learner.connect();
-      const url = `${its.base.replace('http', 'ws')}/socket.io/?EIO=4&transport=websocket`;
-      const status = await new Promise((resolve, reject) => {
-        const ws = new WebSocket(url);
-        ws.once('unexpected-response', (_, response) => {
-          resolve(response.statusCode);
-          ws.terminate();
-        });
-        ws.once('open', () => reject(new Error('connected')));
-        ws.on('error', () => {});
-      });
+      const status = await refusedStatus(new Wire(its.daemon).url('EIO=4&transport=websocket', 'ws'));
       assert.equal(status, 503);
       first.close();
       await until('the place to be free', () => learner.connect().then(() => true));

@@ -41,7 +41,7 @@ export async function readFrame(connection) {
   return { fin: (first & 0x80) !== 0, reserved: (first >> 4) & 7, opcode: first & 15, payload };
 }
 
-// The handshake of RFC 6455; answers the connection, and the response when that is not 101.
+// The handshake of RFC 6455 with these headers besides or instead, none where undefined: {connection, response}.
 export async function openWebSocket(port, target, headers = {}, requestLine = `GET ${target} HTTP/1.1`) {
   const connection = await RawConnection.open(port);
   const all = {

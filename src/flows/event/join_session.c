@@ -32,7 +32,7 @@ static void check(struct flow *f, const struct join_input *in)
 {
     if (!uuid_eq(&in->user_id, caller_user_id(f)))
         flow_set_error_field(f, ERR_FORBIDDEN, "userId", "is not the user of this socket");
-    else if (event_token_expires_ms(f) + config.jwt_leeway_seconds * 1000LL < clock_now_ms())
+    else if (clock_now_ms() >= event_token_expires_ms(f) + config.jwt_leeway_seconds * 1000LL)
         flow_set_error_field(f, ERR_UNAUTHORIZED, "token", "expired");
 }
 
