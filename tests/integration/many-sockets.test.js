@@ -33,11 +33,6 @@ async function inParallel(count, width, work) {
   await Promise.all(Array.from({ length: width }, worker));
 }
 
-async function metric(world, name) {
-  const { text } = await world.rest.call('GET', '/metrics');
-  return Number(new RegExp(`^${name} (\\d+)$`, 'm').exec(text)[1]);
-}
-
 async function enter(world, learner) {
   learner.socket = await PlainSocket.open(world.daemon.port, learner.token);
   const answer = await learner.socket.emit('join_session', {
@@ -142,7 +137,7 @@ describe('many sockets', () => {
   });
 
   it('are all there', async () => {
-    assert.equal(await metric(world, 'websocket_connections_active'), count + 2 * SESSIONS);
+    assert.equal(await world.metric('websocket_connections_active'), count + 2 * SESSIONS);
   });
 
   it('do not make memory grow while some of them relay', async () => {
@@ -156,7 +151,7 @@ describe('many sockets', () => {
 
   it('one that does not read is cut; nobody else notices', async () => {
     const [[reader, writer]] = await openPairs(world, 1);
-    const cut = await metric(world, 'websocket_slow_consumers_total');
+    const cut = await world.metric('websocket_slow_consumers_total');
     let isLeft = false;
     writer.socket.onEvent = (name) => {
       isLeft ||= name === 'partner_left';
@@ -170,7 +165,7 @@ describe('many sockets', () => {
       await turn();
     }
     await done;
-    assert.equal(await metric(world, 'websocket_slow_consumers_total'), cut + 1);
+    assert.equal(await world.metric('websocket_slow_consumers_total'), cut + 1);
     assert.equal(writer.socket.isClosed, false);
     for (const learner of [reader, writer]) learner.socket.close();
   });

@@ -21,12 +21,7 @@ after(() => world.stop());
 
 const statusOf = async (token) => (await world.rest.call('GET', TOPICS, { token })).status;
 
-async function lookups(result) {
-  const { text } = await world.rest.call('GET', '/metrics');
-  return Number(
-    new RegExp(`^jwt_cache_lookups_total\\{result="${result}"\\} (\\d+)$`, 'm').exec(text)?.[1] ?? 0,
-  );
-}
+const lookups = (result) => world.metric(`jwt_cache_lookups_total{result="${result}"}`);
 
 describe('verified tokens', () => {
   // Other texts for the same three parts, by characters that a lenient decoder drops or reads as others.

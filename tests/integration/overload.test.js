@@ -13,11 +13,6 @@ import { World } from '../lib/world.js';
 const GET = 'GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n';
 const DRIP_MS = 50;
 
-async function metric(world, name) {
-  const { text } = await world.rest.call('GET', '/metrics');
-  return Number(text.split('\n').find((line) => line.startsWith(`${name} `))?.slice(name.length + 1) ?? 0);
-}
-
 // Sends `text` byte by byte until the daemon has had enough.
 async function drip(connection, text) {
   for (const byte of text) {
@@ -87,6 +82,19 @@ describe('slow clients', () => {
     assert.deepEqual([...(await dripMany(head, '1\r\ny\r\n'.repeat(200)))], [408]);
   });
 
+  it('that stop in the middle of a request get 408', async () => {
+    for (const part of [
+      'GET /healthz HT',
+      'GET /healthz HTTP/1.1\r\nHost: x\r\n',
+      `POST ${API}/match-request HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n{`,
+    ]) {
+      const connection = await RawConnection.open(world.daemon.port);
+      connection.send(part);
+      assert.equal((await connection.response()).status, 408, part);
+      assert.equal(await connection.closed(), '', part);
+    }
+  });
+
   it('that say nothing, or nothing more, are closed without a word', async () => {
     const [silent, idle] = [await RawConnection.open(world.daemon.port), await RawConnection.open(world.daemon.port)];
     idle.send(GET);
@@ -100,7 +108,7 @@ describe('slow clients', () => {
     reader.socket.pause();
     const ask = 'GET /openapi.json HTTP/1.1\r\nHost: x\r\n\r\n'.repeat(2000); // far more than kernels buffer
     reader.send(ask);
-    const cut = until('the reader to be cut', () => metric(world, 'http_slow_readers_total'));
+    const cut = until('the reader to be cut', () => world.metric('http_slow_readers_total'));
     assert.ok((await othersWhile(world, cut)) > 20);
     const line = await world.daemon.log('of the reader', ({ event }) => event === 'http.slow_reader');
     assert.equal(line.level, 'WARN');
@@ -121,7 +129,7 @@ describe('slow clients', () => {
       return isCut();
     });
     assert.equal(isCut().level, 'WARN');
-    assert.equal(await metric(world, 'websocket_slow_consumers_total'), 1);
+    assert.equal(await world.metric('websocket_slow_consumers_total'), 1);
     await sa.take('partner_left');
     socket.destroy();
   });
@@ -146,7 +154,7 @@ describe('too many connections', () => {
     const neighbour = await openFrom('127.0.0.10');
     neighbour.send(GET);
     assert.equal((await neighbour.response()).status, 200);
-    assert.equal(await metric(world, 'http_connections_refused_total{reason="address"}'), 1);
+    assert.equal(await world.metric('http_connections_refused_total{reason="address"}'), 1);
     const line = await world.daemon.log('of the address', ({ event }) => event === 'listener.address_full');
     assert.equal(line.address, '127.0.0.9');
     inside.pop().destroy();
@@ -187,7 +195,7 @@ describe('no file descriptors', () => {
       connection.send(GET);
       assert.equal((await connection.response()).status, 200);
     }
-    assert.ok((await metric(world, 'http_connections_refused_total{reason="descriptors"}')) >= 21);
+    assert.ok((await world.metric('http_connections_refused_total{reason="descriptors"}')) >= 21);
     await world.daemon.log('of the descriptors', ({ event }) => event === 'listener.exhausted');
     const closed = held.splice(0, 10).map((connection) => {
       connection.destroy();

@@ -62,6 +62,13 @@ export class World {
     return this.daemon.rest;
   }
 
+  // The value of a metric, its labels in braces as they are rendered; 0 before there is one.
+  async metric(name) {
+    const { text } = await this.rest.call('GET', '/metrics');
+    const line = text.split('\n').find((each) => each.startsWith(`${name} `));
+    return line ? Number(line.slice(name.length + 1)) : 0;
+  }
+
   token(person, lifeSeconds) {
     return sign(claimsOf(person, lifeSeconds), this.keys.privateKey);
   }
