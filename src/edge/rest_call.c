@@ -115,11 +115,6 @@ struct jsonw *reply_begin(struct flow *f, int http_status)
     return &writer;
 }
 
-void reply_retry_after_ms(struct flow *f, int64_t ms)
-{
-    call_of(f)->retry_after_ms = ms;
-}
-
 /* --- the entity tag --- */
 
 #define LANES      4

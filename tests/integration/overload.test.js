@@ -136,6 +136,35 @@ describe('slow clients', () => {
 });
 
 describe('too many connections', () => {
+  it('in total: what is above the limit gets 503, and a place that is left is taken again', async () => {
+    const world = await World.create({ env: { HTTP_MAX_CONNECTIONS: '5' } });
+    const ask = async () => {
+      const connection = await RawConnection.open(world.daemon.port);
+      connection.send(GET);
+      return { connection, response: await connection.response() };
+    };
+    const inside = [];
+    let asked;
+    while ((asked = await ask()).response.status === 200) inside.push(asked.connection);
+    const { connection: outside, response } = asked;
+    assert.ok(inside.length > 0 && inside.length <= 5, String(inside.length)); // the world may have one, too
+    assert.equal(response.status, 503);
+    assert.equal(response.headers.connection, 'close');
+    assert.equal(response.headers['retry-after'], '5');
+    assert.equal(response.text, 'too many connections\n');
+    assert.equal(await outside.closed(), '');
+    inside.pop().destroy();
+    const again = await until('a place', async () => {
+      const { connection, response } = await ask();
+      return response.status === 200 && connection;
+    });
+    for (const connection of [...inside, again]) connection.destroy();
+    const refused = await until('room to look', () => world.metric('http_connections_refused_total{reason="limit"}'));
+    assert.ok(refused >= 1);
+    await world.daemon.log('of the limit', ({ event }) => event === 'listener.full');
+    await world.stop();
+  });
+
   it('of one address: what is above its share gets 503, other addresses get in', async () => {
     const world = await World.create({ env: { HTTP_MAX_CONNECTIONS_PER_ADDRESS: '5' } });
     const openFrom = (localAddress) => RawConnection.open(world.daemon.port, { localAddress });

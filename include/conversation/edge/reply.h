@@ -37,8 +37,6 @@ struct jsonw *reply_begin(struct flow *f, int http_status);
 void reply_send(struct flow *f);
 /* A whole answer that is not built here: metrics text, the API description. `body` is copied. */
 void reply_raw(struct flow *f, int http_status, const char *content_type, struct str body);
-/* Seconds for Retry-After of the error to come; otherwise it is 1 where a retry helps. */
-void reply_retry_after_ms(struct flow *f, int64_t ms);
 
 /* --- socket events --- */
 

@@ -15,7 +15,6 @@ struct caller {
     int status;                          /* HTTP; 0 for an ack */
     enum err err;                        /* OK: it succeeded */
     char *body, *details, *content_type; /* NULL when there was none */
-    int64_t retry_after_ms;
     struct caller *next;
 };
 

@@ -78,7 +78,6 @@ fail:
 static void run_fail(struct flow *f)
 {
     FLOW_BEGIN(f);
-    reply_retry_after_ms(f, 4200);
     FLOW_FAIL(f, failure);
     FLOW_END(f);
 fail:

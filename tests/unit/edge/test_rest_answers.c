@@ -103,8 +103,8 @@ static void failures_have_their_status_and_headers(void **state)
         const char *code, *header;
     } cases[] = {
         {ERR_TOPIC_LOCKED, 403, "TOPIC_LOCKED", "no-store"},
-        {ERR_DB_UNAVAILABLE, 503, "SERVICE_UNAVAILABLE", "Retry-After: 5\r\n"},
-        {ERR_KV_UNAVAILABLE, 503, "MATCHING_UNAVAILABLE", "Retry-After: 5\r\n"},
+        {ERR_DB_UNAVAILABLE, 503, "SERVICE_UNAVAILABLE", "Retry-After: 1\r\n"},
+        {ERR_KV_UNAVAILABLE, 503, "MATCHING_UNAVAILABLE", "Retry-After: 1\r\n"},
         {ERR_INTERNAL, 500, "INTERNAL_ERROR", "no-store"},
         {ERR_INVALID_RATING, 422, "INVALID_RATING", "no-store"},
     };
