@@ -1,4 +1,4 @@
-# Shared by deploy/dev/run and tests/run: Debian packages, the build, and a private PostgreSQL and Redis
+# Shared by the scripts of deploy/dev and tests: Debian packages, the build, and a private PostgreSQL and Redis
 # on loopback. Sourced by bash scripts that have set -euo pipefail.
 #
 # The servers keep their state in a folder the caller names, listen on free ports of 127.0.0.1 with
