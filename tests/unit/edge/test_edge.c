@@ -1,8 +1,7 @@
 /* The edge as one subsystem: listening, which request goes where, draining and closing. */
-#include "unit/net/net_fixture.h"
+#include "ws_fixture.h"
 
 #include "conversation/edge/edge.h"
-#include "conversation/edge/router.h"
 #include "unit/codec/token_signer.h"
 
 static void run_ping(struct flow *f)
@@ -16,13 +15,6 @@ static const struct route routes[] = {
     {GET, "/opsping", &ping, AUTH_NONE, NULL, ROUTE_OPS},
 };
 static const struct event_row no_events[] = {{.name = NULL}};
-
-static void socket_gone(uint64_t socket_id, const struct uuid *session_id, const struct uuid *user_id)
-{
-    (void)socket_id;
-    (void)session_id;
-    (void)user_id;
-}
 
 static struct buf pem;
 static const char *configured_key, *configured_address;
@@ -46,7 +38,7 @@ static int free_key(void **state)
 
 static int set_up(void **state)
 {
-    static const struct hub_setup hub = {no_events, socket_gone};
+    static const struct hub_setup hub = {no_events, ignore_gone};
     const char *problem;
     (void)state;
     edge_set_up();
@@ -90,10 +82,6 @@ static void send_get(struct peer *p, const char *path, const char *more)
     peer_send(p, text);
 }
 
-#define UPGRADE                                                                  \
-    "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n" \
-    "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
-
 static void requests_go_where_they_belong(void **state)
 {
     (void)state;
@@ -105,7 +93,7 @@ static void requests_go_where_they_belong(void **state)
     peer_expect(&p, "pong");
     send_get(&p, "/nowhere", "");
     peer_expect(&p, "404 Not Found");
-    send_get(&p, "/socket.io/?EIO=4&transport=websocket", UPGRADE);
+    send_get(&p, "/socket.io/" QUERY, UPGRADE_FIELDS);
     peer_expect(&p, "101 Switching Protocols");
     peer_done(&p);
 }
@@ -172,7 +160,7 @@ static void draining_ends_what_is_idle_and_closing_the_rest(void **state)
     assert_true(try_connect(&socket, port));
     send_get(&idle, API_PREFIX "/ping", "");
     peer_expect(&idle, "pong");
-    send_get(&socket, "/socket.io/?EIO=4&transport=websocket", UPGRADE);
+    send_get(&socket, "/socket.io/" QUERY, UPGRADE_FIELDS);
     peer_expect(&socket, "0{\"sid\"");
     edge_drain();
     assert_true(edge_is_draining());

@@ -24,10 +24,11 @@ UNUSED static struct conn *ws_open_tcp(struct peer *p)
     return c;
 }
 
-#define UPGRADE_HEADERS                                                                     \
-    "Host: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n" \
+#define UPGRADE_FIELDS                                                           \
+    "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n" \
     "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
-#define QUERY "?EIO=4&transport=websocket"
+#define UPGRADE_HEADERS "Host: x\r\n" UPGRADE_FIELDS
+#define QUERY           "?EIO=4&transport=websocket"
 
 /* The parts of a frame a client may get wrong are given by the caller. */
 UNUSED static void ws_send_raw(struct peer *p, int first_byte, bool is_masked, const void *payload, size_t n)
