@@ -1,35 +1,5 @@
 /* A user's completed conversations, page by page. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdlib.h>
-
-#include <cmocka.h>
-
-#include "conversation/ports/db.h"
-#include "direct.h"
-#include "learners.h"
-
-#define MINUTE INT64_C(60000)
-
-static struct flow *f;
-
-static int setup(void **state)
-{
-    (void)state;
-    f = direct_open();
-    direct_truncate(f);
-    set_now(NOW);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    direct_close(f);
-    return 0;
-}
+#include "statement_fixture.h"
 
 static struct db_history history(const struct uuid *user, const char *language, int limit, int offset)
 {
@@ -112,8 +82,6 @@ static void filters_by_the_language_one_practised(void **state)
     assert_int_equal(history(&me, "en", 20, 0).total, 0);
     assert_int_equal(history(&other, "en", 20, 0).total, 1);
 }
-
-#define TEST(t) cmocka_unit_test_setup_teardown(t, setup, teardown)
 
 int main(void)
 {

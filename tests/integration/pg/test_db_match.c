@@ -1,39 +1,8 @@
 /* Match requests: stored, cancelled, expired, claimed, and what is read to admit and to pair them. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
+#include "statement_fixture.h"
 
-#include <cmocka.h>
-
-#include "conversation/ports/db.h"
-#include "direct.h"
-#include "learners.h"
-
-#define MINUTE INT64_C(60000)
-#define HOUR   (60 * MINUTE)
-#define DAY    (24 * HOUR)
-
-static struct flow *f;
-
-static int setup(void **state)
-{
-    (void)state;
-    f = direct_open();
-    direct_truncate(f);
-    set_now(NOW);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    direct_close(f);
-    return 0;
-}
+#define HOUR (60 * MINUTE)
+#define DAY  (24 * HOUR)
 
 static struct match_request latest_of(const struct uuid *user_id)
 {
@@ -579,8 +548,6 @@ static void pending_is_what_waits_with_whom_it_knows(void **state)
     assert_int_equal(second->excluded_count, 1);
     assert_uuid_equal(second->excluded[0], blocked);
 }
-
-#define TEST(t) cmocka_unit_test_setup_teardown(t, setup, teardown)
 
 int main(void)
 {

@@ -1,33 +1,5 @@
 /* Topics as the seed holds them, and what a learner may talk about. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include <cmocka.h>
-
-#include "conversation/ports/db.h"
-#include "direct.h"
-#include "learners.h"
-
-static struct flow *f;
-
-static int setup(void **state)
-{
-    (void)state;
-    f = direct_open();
-    direct_truncate(f);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    direct_close(f);
-    return 0;
-}
+#include "statement_fixture.h"
 
 static struct db_topics list(const char *language)
 {

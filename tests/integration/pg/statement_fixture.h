@@ -1,0 +1,42 @@
+/* What tests of statements share: one connection, an empty database, and the clock at NOW. */
+#ifndef TESTS_STATEMENT_FIXTURE_H
+#define TESTS_STATEMENT_FIXTURE_H
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "conversation/base/clock.h"
+#include "conversation/ports/db.h"
+#include "direct.h"
+#include "learners.h"
+
+#define MINUTE INT64_C(60000)
+
+static struct flow *f;
+
+static int setup(void **state)
+{
+    (void)state;
+    f = direct_open();
+    direct_truncate(f);
+    set_now(NOW);
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    direct_close(f);
+    return 0;
+}
+
+#define TEST(t) cmocka_unit_test_setup_teardown(t, setup, teardown)
+
+#endif
