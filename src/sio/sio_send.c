@@ -5,16 +5,16 @@
 #include "conversation/base/jsonw.h"
 #include "sio_socket.h"
 
-#define PARTS_MAX   (SIO_PIECES_MAX + 6) /* type, prefix, "[", name, what follows it, args, end */
 #define DIGITS_MAX  20
+#define TEXT_BYTES  256
 #define SHORT_BYTES 40 /* a piece up to this is copied: cheaper than what each part costs on its way out */
 
 /* What is put one after the other; neighbours that are short become one part. */
 struct packet_text {
-    struct str parts[PARTS_MAX];
+    struct str parts[SIO_PARTS_MAX];
     int n;
-    uint16_t begin, end; /* of the short ones that are not yet a part */
-    char text[256];
+    uint16_t begin, end;                    /* of the short ones that are not yet a part */
+    char text[TEXT_BYTES + 2 * DIGITS_MAX]; /* numbers always find room */
 };
 
 void send_parts(struct sio_conn *conn, const struct str *parts, int part_count)
@@ -56,26 +56,32 @@ static void end_part(struct packet_text *t)
     t->begin = t->end;
 }
 
+static void copy(struct packet_text *t, struct str piece)
+{
+    memcpy(t->text + t->end, piece.p, piece.n);
+    t->end += (uint16_t)piece.n;
+}
+
 static void put(struct packet_text *t, struct str piece)
 {
     if (piece.n == 0)
         return;
-    if (piece.n <= SHORT_BYTES && piece.n <= sizeof t->text - t->end) {
-        memcpy(t->text + t->end, piece.p, piece.n);
-        t->end += (uint16_t)piece.n;
+    if (piece.n <= SHORT_BYTES && t->end + piece.n <= TEXT_BYTES) {
+        copy(t, piece);
         return;
     }
     end_part(t);
     t->parts[t->n++] = piece;
 }
 
+/* At most two of a packet: how many attachments, and its id or offset. */
 static void put_number(struct packet_text *t, uint64_t n)
 {
     char digits[DIGITS_MAX], *p = digits + sizeof digits;
     do
         *--p = (char)('0' + n % 10);
     while (n /= 10);
-    put(t, (struct str){p, (size_t)(digits + sizeof digits - p)});
+    copy(t, (struct str){p, (size_t)(digits + sizeof digits - p)}); /* a part must not point to `digits` */
 }
 
 /* Type and namespace; a type with attachments is that without plus 3. */

@@ -9,8 +9,6 @@
 #include "conversation/net/http.h"
 #include "conversation/sio/sio.h"
 
-#define PARTS_MAX (SIO_PIECES_MAX + 8) /* of a packet */
-
 struct ws {
     struct eio_transport eio;
     struct conn *conn;
@@ -39,9 +37,9 @@ static bool send_frame(struct ws *ws, enum ws_opcode opcode, struct str first, c
                        int part_count)
 {
     char header[WS_HEADER_MAX];
-    struct str all[PARTS_MAX + 2];
+    struct str all[SIO_PARTS_MAX + 2];
     size_t total = first.n;
-    assert(part_count <= PARTS_MAX);
+    assert(part_count <= SIO_PARTS_MAX);
     all[1] = first;
     for (int i = 0; i < part_count; i++) {
         total += parts[i].n;

@@ -20,7 +20,10 @@ struct sio_socket;
 #define SIO_NAMESPACE_MAX   200
 #define SIO_EVENT_NAME_MAX  128 /* of a name with escapes in it; others may be of any length */
 #define SIO_PIECES_MAX      16
-#define SIO_NOTE_MAX        48
+/* Of a packet to the transport: the pieces, and at most type, count, "-", namespace, id, "[", name, ",", and
+ * after the pieces ",", offset, its quote, "]". */
+#define SIO_PARTS_MAX (SIO_PIECES_MAX + 12)
+#define SIO_NOTE_MAX  48
 
 /* A CONNECT packet. Slices are valid during the call. */
 struct sio_connect {

@@ -112,6 +112,30 @@ static void events_have_their_offset_last(void **state)
         "b:x|421[\"ask\",1]|437[1]|42[\"last\",1,2,\"4\"]|");
 }
 
+/* Short pieces become one part as long as there is room for them: here it ends with the arguments, and each
+ * of what follows is a part of its own. */
+static void the_most_parts_of_an_event(void **state)
+{
+    (void)state;
+    static const char namespace_[] = "/a-namespace-whose-name-is-too-long-to-be-short";
+    static const char name[] = "an event whose name is too long to be short, too";
+    static const char digits[] = "11111111111111111111111111111111111111111"; /* 41: one more than is short */
+    char connect[64];
+    struct str pieces[SIO_PIECES_MAX];
+    struct buf want = {0};
+    snprintf(connect, sizeof connect, "40%s,", namespace_);
+    struct sio_socket *s = connected(connect);
+    buf_addf(&want, "42%s,[\"%s\",", namespace_, name);
+    for (int i = 0; i < SIO_PIECES_MAX; i++) {
+        pieces[i] = (struct str){digits, i % 2 == 0 ? 41 : i == 13 ? 11 : 40};
+        buf_add_str(&want, pieces[i]);
+    }
+    buf_add(&want, ",\"1\"]|", sizeof ",\"1\"]|");
+    sio_emit(s, name, pieces, SIO_PIECES_MAX);
+    assert_sent(&fake, want.p);
+    buf_done(&want);
+}
+
 static void nothing_of_it_when_it_is_off(void **state)
 {
     (void)state;
@@ -472,6 +496,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         RECOVERY_TEST(events_have_their_offset_last),
+        RECOVERY_TEST(the_most_parts_of_an_event),
         TEST(nothing_of_it_when_it_is_off),
         RECOVERY_TEST(missed_packets_come_after_the_answer),
         RECOVERY_TEST(it_may_be_lost_again_and_again),
