@@ -47,7 +47,9 @@ static bool send_frame(struct ws *ws, enum ws_opcode opcode, struct str first, c
     }
     int count = part_count + 2;
     struct str compressed;
-    bool is_compressed = total >= ws->compress_from && compress(ws, all + 1, count - 1, total, &compressed);
+    bool is_message = opcode == WS_TEXT || opcode == WS_BINARY; /* the others never are: RFC 7692 section 6 */
+    bool is_compressed =
+        is_message && total >= ws->compress_from && compress(ws, all + 1, count - 1, total, &compressed);
     if (is_compressed) {
         all[1] = compressed;
         total = compressed.n;

@@ -215,6 +215,27 @@ static void messages_from_the_threshold_on_are_compressed(void **state)
     assert_in_range(metric_value("websocket_deflate_wire_bytes_total{direction=\"out\"}"), 10, 400);
 }
 
+/* RFC 7692 section 6: whatever the threshold. */
+static void control_frames_are_never_compressed(void **state)
+{
+    char payload[125];
+    (void)state;
+    hub_done();
+    config.ws_deflate_threshold_bytes = 1;
+    hub_init(&hub, verify);
+    ask("Sec-WebSocket-Extensions: " PLAIN "\r\n");
+    peer_expect(&peer, ACCEPTED);
+    take_answer();
+    (void)ws_next(&peer); /* OPEN */
+    memset(payload, '.', sizeof payload);
+    ws_send_raw(&peer, 0x89, true, payload, sizeof payload);
+    const struct frame *f = ws_next(&peer);
+    assert_int_equal(f->opcode, 10);
+    assert_false(f->is_compressed);
+    assert_int_equal(f->n, sizeof payload);
+    assert_memory_equal(f->bytes, payload, sizeof payload);
+}
+
 static void a_small_window_takes_small_messages(void **state)
 {
     (void)state;
@@ -330,6 +351,7 @@ int main(void)
         TEST(a_field_out_of_grammar_is_400),
         TEST(threshold_0_is_off),
         TEST(messages_from_the_threshold_on_are_compressed),
+        TEST(control_frames_are_never_compressed),
         TEST(a_small_window_takes_small_messages),
         TEST(connections_do_not_disturb_each_other),
         TEST(compressed_messages_are_read),
