@@ -177,6 +177,15 @@ void ws_reader_done(struct ws_reader *r)
     *r = (struct ws_reader){0};
 }
 
+struct buf ws_reader_take(struct ws_reader *r)
+{
+    struct buf whole = r->fragments;
+    if (r->in_message) /* fragments of one still to come */
+        return (struct buf){0};
+    r->fragments = (struct buf){0};
+    return whole;
+}
+
 size_t ws_header(char out[WS_HEADER_MAX], enum ws_opcode opcode, uint64_t payload_bytes, bool is_compressed)
 {
     int extended = payload_bytes <= CONTROL_BYTES ? 0 : payload_bytes <= UINT16_MAX ? 2 : 8;

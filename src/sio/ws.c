@@ -113,8 +113,10 @@ static void pong(struct ws *ws, struct str payload)
     conn_close(ws->conn);
 }
 
+/* Whoever gets the message may end the connection, and go on reading the message. */
 static void handle(struct ws *ws, const struct ws_message *m)
 {
+    struct buf whole = ws_reader_take(&ws->reader);
     switch (m->opcode) {
     case WS_TEXT: eio_transport_received(&ws->eio, false, m->payload); break;
     case WS_BINARY: eio_transport_received(&ws->eio, true, m->payload); break;
@@ -128,6 +130,8 @@ static void handle(struct ws *ws, const struct ws_message *m)
     case WS_PONG:
     case WS_CONTINUATION: break;
     }
+    if (whole.p)
+        buf_done(&whole);
 }
 
 /* WS_MESSAGE and WS_ERROR as from ws_read, with a compressed message expanded. */

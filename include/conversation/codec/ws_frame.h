@@ -38,6 +38,9 @@ struct ws_reader {
     struct buf fragments; /* heap from a message's first fragment to the call after its last */
 };
 void ws_reader_done(struct ws_reader *r);
+/* Takes what the message given out last lies in, if it is the reader's: for a receiver in whose call the
+ * reader may end. The caller frees it; empty when there is nothing. */
+struct buf ws_reader_take(struct ws_reader *r);
 
 struct ws_limits {
     size_t max_message_bytes;

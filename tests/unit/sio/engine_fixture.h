@@ -27,10 +27,19 @@ UNUSED static void *on_open(void *owner, struct eio_session *s)
     return s;
 }
 
+/* Payloads are valid during the call, whatever becomes of the session. */
+UNUSED static void end_then_read_on(struct eio_session *s, struct str payload)
+{
+    eio_session_close(s, EIO_FORCED_CLOSE);
+    assert_true(str_eqz(payload, "end, then read on"));
+}
+
 UNUSED static void on_message(void *u, bool is_binary, struct str payload)
 {
     if (str_eqz(payload, "end"))
         eio_session_close(u, EIO_FORCED_CLOSE);
+    else if (str_eqz(payload, "end, then read on"))
+        end_then_read_on(u, payload);
     else if (str_eqz(payload, "break"))
         eio_session_close(u, EIO_PARSE_ERROR);
     else

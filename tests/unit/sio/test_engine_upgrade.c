@@ -65,6 +65,18 @@ static void websocket_on_a_websocket_session(void **state)
     ws_expect(&poller, "4hello");
 }
 
+static void a_message_outlives_its_session(void **state)
+{
+    (void)state;
+    ws_handshake(&poller, WS);
+    ws_send_raw(&poller, 0x01, true, "4end, th", 8);
+    ws_send_raw(&poller, 0x89, true, "between", 7);
+    ws_send_raw(&poller, 0x80, true, "en read on", 10);
+    assert_int_equal(ws_next(&poller)->opcode, 10);
+    ws_expect_close(&poller, 1000);
+    expect_session_gone(EIO_FORCED_CLOSE);
+}
+
 static void an_upgrade_must_not_take_forever(void **state)
 {
     (void)state;
@@ -114,6 +126,7 @@ int main(void)
         TEST(upgrade),
         TEST(second_websocket_while_one_probes),
         TEST(websocket_on_a_websocket_session),
+        TEST(a_message_outlives_its_session),
         TEST(an_upgrade_must_not_take_forever),
         TEST(a_broken_frame_ends_the_attempt_only),
         TEST(the_server_closes_during_an_upgrade),
