@@ -221,7 +221,7 @@ void tls_end(struct tls *t)
 static int stopped_by(struct tls *t)
 {
     switch (SSL_get_error(t->ssl, 0)) {
-    case SSL_ERROR_WANT_WRITE: t->wants_write = true; return EAGAIN;
+    case SSL_ERROR_WANT_WRITE:
     case SSL_ERROR_WANT_READ: return EAGAIN;
     case SSL_ERROR_ZERO_RETURN: t->is_over = true; return 0;
     default: t->is_over = t->is_broken = true; return t->is_plain ? EPROTOTYPE : EPROTO;
@@ -233,12 +233,12 @@ ssize_t tls_read(struct tls *t, char *p, size_t n)
     size_t total = 0, got;
     assert(n >= TLS_READ_BYTES);
     t->may_receive = true;
-    t->wants_write = false;
     ERR_clear_error();
     while (SSL_read_ex(t->ssl, p + total, n - total, &got) == 1)
         total += got;
     int error = stopped_by(t);
     t->may_receive = false;
+    t->wants_write = SSL_want_write(t->ssl);
     if (total > 0)
         return (ssize_t)total; /* the error, if it is one that stays, comes again */
     errno = error;

@@ -3,6 +3,7 @@
 #include "unit/net/tls_fixture.h"
 
 #include "conversation/net/http.h"
+#include "net/tls.h"
 
 /* A protocol that gives back what it gets, and keeps what the test asks for. */
 static struct {
@@ -330,6 +331,21 @@ static void a_peer_that_takes_nothing_is_cut(void **state)
     assert_int_equal(user.closed, 1);
 }
 
+/* What waits to be sent is no reason to read: a connection that is paused would read on for as long as its
+ * peer is slow. */
+static void writing_that_waits_asks_for_no_reading(void **state)
+{
+    (void)state;
+    static char chunk[65536];
+    struct str part = {chunk, sizeof chunk};
+    say_hello(&peer);
+    while (conn_unsent(user.conn) < 4 * sizeof chunk) {
+        assert_true(conn_write(user.conn, &part, 1, SIZE_MAX));
+        turns(1);
+    }
+    assert_false(tls_wants_write(user.conn->tls));
+}
+
 static void a_slow_peer_gets_everything(void **state)
 {
     (void)state;
@@ -529,6 +545,7 @@ int main(void)
         TEST(much_goes_both_ways),
         TEST(what_is_written_in_a_turn_is_one_record),
         TEST(a_peer_that_takes_nothing_is_cut),
+        TEST(writing_that_waits_asks_for_no_reading),
         TEST(a_slow_peer_gets_everything),
         TEST(finishing_says_so),
         TEST(closing_says_so),
