@@ -284,8 +284,19 @@ static void on_heartbeat(struct timer *t)
     }
     int64_t pong_due_ms = t->due_ms + s->server->config.ping_timeout_ms;
     s->is_awaiting_pong = true;
+    s->has_more_time = false;
     timer_start(t, pong_due_ms - clock_mono_ms(), on_heartbeat);
     send_packet(s, (struct kept){.type = EIO_PING}, NULL, 0);
+}
+
+/* Who sends something else is there, and the pong may be behind more of it: once it gets its whole time
+ * again, as from the reference server. */
+static void give_more_time(struct eio_session *s)
+{
+    if (!s->is_awaiting_pong || s->has_more_time)
+        return;
+    s->has_more_time = true;
+    timer_start(&s->timer, s->server->config.ping_timeout_ms, on_heartbeat);
 }
 
 static bool pong_is_overdue(const struct eio_session *s)
@@ -407,11 +418,16 @@ static void take_text(struct eio_session *s, struct str packet)
 /* Of a session that is not OPEN nothing is wanted any more. */
 static void take(struct eio_session *s, bool is_binary, struct str message)
 {
-    if (s->state == LEAVING && !is_binary && message.n && message.p[0] == '0' + EIO_CLOSE)
+    if (s->state == LEAVING && !is_binary && message.n && message.p[0] == '0' + EIO_CLOSE) {
         session_end(s, s->reason);
-    else if (s->state == OPEN && is_binary)
+        return;
+    }
+    if (s->state != OPEN)
+        return;
+    give_more_time(s);
+    if (is_binary)
         s->server->user->message(s->user, true, message);
-    else if (s->state == OPEN)
+    else
         take_text(s, message);
 }
 

@@ -33,7 +33,7 @@ struct eio_session {
     struct upgrade *upgrade; /* owned; NULL unless a transport tries to take over */
     uint8_t state;
     uint8_t reason; /* DOOMED, LEAVING, or closed while OPENING: why */
-    bool is_awaiting_pong, is_polling, is_posted_to;
+    bool is_awaiting_pong, has_more_time, is_polling, is_posted_to; /* more time: for that pong */
     struct timer timer;   /* OPEN: the next ping, or its pong; DOOMED, LEAVING: the end */
     struct map_node node; /* in by_sid */
     struct list link;

@@ -21,7 +21,8 @@ struct eio_session;
 struct ws_deflate;
 
 struct eio_config {
-    int64_t ping_interval_ms, ping_timeout_ms;
+    int64_t ping_interval_ms;
+    int64_t ping_timeout_ms;    /* for the pong; once anew when something else comes before it */
     int64_t upgrade_timeout_ms; /* for a WebSocket to take over, from its handshake on; 10 s */
     int64_t close_timeout_ms;   /* for a poll to come and fetch the end of a closed session; 30 s */
     size_t max_payload_bytes;   /* told to the client and enforced by the transport */

@@ -174,6 +174,25 @@ static void test_ping_timeout(void **state)
     assert_sent(&fake, "close:ping timeout|");
 }
 
+static void test_another_packet_gives_the_pong_more_time_once(void **state)
+{
+    (void)state;
+    open_session();
+    for (int i = 0; i < 2; i++) { /* for each ping */
+        pass_ms(25008);
+        assert_sent(&fake, "2|");
+        pass_ms(19900);
+        receive(&fake, "4a");
+        pass_ms(19900);
+        receive(&fake, "4b");
+        if (i == 0)
+            receive(&fake, "3");
+    }
+    assert_user_saw("message:a|message:b|message:a|message:b|");
+    pass_ms(116);
+    assert_user_saw("close:ping timeout|");
+}
+
 static void test_a_late_ping_leaves_the_pong_no_more_time(void **state)
 {
     (void)state;
@@ -359,6 +378,7 @@ int main(void)
         TEST(test_send_concatenates),
         TEST(test_heartbeat_goes_on_while_answered),
         TEST(test_ping_timeout),
+        TEST(test_another_packet_gives_the_pong_more_time_once),
         TEST(test_a_late_ping_leaves_the_pong_no_more_time),
         TEST(test_an_overdue_session_is_not_found),
         TEST(test_close_by_server),
