@@ -1,6 +1,6 @@
 /* Intrusive hash table keyed by UUID: chained buckets, a power of two of them, at most one node a bucket on
  * average. The hash has no secret: only ids that this service made or that a verified token carries are ever
- * put. */
+ * put, and keys that were mixed with one. */
 #include "conversation/base/map.h"
 
 #include <assert.h>
