@@ -74,7 +74,7 @@ function print({ bare, ours, stock, nest, bareMany, oursMany }) {
 
 // Of several runs of the same load the one in the middle: a virtual machine's neighbours come and go.
 function median(runs) {
-  return runs.toSorted((a, b) => a.cpuUs - b.cpuUs)[Math.floor(runs.length / 2)];
+  return [...runs].sort((a, b) => a.cpuUs - b.cpuUs)[Math.floor(runs.length / 2)];
 }
 
 // What `measures` (by name, functions) give, each run once a round; of each load the median.
