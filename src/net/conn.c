@@ -73,20 +73,20 @@ static void on_closed(uv_handle_t *handle)
 
 static void end_protocol(struct conn *c)
 {
-    const struct conn_protocol *protocol = c->protocol;
     timer_stop(&c->timer);
     loop_undefer(&c->again);
-    c->protocol = NULL;
-    if (protocol)
-        protocol->closed(c);
+    c->protocol->closed(c);
+    c->data = NULL;
 }
 
 void conn_close(struct conn *c)
 {
     if (c->state == CONN_CLOSED)
         return;
+    bool was_open = c->state == CONN_OPEN;
     set_state(c, CONN_CLOSED);
-    end_protocol(c);
+    if (was_open)
+        end_protocol(c);
     timer_stop(&c->progress);
     tls_end(c->tls);
     c->tls = NULL;
@@ -107,7 +107,7 @@ static void on_linger_over(struct timer *t)
 static void on_no_progress(struct timer *t)
 {
     struct conn *c = container_of(t, struct conn, progress);
-    if (c->protocol && c->protocol->stuck)
+    if (c->protocol->stuck)
         c->protocol->stuck(c);
     conn_close(c);
 }
@@ -191,7 +191,7 @@ static void all_sent(struct conn *c)
         c->tls = NULL;
         shutdown(c->fd, SHUT_WR);
         timer_start(&c->progress, LINGER_MS, on_linger_over);
-    } else if (c->protocol && c->protocol->sent) {
+    } else if (c->state == CONN_OPEN && c->protocol->sent) {
         c->protocol->sent(c);
     }
 }

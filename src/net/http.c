@@ -277,7 +277,7 @@ void http_leave(struct conn *c, const struct conn_protocol *protocol, void *data
 
 static void drain(struct conn *c)
 {
-    if (c->protocol != &http_protocol)
+    if (c->protocol != &http_protocol || c->state != CONN_OPEN)
         return;
     const struct http *h = c->data;
     if (!h->is_answering && h->reader.stage == HTTP_IDLE)

@@ -175,7 +175,8 @@ static size_t received(struct conn *c, char *p, size_t n)
 static void stuck(struct conn *c)
 {
     struct ws *ws = c->data;
-    eio_transport_closed(&ws->eio, EIO_SLOW_CONSUMER);
+    if (ws) /* else the session had ended, and its last packets were not read */
+        eio_transport_closed(&ws->eio, EIO_SLOW_CONSUMER);
 }
 
 static void closed(struct conn *c)

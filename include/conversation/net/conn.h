@@ -30,10 +30,10 @@ struct conn_protocol {
     /* Everything written has been sent. May be NULL. */
     void (*sent)(struct conn *c);
     /* The peer has not taken a byte of what waits for it in HTTP_BODY_TIMEOUT_MS: the connection is closed
-     * next. May be NULL. */
+     * next. May come after `closed`, when what was written before is still being sent. May be NULL. */
     void (*stuck)(struct conn *c);
-    /* The connection is closing; the protocol frees its data and forgets the connection. Called exactly once.
-     */
+    /* The connection is closing; the protocol frees its data, which is NULL from then on, and forgets the
+     * connection. Called exactly once. */
     void (*closed)(struct conn *c);
 };
 

@@ -204,6 +204,17 @@ static void a_peer_that_takes_nothing_is_stuck_and_closed(void **state)
     assert_int_equal(user.closed, 1);
 }
 
+static void so_is_one_that_takes_no_last_words(void **state)
+{
+    (void)state;
+    write_until_unsent(1);
+    conn_finish(conn);
+    assert_int_equal(user.closed, 1);
+    advance(net_settings.body_timeout_ms + 100);
+    assert_int_equal(user.stuck, 1);
+    assert_int_equal(conn_count(), 0);
+}
+
 static void progress_starts_the_time_anew(void **state)
 {
     (void)state;
@@ -519,6 +530,7 @@ int main(void)
         TEST(a_slow_peer_gets_everything),
         TEST(the_buffer_of_a_peer_that_never_catches_up_stays_bounded),
         TEST(a_peer_that_takes_nothing_is_stuck_and_closed),
+        TEST(so_is_one_that_takes_no_last_words),
         TEST(progress_starts_the_time_anew),
         TEST(what_is_not_taken_comes_again_longer),
         TEST(a_protocol_may_take_piece_by_piece),

@@ -187,6 +187,23 @@ static void a_client_that_reads_nothing_is_cut(void **state)
     assert_true(metric_value("websocket_slow_consumers_total") == 0);
 }
 
+static void a_client_that_does_not_read_the_last_answer_is_cut(void **state)
+{
+    (void)state;
+    char close[] = "GET /1 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+    user.on_request = respond_large;
+    while (!user.waiting || conn_unsent(user.waiting) < 500000) { /* more than the kernel still takes */
+        (void)!send(peer.fd, GET_1, strlen(GET_1), MSG_NOSIGNAL);
+        turns(1);
+    }
+    (void)!send(peer.fd, close, strlen(close), MSG_NOSIGNAL);
+    turns(3);
+    assert_int_equal(user.waiting->state, CONN_FLUSHING);
+    advance(net_settings.body_timeout_ms + 100);
+    assert_int_equal(conn_count(), 0);
+    assert_true(metric_value("http_slow_readers_total") == 1);
+}
+
 /* --- the end of a connection --- */
 
 static void close_is_honoured(void **state)
@@ -497,6 +514,7 @@ int main(void)
         TEST(a_flood_of_requests_leaves_turns_to_others),
         TEST(unread_answers_keep_the_next_request_waiting),
         TEST(a_client_that_reads_nothing_is_cut),
+        TEST(a_client_that_does_not_read_the_last_answer_is_cut),
         TEST(close_is_honoured),
         TEST(http_1_0_ends_after_the_answer),
         TEST(a_client_that_leaves_while_it_is_answered_is_told_of),
