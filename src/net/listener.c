@@ -140,19 +140,19 @@ static int accept_from(const struct listener *l, struct sockaddr_storage *peer)
     return accept4(l->fd, (struct sockaddr *)peer, &n, SOCK_NONBLOCK | SOCK_CLOEXEC);
 }
 
-/* The descriptor in reserve serves to tell the client instead of leaving it waiting. */
-static bool refuse_without_descriptors(const struct listener *l)
+/* The descriptor in reserve serves to tell the client instead of leaving it waiting. 0, or why not; EAGAIN:
+ * none waits, which the kernel does not look at while there is no descriptor. */
+static int refuse_without_descriptors(const struct listener *l)
 {
     struct sockaddr_storage peer = {0};
     if (spare_fd < 0)
-        return false;
+        return EMFILE;
     close(spare_fd);
-    int fd = accept_from(l, &peer);
-    bool is_done = fd >= 0 || errno == EAGAIN;
+    int fd = accept_from(l, &peer), error = fd < 0 ? errno : 0;
     if (fd >= 0)
         refuse(l, fd, &peer, NO_DESCRIPTORS);
     take_spare();
-    return is_done;
+    return error;
 }
 
 /* False: nothing more to accept now. */
@@ -165,8 +165,8 @@ static bool accept_one(struct listener *l)
         return true;
     }
     int error = errno;
-    if (error == EMFILE && refuse_without_descriptors(l))
-        return true;
+    if (error == EMFILE)
+        error = refuse_without_descriptors(l);
     if (error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM) {
         pause_accepting(l, error);
         return false;
