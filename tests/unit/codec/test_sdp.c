@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <cmocka.h>
 
@@ -359,13 +360,38 @@ static void each_mistake_is_named(void **state)
     }
 }
 
-static void a_nul_byte_is_a_control_character(void **state)
+/* One attribute of 20 characters, with these bytes at `at`. */
+static enum err check_with(const char *bytes, size_t n, size_t at, const char **reason)
+{
+    char text[] = SESSION M "a=x:xxxxxxxxxxxxxxxxxxxx\r\n";
+    memcpy(text + sizeof text - 1 - 22 + at, bytes, n);
+    return sdp_check((struct str){text, sizeof text - 1}, reason);
+}
+
+static void control_characters_are_found_wherever_they_stand(void **state)
 {
     (void)state;
+    for (size_t at = 0; at < 20; at++) {
+        for (int c = 0; c < 0x80; c++) {
+            const char byte = (char)c, *reason = NULL;
+            if (c == '\n')
+                continue;
+            enum err err = check_with(&byte, 1, at, &reason);
+            bool is_control = c < ' ' || c == 0x7F;
+            if (err != (is_control ? ERR_INVALID_SDP : OK) || (is_control && strcmp(reason, CONTROL) != 0))
+                fail_msg("byte %d at %zu: err %d, \"%s\"", c, at, err, reason ? reason : "-");
+        }
+    }
+}
+
+static void other_bytes_are_no_control_characters(void **state)
+{
+    (void)state;
+    static const char *const texts[] = {"\u00a0", "\u00ff", "\U0010ffff", "~\u00a0", " \u00ff", "\u00ff~ "};
     const char *reason;
-    struct str text = STR(SESSION M "a=mid:0\0x\r\n");
-    assert_int_equal(sdp_check(text, &reason), ERR_INVALID_SDP);
-    assert_string_equal(reason, CONTROL);
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
+        for (size_t at = 0; at + strlen(texts[i]) <= 20; at++)
+            assert_int_equal(check_with(texts[i], strlen(texts[i]), at, &reason), OK);
 }
 
 static void ten_kib_is_the_limit(void **state)
@@ -436,10 +462,15 @@ static void the_first_ufrag_is_found(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(browsers_are_accepted),       cmocka_unit_test(the_last_line_end_may_be_missing),
-        cmocka_unit_test(each_mistake_is_named),       cmocka_unit_test(a_nul_byte_is_a_control_character),
-        cmocka_unit_test(ten_kib_is_the_limit),        cmocka_unit_test(sixty_four_sections_are_the_limit),
-        cmocka_unit_test(damaged_texts_get_an_answer), cmocka_unit_test(the_first_ufrag_is_found),
+        cmocka_unit_test(browsers_are_accepted),
+        cmocka_unit_test(the_last_line_end_may_be_missing),
+        cmocka_unit_test(each_mistake_is_named),
+        cmocka_unit_test(control_characters_are_found_wherever_they_stand),
+        cmocka_unit_test(other_bytes_are_no_control_characters),
+        cmocka_unit_test(ten_kib_is_the_limit),
+        cmocka_unit_test(sixty_four_sections_are_the_limit),
+        cmocka_unit_test(damaged_texts_get_an_answer),
+        cmocka_unit_test(the_first_ufrag_is_found),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -84,6 +84,17 @@ fail:
     reply_error(f);
 }
 
+/* The name alone, so that a test says every byte of the body. */
+static void run_say(struct flow *f)
+{
+    struct call *c = flow_ctx(f);
+    FLOW_BEGIN(f);
+    reply_raw(f, 200, "text/plain", c->input.name);
+    FLOW_END(f);
+fail:
+    reply_error(f);
+}
+
 static void run_ready(struct flow *f)
 {
     reply_raw(f, 200, "text/plain; version=0.0.4", STR("ready\n"));
@@ -91,6 +102,7 @@ static void run_ready(struct flow *f)
 
 static const struct handler echo = {{"echo", run_echo, sizeof(struct call), 0}, fields};
 static const struct handler show = {{"show", run_echo, sizeof(struct call), 0}, fields_with_id};
+static const struct handler say = {{"say", run_say, sizeof(struct call), 0}, fields};
 static const struct handler slow = {{"slow", run_slow, sizeof(struct call), 0}, NULL};
 static const struct handler fails = {{"fail", run_fail, sizeof(struct call), 0}, NULL};
 static const struct handler ready = {{"ready", run_ready, sizeof(struct call), 0}, NULL};
@@ -100,6 +112,7 @@ static struct rate_limit three_an_hour = {.what = "test", .limit = 3, .window_ms
 static const struct route routes[] = {
     {GET, "/echo", &echo, AUTH_NONE, NULL, ROUTE_ETAG},
     {POST, "/echo", &echo, AUTH_NONE, NULL, 0},
+    {GET, "/say", &say, AUTH_NONE, NULL, ROUTE_ETAG},
     {GET, "/mine", &echo, AUTH_USER, NULL, 0},
     {POST, "/limited", &echo, AUTH_USER, &three_an_hour, 0},
     {GET, "/things/:id", &show, AUTH_NONE, NULL, 0},

@@ -150,7 +150,7 @@ static void an_unchanged_answer_is_304(void **state)
 static void tag_of_name(const char *name, char tag[32])
 {
     char path[512];
-    snprintf(path, sizeof path, API("/echo?name=%s"), name);
+    snprintf(path, sizeof path, API("/say?name=%s"), name);
     send_request("GET", path, "", NULL);
     expect_status(200);
     assert_int_equal(sscanf(strstr(peer.got.p, "ETag: "), "ETag: %31s", tag), 1);
