@@ -325,31 +325,46 @@ static void refuses_a_target_that_is_not_the_partner(void **state)
 
 static void refuses_bad_descriptions_and_candidates(void **state)
 {
+#define WITH(members) "'candidate':{'candidate':'" CANDIDATE "'," members "}"
+    static const char string[] = "sdp must be a string",
+                      wrong_type[] =
+                          "candidate has an sdpMid, sdpMLineIndex or usernameFragment of a wrong type";
     static const struct {
         enum err (*handler)(struct relay_call *);
         const char *member;
         enum err err;
+        const char *reason;
     } cases[] = {
-        {relay_offer, "'x':1", ERR_INVALID_SDP},
-        {relay_offer, "'sdp':null", ERR_INVALID_SDP},
-        {relay_offer, "'sdp':''", ERR_INVALID_SDP},
-        {relay_answer, "'sdp':{'type':'answer'}", ERR_INVALID_SDP},
-        {relay_answer, "'sdp':'v=0\\r\\n'", ERR_INVALID_SDP},
-        {relay_ice_candidate, "'x':1", ERR_INVALID_CANDIDATE},
-        {relay_ice_candidate, "'candidate':'" CANDIDATE "'", ERR_INVALID_CANDIDATE},
-        {relay_ice_candidate, "'candidate':{'candidate':7}", ERR_INVALID_CANDIDATE},
-        {relay_ice_candidate, "'candidate':{'candidate':'candidate:1'}", ERR_INVALID_CANDIDATE},
+        {relay_offer, "'x':1", ERR_INVALID_SDP, string},
+        {relay_offer, "'sdp':null", ERR_INVALID_SDP, string},
+        {relay_offer, "'sdp':''", ERR_INVALID_SDP, "v=0 is not the first line"},
+        {relay_answer, "'sdp':{'type':'answer'}", ERR_INVALID_SDP, string},
+        {relay_answer, "'sdp':'v=0\\r\\n'", ERR_INVALID_SDP, "no m= section"},
+        {relay_ice_candidate, "'x':1", ERR_INVALID_CANDIDATE, "candidate is missing"},
+        {relay_ice_candidate, "'candidate':'" CANDIDATE "'", ERR_INVALID_CANDIDATE,
+         "candidate must be an RTCIceCandidateInit object"},
+        {relay_ice_candidate, "'candidate':{'candidate':7}", ERR_INVALID_CANDIDATE,
+         "candidate.candidate must be a string"},
+        {relay_ice_candidate, "'candidate':{'candidate':'candidate:1'}", ERR_INVALID_CANDIDATE,
+         "the component is not 1 to 256"},
+        {relay_ice_candidate, WITH("'sdpMid':0"), ERR_INVALID_CANDIDATE, wrong_type},
+        {relay_ice_candidate, WITH("'sdpMLineIndex':'0'"), ERR_INVALID_CANDIDATE, wrong_type},
+        {relay_ice_candidate, WITH("'sdpMLineIndex':-1"), ERR_INVALID_CANDIDATE, wrong_type},
+        {relay_ice_candidate, WITH("'sdpMLineIndex':0.5"), ERR_INVALID_CANDIDATE, wrong_type},
+        {relay_ice_candidate, WITH("'sdpMLineIndex':65536"), ERR_INVALID_CANDIDATE, wrong_type},
+        {relay_ice_candidate, WITH("'usernameFragment':{}"), ERR_INVALID_CANDIDATE, wrong_type},
     };
     (void)state;
     given_conversation();
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        char payload[256];
-        const char *reason = NULL;
+        char payload[512];
+        const char *reason = "none";
         snprintf(payload, sizeof payload, "{'targetUserId':'%s',%s}", BEN, cases[i].member);
         assert_int_equal(relay_of(ANA, cases[i].handler, payload, &reason), cases[i].err);
-        assert_non_null(reason);
+        assert_string_equal(reason, cases[i].reason);
     }
     assert_told_nothing(BENS);
+#undef WITH
 }
 
 static void refuses_what_is_too_long(void **state)
@@ -361,15 +376,20 @@ static void refuses_what_is_too_long(void **state)
     while (n < SDP_MAX_BYTES * 3 / 2) /* an escape is twice as long as what it stands for */
         n += snprintf(payload + n, sizeof payload - (size_t)n, "a=x-filler:1\\r\\n");
     snprintf(payload + n, sizeof payload - (size_t)n, "'}");
-    const char *reason = NULL;
+    const char *reason = "none";
     assert_int_equal(relay_of(ANA, relay_offer, payload, &reason), ERR_INVALID_SDP);
-    assert_non_null(reason);
+    assert_string_equal(reason, "sdp is longer than 10 KiB");
     n = snprintf(payload, sizeof payload, "{'targetUserId':'%s','candidate':{'candidate':'%s", BEN,
                  CANDIDATE);
     while (n < CANDIDATE_MAX_BYTES + 200)
         n += snprintf(payload + n, sizeof payload - (size_t)n, " network-cost 10");
     snprintf(payload + n, sizeof payload - (size_t)n, "'}}");
     assert_int_equal(relay_of(ANA, relay_ice_candidate, payload, &reason), ERR_INVALID_CANDIDATE);
+    assert_string_equal(reason, "candidate.candidate is longer than 1 KiB");
+    snprintf(payload, sizeof payload, "{'targetUserId':'%s','candidate':{'candidate':'','x':'%*s'}}", BEN,
+             2 * CANDIDATE_MAX_BYTES, ""); /* what is passed on as it came has a bound, too */
+    assert_int_equal(relay_of(ANA, relay_ice_candidate, payload, &reason), ERR_INVALID_CANDIDATE);
+    assert_string_equal(reason, "candidate is too long");
     assert_told_nothing(BENS);
 }
 

@@ -6,7 +6,7 @@ const struct migration migrations[] = {
     {1, "0001_test", "CREATE TABLE item (id uuid PRIMARY KEY, n bigint NOT NULL)"}};
 const size_t migrations_count = 1;
 
-enum { ASKS = 300, IDS_A_STATEMENT = 64 };
+enum { ASKS = 300, IDS_A_STATEMENT = 64, NO_VALUE = -7 };
 
 struct asking {
     struct pg_keyed *keyed;
@@ -27,7 +27,7 @@ static enum err read_n(struct flow *f, const struct pg_rows *rows, void *out)
         return ERR_NOT_FOUND;
     struct uuid id = pg_uuid(rows, 0, 0);
     assert_true(uuid_eq(&id, &a->id));
-    a->n = pg_int(rows, 0, 1);
+    a->n = pg_is_null(rows, 0, 1) ? NO_VALUE : pg_int(rows, 0, 1);
     return OK;
 }
 
@@ -36,6 +36,11 @@ static struct pg_keyed ITEM = {
     .read = read_n};
 static struct pg_keyed OTHER = {
     .statement = {.name = "other", .sql = "SELECT asked.id, -1 FROM unnest($1::uuid[]) AS asked (id)"},
+    .read = read_n};
+static struct pg_keyed HOLES = {
+    .statement = {.name = "holes",
+                  .sql = "SELECT asked.id, nullif(get_byte(uuid_send(asked.id), 12) % 2, 0)"
+                         "  FROM unnest($1::uuid[]) AS asked (id)"},
     .read = read_n};
 static struct pg_keyed SLOW = {.statement = {.name = "slow",
                                              .sql =
@@ -148,6 +153,17 @@ static void kinds_do_not_mix(void **state)
     TURN_UNTIL(all_flows_ended, NULL);
     for (int i = 0; i < 20; i++)
         assert_int_equal(asks[i].n, i % 2 ? -1 : i);
+}
+
+static void nulls_are_each_rows_own(void **state)
+{
+    (void)state;
+    struct asking asks[8];
+    for (int i = 0; i < 8; i++)
+        ask(&asks[i], &HOLES, i);
+    TURN_UNTIL(all_flows_ended, NULL);
+    for (int i = 0; i < 8; i++)
+        assert_int_equal(asks[i].n, i % 2 ? 1 : NO_VALUE);
 }
 
 static void two_turns(void)
@@ -293,6 +309,7 @@ int main(void)
         CASE(those_of_one_turn_share_statements),
         CASE(more_ids_than_fit_go_in_several),
         CASE(kinds_do_not_mix),
+        CASE(nulls_are_each_rows_own),
         CASE(an_answer_is_as_fresh_as_a_statement_of_its_own),
         CASE(groups_grow_while_two_are_on_their_way),
         CASE(a_group_that_waits_is_not_forgotten),

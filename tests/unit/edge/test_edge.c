@@ -98,6 +98,38 @@ static void requests_go_where_they_belong(void **state)
     peer_done(&p);
 }
 
+/* One that nobody listens on, a moment ago. */
+static int unused_port(void)
+{
+    struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t n = sizeof a;
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    assert_int_equal(bind(fd, (struct sockaddr *)&a, sizeof a), 0);
+    assert_int_equal(getsockname(fd, (struct sockaddr *)&a, &n), 0);
+    close(fd);
+    return ntohs(a.sin_port);
+}
+
+static void a_port_for_operations_serves_nothing_else(void **state)
+{
+    (void)state;
+    static const char *const others[] = {API_PREFIX "/ping", "/socket.io/?EIO=4&transport=polling"};
+    struct peer ops, api;
+    config.ops_port = unused_port();
+    assert_true(try_connect(&api, listen_somewhere()));
+    assert_true(try_connect(&ops, config.ops_port));
+    send_get(&ops, "/opsping", "");
+    peer_expect(&ops, "pong");
+    for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) {
+        send_get(&ops, others[i], "");
+        peer_expect(&ops, "HTTP/1.1 404 ");
+    }
+    send_get(&api, "/opsping", "");
+    peer_expect(&api, "HTTP/1.1 404 ");
+    peer_done(&api);
+    peer_done(&ops);
+}
+
 /* REST bodies have a bound of their own. */
 static void polling_posts_may_be_as_long_as_messages(void **state)
 {
@@ -141,6 +173,20 @@ static void a_bad_key_is_refused_and_the_old_ones_stay(void **state)
     assert_true(edge_reload(&problem));
 }
 
+static void tls_is_switched_by_a_restart_alone(void **state)
+{
+    (void)state;
+    const char *configured = config.tls_cert_file;
+    struct edge_refusal refusal;
+    listen_somewhere();
+    config.tls_cert_file = "/nowhere";
+    assert_false(edge_load_certificate(&refusal));
+    assert_string_equal(refusal.variable, "TLS_CERT_FILE");
+    assert_string_equal(refusal.why, "switching TLS on or off needs a restart");
+    config.tls_cert_file = configured;
+    assert_true(edge_load_certificate(&refusal));
+}
+
 static void a_port_that_is_taken_is_named(void **state)
 {
     (void)state;
@@ -181,8 +227,10 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         TEST(requests_go_where_they_belong),
+        TEST(a_port_for_operations_serves_nothing_else),
         TEST(polling_posts_may_be_as_long_as_messages),
         TEST(a_bad_key_is_refused_and_the_old_ones_stay),
+        TEST(tls_is_switched_by_a_restart_alone),
         TEST(a_port_that_is_taken_is_named),
         TEST(draining_ends_what_is_idle_and_closing_the_rest),
     };
