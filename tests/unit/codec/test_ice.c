@@ -188,6 +188,9 @@ static void a_nul_byte_ends_nothing(void **state)
 {
     (void)state;
     const char *reason;
+    assert_int_equal(ice_candidate_check(STR("candidate:1 1 udp 1 2001:db8::1\0x 1 typ host"), &reason),
+                     ERR_INVALID_CANDIDATE);
+    assert_string_equal(reason, ADDRESS);
     assert_int_equal(ice_candidate_check(STR("candidate:1 1 udp 1 192.0.2.1\0x 1 typ host"), &reason),
                      ERR_INVALID_CANDIDATE);
     assert_string_equal(reason, ADDRESS);

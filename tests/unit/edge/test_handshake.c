@@ -241,6 +241,21 @@ static void above_the_cap_it_is_503(void **state)
     peer_done(&first);
 }
 
+/* It counts already. */
+static void at_the_cap_a_session_may_change_its_transport(void **state)
+{
+    (void)state;
+    char path[96];
+    config.ws_max_connections = 1;
+    request("GET " POLLING, "Host: x\r\n");
+    peer_expect(&peer, "0{\"sid\":\"");
+    snprintf(path, sizeof path, "/socket.io/" QUERY "&sid=%.20s", strstr(peer.got.p, "\"sid\":\"") + 7);
+    again();
+    ws_expect_upgrade(&peer, path);
+    ws_send(&peer, "2probe");
+    ws_expect(&peer, "3probe");
+}
+
 static void frames_may_come_with_the_request(void **state)
 {
     (void)state;
@@ -271,6 +286,7 @@ int main(void)
         TEST(origins_are_checked_when_configured),
         TEST(draining_takes_no_more),
         TEST(above_the_cap_it_is_503),
+        TEST(at_the_cap_a_session_may_change_its_transport),
         TEST(frames_may_come_with_the_request),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
