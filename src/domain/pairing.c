@@ -1,4 +1,5 @@
-/* Who is tried when. Every ticket stands in a heap by the time its phase next rises; what has risen by now is
+/* Who is tried when. Every ticket stands in a heap by the time its phase next rises (a scheduled one first by
+ * its creation, for the try ahead of time); what has risen by now is
  * first moved to its new phase, all of it, and put on the ready list in due order; then the ready ones are
  * tried. So every try sees every ticket in the phase it has at that moment. */
 #include "conversation/domain/pairing.h"
@@ -66,7 +67,8 @@ bool pairing_add(struct pairing *p, const struct match_request *r)
         return false;
     struct ticket *t = ticket_new(&p->index, r);
     map_put(&p->by_id, &r->id, &t->by_id);
-    heap_set(&p->rises, t, t->wait_start_ms);
+    bool is_ahead = t->is_scheduled && r->created_at_ms < t->wait_start_ms;
+    heap_set(&p->rises, t, is_ahead ? r->created_at_ms : t->wait_start_ms);
     heap_set(&p->expiries, t, t->expires_at_ms ? t->expires_at_ms : INT64_MAX);
     return true;
 }
@@ -92,16 +94,20 @@ bool pairing_contains(const struct pairing *p, const struct uuid *request_id)
 
 /* --- due --- */
 
-static enum match_phase phase_now(const struct pairing *p, const struct ticket *t)
+static unsigned phase_now(const struct pairing *p, const struct ticket *t)
 {
+    if (p->now_ms < t->wait_start_ms)
+        return PHASE_ASLEEP;
     if (p->now_ms >= pairing_last_pass_at_ms(&p->index.rules, t->expires_at_ms))
         return PHASE_ANY_LEVEL;
     return match_phase_of(p->now_ms - t->wait_start_ms);
 }
 
-/* When the phase of an awake ticket rises next. */
+/* When its phase rises next. */
 static int64_t next_rise_ms(const struct pairing *p, const struct ticket *t)
 {
+    if (t->phase == PHASE_ASLEEP)
+        return t->wait_start_ms;
     if (t->phase == PHASE_ANY_LEVEL)
         return INT64_MAX;
     int64_t bound = t->wait_start_ms + match_phase_start_ms[t->phase + 1];
@@ -131,7 +137,7 @@ static void advance(struct pairing *p, int64_t now_ms)
     while (heap_top_ms(&p->rises) <= p->now_ms) {
         struct ticket *t = heap_top(&p->rises);
         make_ready(p, t, heap_top_ms(&p->rises));
-        ticket_set_phase(t, phase_now(p, t));
+        ticket_set_phase(&p->index, t, phase_now(p, t));
         heap_set(&p->rises, t, next_rise_ms(p, t));
     }
 }
@@ -152,14 +158,17 @@ static struct pairing_ticket describe(const struct ticket *t)
 static struct pairing_pair pair_of(const struct ticket *a, const struct ticket *b, int score)
 {
     const struct ticket *first = ticket_is_before(a, b) ? a : b, *second = first == a ? b : a;
-    enum match_phase phase = a->phase > b->phase ? a->phase : b->phase;
+    bool is_ahead = a->phase == PHASE_ASLEEP; /* and so is b */
+    unsigned phase = is_ahead ? PHASE_STRICT : a->phase > b->phase ? a->phase : b->phase;
     return (struct pairing_pair){.first = describe(first),
                                  .second = describe(second),
                                  .score = score,
                                  .level_difference = abs((int)a->kind->key.level - (int)b->kind->key.level),
                                  .is_tandem = match_traits_cross(&a->kind->traits, &b->kind->traits),
                                  .is_any_level = phase == PHASE_ANY_LEVEL,
-                                 .phase = phase};
+                                 .is_ahead = is_ahead,
+                                 .scheduled_at_ms = is_ahead ? second->wait_start_ms : 0,
+                                 .phase = (enum match_phase)phase};
 }
 
 bool pairing_next(struct pairing *p, int64_t now_ms, struct pairing_pair *out)

@@ -290,6 +290,51 @@ static void kind_count_wide(struct kind *kind, int change)
     }
 }
 
+/* --- slots --- */
+
+static uint64_t slot_hash(const struct kind *kind, int64_t number)
+{
+    return hash_bytes(hash_bytes(HASH_SEED, &kind, sizeof kind), &number, sizeof number);
+}
+
+static struct slot *slot_find(const struct index *x, const struct kind *kind, int64_t number)
+{
+    uint64_t hash = slot_hash(kind, number);
+    HASH_EACH(n, &x->slots, hash)
+    {
+        struct slot *slot = container_of(n, struct slot, node);
+        if (slot->kind == kind && slot->number == number)
+            return slot;
+    }
+    return NULL;
+}
+
+const struct slot *index_slot(const struct index *x, const struct kind *kind, int64_t number)
+{
+    return slot_find(x, kind, number);
+}
+
+static struct slot *slot_get(struct index *x, const struct kind *kind, int64_t number)
+{
+    struct slot *slot = slot_find(x, kind, number);
+    if (slot)
+        return slot;
+    slot = allocate(sizeof *slot);
+    slot->kind = kind;
+    slot->number = number;
+    list_init(&slot->tickets);
+    hash_put(&x->slots, &slot->node, slot_hash(kind, number));
+    return slot;
+}
+
+static void slot_drop_if_empty(struct index *x, struct slot *slot)
+{
+    if (!list_is_empty(&slot->tickets))
+        return;
+    hash_remove(&x->slots, &slot->node);
+    free(slot);
+}
+
 /* --- tickets --- */
 
 static int compare_users(const void *a, const void *b)
@@ -311,10 +356,12 @@ struct ticket *ticket_new(struct index *x, const struct match_request *r)
     size_t past_count = r->history_is_known ? r->history_count : 0;
     struct ticket *t =
         allocate(sizeof *t + past_count * sizeof *t->past + r->excluded_count * sizeof *t->excluded);
+    t->by_id.key = r->id; /* its place in a slot depends on it */
     t->user_id = r->user_id;
     t->wait_start_ms = match_wait_start_ms(r);
     t->expires_at_ms = r->expires_at_ms;
-    t->phase = PHASE_ASLEEP;
+    t->phase = PHASE_NONE;
+    t->is_scheduled = r->scheduled_for_ms != 0;
     t->past_count = (uint32_t)past_count;
     t->excluded_count = (uint32_t)r->excluded_count;
     t->excluded = (struct uuid *)&t->past[past_count];
@@ -329,10 +376,11 @@ struct ticket *ticket_new(struct index *x, const struct match_request *r)
     t->kind = kind_get(x, r);
     t->kind->ticket_count++;
     ticket_space(t)->ticket_count++;
+    ticket_set_phase(x, t, PHASE_ASLEEP);
     return t;
 }
 
-static bool is_wide(enum match_phase phase)
+static bool is_wide(unsigned phase)
 {
     return phase == PHASE_CATEGORY || phase == PHASE_ANY_LEVEL;
 }
@@ -347,19 +395,39 @@ static void insert_by_wait(struct list *head, struct ticket *t)
     list_add_tail(after->next, &t->in_kind);
 }
 
-void ticket_set_phase(struct ticket *t, enum match_phase phase)
+static void enter_slot(struct index *x, struct ticket *t)
+{
+    insert_by_wait(&slot_get(x, t->kind, ticket_slot_number(t))->tickets, t);
+    t->kind->ahead_count++;
+}
+
+static void leave_slot(struct index *x, struct ticket *t)
 {
     list_remove(&t->in_kind);
+    t->kind->ahead_count--;
+    slot_drop_if_empty(x, slot_find(x, t->kind, ticket_slot_number(t)));
+}
+
+void ticket_set_phase(struct index *x, struct ticket *t, unsigned phase)
+{
+    if (t->phase == phase)
+        return;
+    if (t->phase < PHASE_COUNT)
+        list_remove(&t->in_kind);
+    else if (t->phase == PHASE_ASLEEP && t->is_scheduled)
+        leave_slot(x, t);
     if (is_wide(t->phase) != is_wide(phase))
         kind_count_wide(t->kind, is_wide(phase) ? 1 : -1);
-    t->phase = phase;
-    if (phase != PHASE_ASLEEP)
+    t->phase = (uint8_t)phase;
+    if (phase < PHASE_COUNT)
         insert_by_wait(&t->kind->tickets[phase], t);
+    else if (phase == PHASE_ASLEEP && t->is_scheduled)
+        enter_slot(x, t);
 }
 
 void ticket_free(struct index *x, struct ticket *t)
 {
-    ticket_set_phase(t, PHASE_ASLEEP);
+    ticket_set_phase(x, t, PHASE_NONE);
     ticket_space(t)->ticket_count--;
     t->kind->ticket_count--;
     kind_drop_if_empty(x, t->kind);
@@ -380,4 +448,5 @@ void index_done(struct index *x)
     free(x->spaces.buckets);
     free(x->topics.buckets);
     free(x->kinds.buckets);
+    free(x->slots.buckets);
 }

@@ -4,6 +4,7 @@
  *   topic   a topic of a space; knows the related topics of its space
  *   kind    the requests that are alike in everything the score looks at but the history
  *   ticket  one request, in its kind's list of its phase, the longest waiting first
+ *   slot    the scheduled requests of a kind that still sleep, by the five minutes they are scheduled in
  *
  * A plain request's kind stands in the space of its target language, a tandem seeker's also in that of its
  * language pair. Spaces and kinds exist while they have tickets; topics as long as their space. */
@@ -72,21 +73,32 @@ struct kind {
     struct match_traits traits; /* its strings are the key's and the space's */
     struct kind_place places[2];
     struct list tickets[PHASE_COUNT];
-    size_t ticket_count, wide_count;
+    size_t ticket_count, wide_count, ahead_count; /* ahead: those in slots */
 };
 
-#define PHASE_ASLEEP PHASE_COUNT /* the wait has not begun: in no list of its kind */
+/* Exists while it has tickets. Whoever may meet ahead of time is in the same slot or the one beside it. */
+struct slot {
+    struct hash_node node;
+    const struct kind *kind;
+    int64_t number;      /* wait start divided by PAIRING_AHEAD_MS */
+    struct list tickets; /* by wait start and id */
+};
+
+#define PHASE_ASLEEP PHASE_COUNT       /* the wait has not begun: in a slot, or if not scheduled, nowhere */
+#define PHASE_NONE   (PHASE_COUNT + 1) /* in no list of its kind: comes or goes */
 
 struct ticket {
     struct map_node by_id;
-    struct list in_kind, in_ready;
+    struct list in_kind; /* or in its slot */
+    struct list in_ready;
     struct kind *kind;
     struct uuid user_id;
     int64_t wait_start_ms, expires_at_ms;
     int64_t due_ms; /* while ready: the earliest untried due time */
     uint32_t heap_slot[HEAP_KINDS];
     uint32_t past_count, excluded_count;
-    enum match_phase phase;
+    uint8_t phase; /* enum match_phase, PHASE_ASLEEP or PHASE_NONE */
+    bool is_scheduled;
     struct uuid *excluded;            /* sorted; behind `past` in the same allocation */
     struct match_past_partner past[]; /* sorted by user, the latest talk first */
 };
@@ -99,7 +111,7 @@ static inline bool ticket_is_before(const struct ticket *a, const struct ticket 
 
 struct index {
     struct pairing_rules rules;
-    struct hash spaces, topics, kinds;
+    struct hash spaces, topics, kinds, slots;
     struct list all_spaces; /* oldest first */
 };
 
@@ -111,7 +123,7 @@ void index_set_compatible(struct index *x, const struct topic_pair *pairs, size_
 struct ticket *ticket_new(struct index *x, const struct match_request *r);
 void ticket_free(struct index *x, struct ticket *t);
 /* Moves it to its kind's list of `phase`. */
-void ticket_set_phase(struct ticket *t, enum match_phase phase);
+void ticket_set_phase(struct index *x, struct ticket *t, unsigned phase);
 
 /* The space of the target language a ticket waits for. */
 static inline struct space *ticket_space(const struct ticket *t)
@@ -126,7 +138,15 @@ struct topic_node *index_topic(struct index *x, struct space *space, const char 
 /* "es" of "es-MX". */
 void language_cut_region(const char *code, char out[LANG_MAX]);
 
-/* The partner that `t` gets at `now_ms`, with the score; NULL: none. */
+/* The tickets of the kind scheduled in those five minutes; NULL: none. */
+const struct slot *index_slot(const struct index *x, const struct kind *kind, int64_t number);
+
+static inline int64_t ticket_slot_number(const struct ticket *t)
+{
+    return t->wait_start_ms / PAIRING_AHEAD_MS;
+}
+
+/* The partner that `t` gets at `now_ms`, with the score; NULL: none. One that sleeps gets one that sleeps. */
 struct ticket *index_best(struct index *x, const struct ticket *t, int64_t now_ms, int *score);
 
 #endif

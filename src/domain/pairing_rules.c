@@ -99,19 +99,35 @@ static bool waits_longer(const struct match_request *a, const struct match_reque
     return start_a != start_b ? start_a < start_b : uuid_cmp(&a->id, &b->id) < 0;
 }
 
+static int64_t later_of(int64_t a_ms, int64_t b_ms)
+{
+    return a_ms > b_ms ? a_ms : b_ms;
+}
+
+/* Both scheduled, neither one's time has come, and the times are near each other. */
+static bool may_meet_ahead(const struct match_request *a, const struct match_request *b, int64_t now_ms)
+{
+    return a->scheduled_for_ms && b->scheduled_for_ms && now_ms < a->scheduled_for_ms &&
+           now_ms < b->scheduled_for_ms &&
+           llabs(a->scheduled_for_ms - b->scheduled_for_ms) <= PAIRING_AHEAD_MS;
+}
+
 bool pairing_admits(const struct pairing_rules *rules, const struct match_request *a,
                     const struct match_request *b, int64_t now_ms, struct pairing_pair *out)
 {
-    if (now_ms < match_wait_start_ms(a) || now_ms < match_wait_start_ms(b))
+    int64_t later_start_ms = later_of(match_wait_start_ms(a), match_wait_start_ms(b));
+    bool is_ahead = may_meet_ahead(a, b, now_ms);
+    if (now_ms < later_start_ms && !is_ahead)
         return false;
     if (uuid_eq(&a->user_id, &b->user_id) || excludes(a, &b->user_id) || excludes(b, &a->user_id))
         return false;
     struct match_traits of_a = match_traits_of(a), of_b = match_traits_of(b);
-    enum match_phase phase = later(phase_at(rules, a, now_ms), phase_at(rules, b, now_ms));
+    enum match_phase phase =
+        is_ahead ? PHASE_STRICT : later(phase_at(rules, a, now_ms), phase_at(rules, b, now_ms));
     if (phase <
         pairing_first_phase(&of_a, &of_b, pairing_topics_are_related(rules, a->topic_code, b->topic_code)))
         return false;
-    int score = match_score(a, b, match_history_of(a, b, now_ms));
+    int score = match_score(a, b, match_history_of(a, b, is_ahead ? later_start_ms : now_ms));
     if (score < pairing_min_score(rules, phase))
         return false;
     bool a_is_first = waits_longer(a, b);
@@ -121,6 +137,8 @@ bool pairing_admits(const struct pairing_rules *rules, const struct match_reques
                                  .level_difference = abs((int)a->level - (int)b->level),
                                  .is_tandem = match_traits_cross(&of_a, &of_b),
                                  .is_any_level = phase == PHASE_ANY_LEVEL,
+                                 .is_ahead = is_ahead,
+                                 .scheduled_at_ms = is_ahead ? later_start_ms : 0,
                                  .phase = phase};
     return true;
 }

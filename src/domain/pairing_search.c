@@ -2,6 +2,7 @@
  * to, so of each kind and phase only the longest waiting one that may be had matters, unless the two have a
  * past: then the search goes on to the next. That bounds the work by the number of kinds plus the ticket's
  * acquaintances. */
+#include <stdlib.h>
 #include <string.h>
 
 #include "pairing_index.h"
@@ -58,6 +59,20 @@ static bool may_meet(const struct ticket *a, const struct ticket *b)
     return !uuid_eq(&a->user_id, &b->user_id) && !excludes(a, &b->user_id) && !excludes(b, &a->user_id);
 }
 
+/* When the two would talk: the day from which their last talk is reckoned. */
+static int64_t meeting_ms(const struct search *s, const struct ticket *candidate)
+{
+    if (s->t->phase != PHASE_ASLEEP)
+        return s->now_ms;
+    return candidate->wait_start_ms > s->t->wait_start_ms ? candidate->wait_start_ms : s->t->wait_start_ms;
+}
+
+static bool is_in_reach(const struct search *s, const struct ticket *candidate)
+{
+    return s->t->phase != PHASE_ASLEEP ||
+           llabs(candidate->wait_start_ms - s->t->wait_start_ms) <= PAIRING_AHEAD_MS;
+}
+
 static bool beats_best(const struct search *s, int score, const struct ticket *candidate)
 {
     if (!s->best || score != s->best_score)
@@ -65,7 +80,7 @@ static bool beats_best(const struct search *s, int score, const struct ticket *c
     return ticket_is_before(candidate, s->best);
 }
 
-/* `tickets` are of one kind and phase; the score of each is `base` and its history's points. */
+/* `tickets` are of one kind and phase or slot; the score of each is `base` and its history's points. */
 static void visit_tickets(struct search *s, const struct list *tickets, int base, int min_score)
 {
     bool is_known = s->t->kind->key.history_is_known ||
@@ -77,9 +92,9 @@ static void visit_tickets(struct search *s, const struct list *tickets, int base
         struct ticket *candidate = container_of(l, struct ticket, in_kind);
         if (!beats_best(s, highest, candidate))
             return; /* nor do those behind it, which began to wait later */
-        if (!may_meet(s->t, candidate))
+        if (!is_in_reach(s, candidate) || !may_meet(s->t, candidate))
             continue;
-        int score = base + history_points(s->t, candidate, s->now_ms);
+        int score = base + history_points(s->t, candidate, meeting_ms(s, candidate));
         if (score >= min_score && beats_best(s, score, candidate)) {
             s->best = candidate;
             s->best_score = score;
@@ -104,15 +119,36 @@ static void visit_kind(struct search *s, const struct kind *kind, bool topics_ar
     }
 }
 
+static void visit_kind_ahead(struct search *s, const struct kind *kind)
+{
+    const struct match_traits *own = &s->t->kind->traits;
+    if (!kind->ahead_count || pairing_first_phase(own, &kind->traits, true) != PHASE_STRICT)
+        return;
+    int base = match_traits_score(own, &kind->traits);
+    for (int64_t n = ticket_slot_number(s->t) - 1; n <= ticket_slot_number(s->t) + 1; n++) {
+        const struct slot *slot = index_slot(s->index, kind, n);
+        if (slot)
+            visit_tickets(s, &slot->tickets, base, pairing_min_score(&s->index->rules, PHASE_STRICT));
+    }
+}
+
 /* `place`: which of its two places a kind has in this space. */
 static void visit_space(struct search *s, struct space *space, int place)
 {
     const struct kind_key *key = &s->t->kind->key;
     const struct topic_node *topic = index_topic(s->index, space, key->topic->code);
+    bool is_asleep = s->t->phase == PHASE_ASLEEP;
     for (size_t i = 0; i < topic->related_count; i++) {
-        LIST_EACH (l, &topic->related[i]->kinds)
-            visit_kind(s, container_of(l, struct kind, places[place].in_topic), true);
+        LIST_EACH (l, &topic->related[i]->kinds) {
+            const struct kind *kind = container_of(l, struct kind, places[place].in_topic);
+            if (is_asleep)
+                visit_kind_ahead(s, kind);
+            else
+                visit_kind(s, kind, true);
+        }
     }
+    if (is_asleep)
+        return;
     const struct space_category *category = &space->categories[key->category];
     if (s->t->phase >= PHASE_CATEGORY) {
         LIST_EACH (l, &category->kinds)

@@ -3,11 +3,15 @@
  *
  * What it decides, exactly. A request sleeps until its wait starts. Its phase then follows its wait, and is
  * the any-level one from `last_pass_ms` before its expiry. It is due when its wait starts and whenever its
- * phase rises. pairing_next takes the requests due at `now_ms` in the order of due time (the earliest untried
- * one), wait start, id, and tries each once: of the requests that pairing_admits lets it have at `now_ms`, it
- * gets the one with the highest score, then the earliest wait start, then the smallest id; both leave the
- * index. A pair's phase is the higher of the two, so a fresh arrival finds an old waiter on the old one's
- * terms.
+ * phase rises; a scheduled one also when it was created, if that is before. pairing_next takes the requests
+ * due at `now_ms` in the order of due time (the earliest untried one), wait start, id, and tries each once:
+ * of the requests that pairing_admits lets it have at `now_ms`, it gets the one with the highest score, then
+ * the earliest wait start, then the smallest id; both leave the index. A pair's phase is the higher of the
+ * two, so a fresh arrival finds an old waiter on the old one's terms.
+ *
+ * Scheduled requests that both still sleep are paired ahead of time when their wait starts are at most
+ * PAIRING_AHEAD_MS apart and they fit by the strict phase, talks reckoned from the later wait start. One that
+ * sleeps is never paired with one that is awake.
  *
  * Work per try grows with the distinct kinds of request (level, wishes, tier, accent) in the reachable
  * topics, not with the requests of a kind and not with the queue. */
@@ -20,6 +24,8 @@
 #include "conversation/domain/match.h"
 
 struct pairing;
+
+#define PAIRING_AHEAD_MS (5 * 60 * INT64_C(1000))
 
 struct pairing_rules {
     int min_score;        /* from 30 s on: MIN_COMPATIBILITY_SCORE */
@@ -41,11 +47,13 @@ struct pairing_ticket {
 };
 
 struct pairing_pair {
-    struct pairing_ticket first, second; /* first waited longer; its topic is the session's */
+    struct pairing_ticket first, second; /* first: earlier wait start; its topic is the session's */
     int score, level_difference;         /* difference in levels, 0 = same */
     bool is_tandem;
     bool is_any_level; /* came from the any-level phase: both get the notice */
+    bool is_ahead;     /* two scheduled requests before their time */
     enum match_phase phase;
+    int64_t scheduled_at_ms; /* when is_ahead: the later wait start, when they meet; else 0 */
 };
 
 struct pairing *pairing_new(const struct pairing_rules *rules);

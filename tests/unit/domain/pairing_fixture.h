@@ -1,0 +1,67 @@
+/* One pairing index, and what the tests of it by example say again and again. */
+#ifndef TESTS_UNIT_DOMAIN_PAIRING_FIXTURE_H
+#define TESTS_UNIT_DOMAIN_PAIRING_FIXTURE_H
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include "conversation/domain/pairing.h"
+#include "requests.h"
+
+#define SECOND 1000
+
+static const struct topic_pair table[] = {{"travel.airport", "work.business_trip"}};
+static const struct pairing_rules rules = {
+    .min_score = 50, .last_pass_ms = 1000, .compatible = table, .compatible_count = 1};
+
+static struct pairing *p;
+
+static inline int setup(void **state)
+{
+    (void)state;
+    p = pairing_new(&rules);
+    return 0;
+}
+
+static inline int teardown(void **state)
+{
+    (void)state;
+    pairing_free(p);
+    return 0;
+}
+
+/* A known history without the partner: "never spoke". */
+static inline struct match_request newcomer(unsigned n)
+{
+    struct match_request r = request_of(n);
+    r.history_is_known = true;
+    return r;
+}
+
+static inline void add(const struct match_request *r)
+{
+    assert_true(pairing_add(p, r));
+}
+
+static inline void expect_none(int64_t at_ms)
+{
+    struct pairing_pair pair;
+    assert_false(pairing_next(p, at_ms, &pair));
+}
+
+static inline struct pairing_pair expect_pair(int64_t at_ms, unsigned first, unsigned second)
+{
+    struct pairing_pair pair;
+    assert_true(pairing_next(p, at_ms, &pair));
+    struct uuid first_id = id_of(first), second_id = id_of(second);
+    assert_true(uuid_eq(&pair.first.request_id, &first_id));
+    assert_true(uuid_eq(&pair.second.request_id, &second_id));
+    return pair;
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+#endif
