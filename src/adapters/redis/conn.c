@@ -20,7 +20,7 @@
 #include "conversation/config.h"
 #include "conversation/rt/loop.h"
 
-#define LABEL          "redis" /* in metrics */
+#define REPLIES_LABEL  "redis" /* in metrics */
 #define BACKOFF_MIN_MS 100
 #define BACKOFF_MAX_MS 5000
 #define IDLE_PING_MS                                                                                        \
@@ -63,7 +63,7 @@ static void move(struct redis_conn *c, enum redis_state next)
     };
     assert(legal[c->state] & 1u << next);
     c->state = next;
-    metric_set(M_DEPENDENCY_UP, next == REDIS_UP, LABEL);
+    metric_set(M_DEPENDENCY_UP, next == REDIS_UP, c->label);
 }
 
 bool redis_conn_is_up(const struct redis_conn *c)
@@ -88,13 +88,13 @@ static void lost(struct redis_conn *c, const char *reason)
     if (c->state == REDIS_UP || !c->away_since_ms)
         c->away_since_ms = clock_mono_ms();
     move(c, REDIS_AWAY);
-    metric_inc(M_DEPENDENCY_ERRORS, LABEL);
+    metric_inc(M_DEPENDENCY_ERRORS, c->label);
     timer_start(&c->timer, backoff_ms(c->failures++), try_again);
     if (!is_news)
         return;
     snprintf(c->reason, sizeof c->reason, "%s", reason);
-    LOG(LOG_ERROR, "redis.unavailable", LOG_Z("host", config.redis_host), LOG_INT("port", config.redis_port),
-        LOG_Z("reason", c->reason));
+    LOG(LOG_ERROR, "redis.unavailable", LOG_Z("connection", c->label), LOG_Z("host", config.redis_host),
+        LOG_INT("port", config.redis_port), LOG_Z("reason", c->reason));
 }
 
 static void drop(struct redis_conn *c, const char *reason)
@@ -109,11 +109,22 @@ static const char *error_of(const struct redisAsyncContext *ac)
     return ac->c.err ? ac->c.errstr : "connection closed";
 }
 
+/* Those of a subscriber: hiredis reports the loss by channel, not by command. */
+static void free_unanswered(struct redis_conn *c)
+{
+    while (!list_is_empty(&c->sent)) {
+        struct command *command = LIST_FIRST(&c->sent, struct command, link);
+        list_remove(&command->link);
+        free(command);
+    }
+}
+
 /* hiredis is about to free its context. */
 static void on_context_gone(void *arg)
 {
     struct redis_conn *c = arg;
     lost(c, error_of(c->ac));
+    free_unanswered(c);
     c->ac = NULL;
 }
 
@@ -133,27 +144,39 @@ void redis_conn_stop(struct redis_conn *c)
 
 /* --- commands --- */
 
+static void answered(struct command *command)
+{
+    list_remove(&command->link);
+    metric_observe(M_DEPENDENCY_LATENCY, (double)(uv_hrtime() - command->sent_ns) / 1e9,
+                   command->conn->label);
+}
+
 static void on_reply(struct redisAsyncContext *ac, void *reply, void *data)
 {
     struct command *command = data;
     struct redis_conn *c = command->conn;
-    list_remove(&command->link);
-    metric_observe(M_DEPENDENCY_LATENCY, (double)(uv_hrtime() - command->sent_ns) / 1e9, LABEL);
+    answered(command);
     if (!reply)
         lost(c, error_of(ac));
     command->done(command->arg, reply);
     free(command);
 }
 
-/* In any state with a connection. */
-static bool submit(struct redis_conn *c, redis_reply_fn *done, void *arg, const char *format, va_list args)
+static struct command *command_new(struct redis_conn *c, redis_reply_fn *done, void *arg)
 {
     struct command *command = calloc(1, sizeof *command);
     if (!command)
         abort();
     *command = (struct command){
         .conn = c, .done = done, .arg = arg, .sent_ms = clock_mono_ms(), .sent_ns = uv_hrtime()};
-    if (redisvAsyncCommand(c->ac, on_reply, command, format, args) != REDIS_OK) {
+    return command;
+}
+
+/* `status`: what hiredis made of it. */
+static bool is_sent(struct command *command, int status)
+{
+    struct redis_conn *c = command->conn;
+    if (status != REDIS_OK) {
         free(command);
         return false;
     }
@@ -164,8 +187,16 @@ static bool submit(struct redis_conn *c, redis_reply_fn *done, void *arg, const 
     return true;
 }
 
+/* In any state with a connection. */
+static bool submit(struct redis_conn *c, redis_reply_fn *done, void *arg, const char *format, va_list args)
+{
+    struct command *command = command_new(c, done, arg);
+    return is_sent(command, redisvAsyncCommand(c->ac, on_reply, command, format, args));
+}
+
 bool redis_conn_vsend(struct redis_conn *c, redis_reply_fn *done, void *arg, const char *format, va_list args)
 {
+    assert(!c->idle_channel);
     return c->state == REDIS_UP && submit(c, done, arg, format, args);
 }
 
@@ -178,6 +209,53 @@ bool redis_conn_send(struct redis_conn *c, redis_reply_fn *done, void *arg, cons
     return sent;
 }
 
+/* --- channels --- */
+
+static struct str text_of(const struct redisReply *reply)
+{
+    return (struct str){reply->str, reply->len};
+}
+
+/* A message, or the answer to the oldest command: [kind, channel, text or count of channels]. NULL, for each
+ * channel, when the connection is lost: on_context_gone sees to it. */
+static void on_push(struct redisAsyncContext *ac, void *data, void *arg)
+{
+    struct redis_conn *c = arg;
+    const struct redisReply *push = data;
+    (void)ac;
+    if (!push || push->type != REDIS_REPLY_ARRAY || push->elements != 3)
+        return;
+    struct str kind = text_of(push->element[0]), channel = text_of(push->element[1]);
+    if (str_eqz(kind, "message")) {
+        c->on_message(c, channel, text_of(push->element[2]));
+        return;
+    }
+    if (!list_is_empty(&c->sent)) {
+        struct command *command = LIST_FIRST(&c->sent, struct command, link);
+        answered(command);
+        free(command);
+    }
+    if (str_eqz(kind, "subscribe"))
+        c->on_subscribed(c, channel);
+}
+
+static bool submit_channel(struct redis_conn *c, const char *format, const char *channel)
+{
+    assert(c->idle_channel);
+    return c->state == REDIS_UP &&
+           is_sent(command_new(c, NULL, NULL), redisAsyncCommand(c->ac, on_push, c, format, channel));
+}
+
+bool redis_conn_subscribe(struct redis_conn *c, const char *channel)
+{
+    return submit_channel(c, "SUBSCRIBE %s", channel);
+}
+
+bool redis_conn_unsubscribe(struct redis_conn *c, const char *channel)
+{
+    return submit_channel(c, "UNSUBSCRIBE %s", channel);
+}
+
 /* --- the watchdog --- */
 
 static void on_idle_pong(void *arg, const struct redisReply *reply)
@@ -185,6 +263,12 @@ static void on_idle_pong(void *arg, const struct redisReply *reply)
     (void)arg;
     if (redis_reply_check(reply))
         return; /* logged; the callers' own commands learn the same */
+}
+
+static bool send_idle(struct redis_conn *c)
+{
+    return c->idle_channel ? redis_conn_subscribe(c, c->idle_channel)
+                           : redis_conn_send(c, on_idle_pong, c, "PING");
 }
 
 static int64_t overdue_in_ms(const struct redis_conn *c)
@@ -198,7 +282,7 @@ static void watch_idle(struct redis_conn *c)
     int64_t left_ms = c->last_sent_ms + IDLE_PING_MS - clock_mono_ms();
     if (left_ms > 0)
         timer_start(&c->timer, left_ms, watch);
-    else if (!redis_conn_send(c, on_idle_pong, c, "PING"))
+    else if (!send_idle(c))
         drop(c, "cannot send");
 }
 
@@ -245,7 +329,8 @@ static void on_greeting_pong(void *arg, const struct redisReply *reply)
     if (!is_greeted(c, reply))
         return;
     move(c, REDIS_UP);
-    LOG(LOG_INFO, "redis.connected", LOG_Z("host", config.redis_host), LOG_INT("port", config.redis_port),
+    LOG(LOG_INFO, "redis.connected", LOG_Z("connection", c->label), LOG_Z("host", config.redis_host),
+        LOG_INT("port", config.redis_port),
         LOG_INT("awayMs", c->away_since_ms ? clock_mono_ms() - c->away_since_ms : 0));
     c->failures = 0;
     c->away_since_ms = 0;
@@ -401,9 +486,9 @@ enum err redis_reply_check(const struct redisReply *reply)
         return ERR_KV_UNAVAILABLE;
     if (reply->type != REDIS_REPLY_ERROR)
         return OK;
-    struct str rest = {reply->str, reply->len};
+    struct str rest = text_of(reply);
     struct str code = str_cut(&rest, ' ');
-    metric_inc(M_DEPENDENCY_ERRORS, LABEL);
+    metric_inc(M_DEPENDENCY_ERRORS, REPLIES_LABEL);
     log_error_reply(code, reply->str);
     return says_unavailable(code) ? ERR_KV_UNAVAILABLE : ERR_INTERNAL;
 }

@@ -1,5 +1,5 @@
-/* One connection to Redis that comes back by itself. Everything it needs is in `struct redis_conn`, so that a
- * second one, of another purpose, runs from the same code.
+/* One connection to Redis that comes back by itself: for commands, or, with an idle channel, a subscriber,
+ * over which nothing but SUBSCRIBE and UNSUBSCRIBE is sent once it is up.
  *
  *            retry timer             address             PONG
  *     AWAY ---------------> RESOLVING ------> GREETING --------> UP
@@ -18,6 +18,7 @@
 
 #include "conversation/base/err.h"
 #include "conversation/base/list.h"
+#include "conversation/base/str.h"
 #include "conversation/rt/timer.h"
 
 struct redisAsyncContext;
@@ -27,7 +28,13 @@ struct redis_resolution;
 enum redis_state { REDIS_STOPPED, REDIS_AWAY, REDIS_RESOLVING, REDIS_GREETING, REDIS_UP, REDIS_STATE_COUNT };
 
 struct redis_conn {
+    const char *label;                   /* in logs and metrics */
     void (*on_up)(struct redis_conn *c); /* may send; NULL: nothing to do */
+
+    /* a subscriber's; the texts are valid during the call */
+    const char *idle_channel; /* subscribed to again, where a connection for commands would send PING */
+    void (*on_subscribed)(struct redis_conn *c, struct str channel);
+    void (*on_message)(struct redis_conn *c, struct str channel, struct str text);
 
     /* the rest is conn.c's; all zero is STOPPED */
     enum redis_state state;
@@ -57,6 +64,10 @@ bool redis_conn_send(struct redis_conn *c, redis_reply_fn *done, void *arg, cons
     __attribute__((format(printf, 4, 5)));
 bool redis_conn_vsend(struct redis_conn *c, redis_reply_fn *done, void *arg, const char *format,
                       va_list args);
+
+/* A subscriber's; false: not up, nothing was sent. After a reconnect nothing is subscribed to. */
+bool redis_conn_subscribe(struct redis_conn *c, const char *channel);
+bool redis_conn_unsubscribe(struct redis_conn *c, const char *channel); /* never the idle channel */
 
 /* What a reply means: OK, ERR_KV_UNAVAILABLE (lost, or a server that says it cannot serve now) or
  * ERR_INTERNAL (our command was wrong). Logs and counts an error reply. */

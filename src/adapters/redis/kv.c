@@ -4,39 +4,38 @@
 #include <stdio.h>
 
 #include "adapters/redis/batch.h"
-#include "adapters/redis/conn.h"
+#include "adapters/redis/commands.h"
 #include "adapters/redis/rate.h"
 #include "conversation/base/clock.h"
+#include "conversation/base/instance.h"
 #include "conversation/ports/kv.h"
 
 #define QUEUE_TTL_MAX_SECONDS   300 /* no request waits longer */
 #define QUEUE_TTL_SLACK_SECONDS 30
 #define SESSION_TTL_SECONDS     3600
 
-static struct redis_conn commands = {.on_up = rate_prepare};
-static struct uuid instance_id; /* of this process, since kv_start */
+struct redis_conn redis_commands = {.label = "redis", .on_up = rate_prepare};
 
 void kv_start(void)
 {
-    instance_id = uuid_random();
-    redis_conn_start(&commands);
+    redis_conn_start(&redis_commands);
 }
 
 void kv_stop(void)
 {
-    redis_conn_stop(&commands);
+    redis_conn_stop(&redis_commands);
     rate_done();
 }
 
 bool kv_is_up(void)
 {
-    return redis_conn_is_up(&commands);
+    return redis_conn_is_up(&redis_commands);
 }
 
 void kv_rate_take(struct flow *f, const struct rate_limit *limit, const struct uuid *user_id,
                   int64_t *retry_after_ms)
 {
-    rate_take(f, &commands, limit, user_id, retry_after_ms);
+    rate_take(f, &redis_commands, limit, user_id, retry_after_ms);
 }
 
 /* --- the queue --- */
@@ -83,7 +82,7 @@ static void add_request(struct redis_batch *b, const struct match_request *r)
 
 void kv_queue_add(struct flow *f, const struct match_request *requests, size_t count)
 {
-    struct redis_batch *b = redis_batch_new(f, &commands);
+    struct redis_batch *b = redis_batch_new(f, &redis_commands);
     for (size_t i = 0; i < count; i++)
         add_request(b, &requests[i]);
     redis_batch_submit(b);
@@ -95,7 +94,7 @@ static const char remove_request[] = "local queue = redis.call('HGET', KEYS[1], 
 
 void kv_queue_remove(struct flow *f, const struct uuid *request_ids, size_t count)
 {
-    struct redis_batch *b = redis_batch_new(f, &commands);
+    struct redis_batch *b = redis_batch_new(f, &redis_commands);
     for (size_t i = 0; i < count; i++) {
         struct uuid_text id = uuid_text(&request_ids[i]);
         redis_batch_add(b, "EVAL %s 1 match_request:%s %s", remove_request, id.z, id.z);
@@ -107,12 +106,12 @@ void kv_queue_remove(struct flow *f, const struct uuid *request_ids, size_t coun
 
 void kv_session_put(struct flow *f, const struct session *s, int prompts_shown)
 {
-    struct redis_batch *b = redis_batch_new(f, &commands);
+    struct redis_batch *b = redis_batch_new(f, &redis_commands);
     struct uuid_text id = uuid_text(&s->id);
     redis_batch_add(
         b, "HSET session:%s status %s participantIds %s,%s startedAt %" PRId64 " promptIndex %d owner %s",
         id.z, session_status_names[s->status], UUIDZ(&s->participants[0].user_id),
-        UUIDZ(&s->participants[1].user_id), s->started_at_ms, prompts_shown, UUIDZ(&instance_id));
+        UUIDZ(&s->participants[1].user_id), s->started_at_ms, prompts_shown, UUIDZ(instance_id()));
     redis_batch_add(b, "EXPIRE session:%s %d", id.z, SESSION_TTL_SECONDS);
     for (int i = 0; i < 2; i++)
         redis_batch_add(b, "SET user_session:%s %s EX %d", UUIDZ(&s->participants[i].user_id), id.z,
@@ -126,7 +125,7 @@ static const char delete_if_equal[] =
 
 void kv_session_clear(struct flow *f, const struct session *s)
 {
-    struct redis_batch *b = redis_batch_new(f, &commands);
+    struct redis_batch *b = redis_batch_new(f, &redis_commands);
     struct uuid_text id = uuid_text(&s->id);
     redis_batch_add(b, "DEL session:%s", id.z);
     for (int i = 0; i < 2; i++)

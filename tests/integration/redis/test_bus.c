@@ -1,0 +1,259 @@
+/* The bus on a real Redis: what is heard, what is not, and that it is heard again after every loss. The other
+ * instance is played by the test's own connection. */
+#include "integration/redis/harness.h"
+
+#include "conversation/base/instance.h"
+#include "conversation/ports/bus.h"
+
+#define OTHER "7d1c7b1e-0b3f-4a55-8f5e-000000000001"
+
+static char heard[8192]; /* "channel=text;" of each message */
+static int listening_count;
+
+static void on_listening(void)
+{
+    listening_count++;
+}
+
+static void on_message(void *arg, struct str text)
+{
+    size_t used = strlen(heard);
+    snprintf(heard + used, sizeof heard - used, "%s=" STR_FMT ";", (const char *)arg, STR_ARG(text));
+}
+
+static void bus_start_and_wait(void)
+{
+    int before = listening_count;
+    bus_start(on_listening);
+    run_until(listening_count > before);
+}
+
+/* The number of those who heard it. */
+static long long other_says(const char *channel, const char *text)
+{
+    return look_int("PUBLISH %s %s:%s", channel, OTHER, text);
+}
+
+static bool has_heard(const char *all)
+{
+    return strcmp(heard, all) == 0;
+}
+
+static long long subscribers_of(const char *channel)
+{
+    redisContext *look = look_open();
+    assert_non_null(look);
+    redisReply *reply = redisCommand(look, "PUBSUB NUMSUB %s", channel);
+    assert_non_null(reply);
+    long long n = reply->element[1]->integer;
+    freeReplyObject(reply);
+    redisFree(look);
+    return n;
+}
+
+/* --- heard --- */
+
+static void test_others_are_heard_in_order(void **state)
+{
+    (void)state;
+    assert_int_equal(other_says("a", "one"), 1);
+    assert_int_equal(other_says("b", "two {\"x\": \"y:z\"}"), 1);
+    assert_int_equal(other_says("a", "three"), 1);
+    run_until(strstr(heard, "three"));
+    assert_true(has_heard("A=one;B=two {\"x\": \"y:z\"};A=three;"));
+}
+
+static void test_what_is_said_carries_the_sender(void **state)
+{
+    (void)state;
+    char want[80];
+    redisContext *ear = look_open();
+    redisReply *reply = redisCommand(ear, "SUBSCRIBE a");
+    freeReplyObject(reply);
+    bus_publish("a", STR("spoken, with % and spaces"));
+    struct pollfd arrival = {.fd = ear->fd, .events = POLLIN};
+    run_until(poll(&arrival, 1, 0) == 1);
+    assert_int_equal(redisGetReply(ear, (void **)&reply), REDIS_OK);
+    snprintf(want, sizeof want, "%s:spoken, with %% and spaces", UUIDZ(instance_id()));
+    assert_string_equal(reply->element[2]->str, want);
+    freeReplyObject(reply);
+    redisFree(ear);
+}
+
+static void test_its_own_words_are_not_heard(void **state)
+{
+    (void)state;
+    bus_publish("a", STR("mine"));
+    bus_publish("b", STR("mine"));
+    run_until(look_int("PUBLISH a %s:last", OTHER) == 1 && strstr(heard, "last"));
+    assert_null(strstr(heard, "mine"));
+}
+
+static void test_nonsense_is_not_heard(void **state)
+{
+    (void)state;
+    assert_int_equal(look_int("PUBLISH a no-sender"), 1);
+    assert_int_equal(look_int("PUBLISH a %s", ""), 1);
+    assert_int_equal(other_says("a", "sense"), 1);
+    run_until(heard[0]);
+    assert_true(has_heard("A=sense;"));
+}
+
+static void test_unsubscribed_is_not_heard(void **state)
+{
+    (void)state;
+    bus_unsubscribe("a");
+    run_until(subscribers_of("a") == 0);
+    assert_int_equal(other_says("a", "unheard"), 0);
+    bus_subscribe("a", on_message, "A again");
+    run_until(subscribers_of("a") == 1);
+    other_says("a", "back");
+    run_until(heard[0]);
+    assert_true(has_heard("A again=back;"));
+}
+
+static void test_a_message_on_its_way_when_unsubscribing(void **state)
+{
+    (void)state;
+    other_says("a", "lost"); /* lies in the socket */
+    bus_unsubscribe("a");
+    other_says("b", "kept");
+    run_until(heard[0]);
+    assert_true(has_heard("B=kept;"));
+}
+
+static void test_a_thousand_messages(void **state)
+{
+    (void)state;
+    redisContext *look = look_open();
+    for (int i = 0; i < 1000; i++)
+        redisAppendCommand(look, "PUBLISH a %s:x", OTHER);
+    for (int i = 0; i < 1000; i++) {
+        redisReply *reply;
+        assert_int_equal(redisGetReply(look, (void **)&reply), REDIS_OK);
+        freeReplyObject(reply);
+    }
+    redisFree(look);
+    run_until(strlen(heard) == 1000 * strlen("A=x;"));
+}
+
+/* --- lost and back --- */
+
+static void assert_heard_again(const char *text)
+{
+    char want[80];
+    heard[0] = '\0';
+    assert_int_equal(other_says("b", text), 1);
+    run_until(heard[0]);
+    snprintf(want, sizeof want, "B=%s;", text);
+    assert_true(has_heard(want));
+}
+
+static void test_killed_and_restarted(void **state)
+{
+    (void)state;
+    int before = listening_count;
+    server_kill();
+    run_until(!kv_is_up());
+    bus_publish("a", STR("into the void"));
+    bus_subscribe("c", on_message, "C"); /* while it is away */
+    server_start();
+    run_until(listening_count == before + 1);
+    assert_heard_again("restarted");
+    other_says("c", "new");
+    run_until(strstr(heard, "C=new;"));
+}
+
+static void test_cut_by_the_server(void **state)
+{
+    (void)state;
+    int before = listening_count;
+    assert_int_equal(look_int("CLIENT KILL TYPE pubsub"), 1);
+    run_until(listening_count == before + 1);
+    assert_heard_again("cut");
+}
+
+/* Nobody says anything: it is found out by the look at an idle connection. */
+static void test_a_frozen_server_is_noticed(void **state)
+{
+    (void)state;
+    int before = listening_count;
+    struct buf text = {0};
+    kill(server_pid, SIGSTOP);
+    do {
+        turn();
+        text.n = 0;
+        metrics_render(&text);
+        buf_addc(&text, '\0');
+    } while (!strstr(text.p, "dependency_up{dependency=\"redis_bus\"} 0"));
+    buf_done(&text);
+    kill(server_pid, SIGCONT);
+    run_until(listening_count == before + 1);
+    assert_heard_again("thawed");
+}
+
+/* Longer than the idle look and the time limit of a command: what it heard meanwhile is in the socket. */
+static void test_our_own_standstill_loses_nothing(void **state)
+{
+    (void)state;
+    int before = listening_count;
+    for (int i = 0; i < 10; i++)
+        turn();
+    other_says("b", "meanwhile");
+    poll(NULL, 0, 6000);
+    run_until(heard[0]);
+    assert_true(has_heard("B=meanwhile;"));
+    assert_heard_again("after");
+    assert_int_equal(listening_count, before);
+}
+
+static void test_stopped_and_started(void **state)
+{
+    (void)state;
+    bus_stop();
+    bus_stop(); /* again: harmless */
+    bus_subscribe("b", on_message, "B");
+    bus_start_and_wait();
+    assert_heard_again("started");
+}
+
+static int begin(void **state)
+{
+    (void)state;
+    log_set_threshold(LOG_ERROR + 1); /* the faults are on purpose */
+    heard[0] = '\0';
+    kv_start_and_wait();
+    bus_subscribe("a", on_message, "A");
+    bus_subscribe("b", on_message, "B");
+    bus_start_and_wait();
+    return 0;
+}
+
+static int finish(void **state)
+{
+    (void)state;
+    kill(server_pid, SIGCONT);
+    bus_stop();
+    return 0;
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, begin, finish)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(test_others_are_heard_in_order),
+        TEST(test_what_is_said_carries_the_sender),
+        TEST(test_its_own_words_are_not_heard),
+        TEST(test_nonsense_is_not_heard),
+        TEST(test_unsubscribed_is_not_heard),
+        TEST(test_a_message_on_its_way_when_unsubscribing),
+        TEST(test_a_thousand_messages),
+        TEST(test_killed_and_restarted),
+        TEST(test_cut_by_the_server),
+        TEST(test_a_frozen_server_is_noticed),
+        TEST(test_our_own_standstill_loses_nothing),
+        TEST(test_stopped_and_started),
+    };
+    return cmocka_run_group_tests(tests, world_open, world_close);
+}
