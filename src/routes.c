@@ -10,7 +10,7 @@ static struct rate_limit match_requests = {.what = "match_requests", .window_ms 
 static struct rate_limit session_joins = {.what = "session_joins", .window_ms = 60 * 1000};
 
 static const struct route routes[] = {
-    {POST, "/match-request", &rest_match_create, AUTH_USER, &match_requests, 0},
+    {POST, "/match-request", &rest_match_create, AUTH_USER, &match_requests, ROUTE_REPEATABLE},
     {DELETE, "/match-request/:id", &rest_match_cancel, AUTH_USER, NULL, 0},
     {GET, "/match-request/status", &rest_match_status, AUTH_USER, NULL, 0},
     {GET, "/topics", &rest_topics_list, AUTH_USER, NULL, ROUTE_ETAG},

@@ -4,6 +4,7 @@
 
 #include "cors.h"
 #include "gate.h"
+#include "idempotency_key.h"
 #include "rest_call.h"
 
 #define QUERY_PARAMS_MAX 32
@@ -15,6 +16,8 @@ struct arrival {
     struct route_match match;
     struct identity who;
     char correlation_id[CORRELATION_ID_MAX + 1];
+    char key_text[IDEMPOTENCY_KEY_MAX];
+    struct str idempotency_key; /* in key_text; {NULL,0}: none */
 };
 
 static bool is_draining;
@@ -143,6 +146,11 @@ static enum err check(struct arrival *a, const char **field, const char **reason
     if (a->request->has_body && may_have_body(a->match.route) &&
         !is_json(http_header(a->request, "Content-Type")))
         return ERR_UNSUPPORTED_MEDIA;
+    *field = "Idempotency-Key";
+    *reason = "must be one string of 1 to 255 printable ASCII characters";
+    if ((a->match.route->flags & ROUTE_REPEATABLE) &&
+        !idempotency_key_take(a->request, a->key_text, &a->idempotency_key))
+        return ERR_INVALID_REQUEST;
     return OK;
 }
 
@@ -185,6 +193,7 @@ static void prepare(struct flow *f, void *arg)
         .who = a->who,
         .origin = kept(f, http_header(a->request, "Origin")),
         .if_none_match = kept(f, http_header(a->request, "If-None-Match")),
+        .idempotency_key = kept(f, a->idempotency_key),
         .is_head = a->request->method == HEAD,
     };
     flow_set_caller(f, call);

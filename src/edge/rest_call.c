@@ -107,6 +107,11 @@ const struct identity *rest_identity(struct flow *f)
     return &call_of(f)->who;
 }
 
+struct str rest_idempotency_key(struct flow *f)
+{
+    return call_of(f)->idempotency_key;
+}
+
 struct jsonw *reply_begin(struct flow *f, int http_status)
 {
     call_of(f)->caller.status = http_status;

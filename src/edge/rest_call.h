@@ -13,6 +13,7 @@ struct rest_call {
     const struct route *route;
     struct identity who;
     struct str origin, if_none_match;
+    struct str idempotency_key; /* {NULL,0}: none */
     int64_t retry_after_ms;
     bool is_head, is_answered;
 };

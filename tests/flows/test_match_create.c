@@ -341,7 +341,7 @@ static void takes_the_request_back_when_the_queue_is_away(void **state)
     port_script_next(KV_QUEUE_ADD, (struct port_script){.err = ERR_KV_UNAVAILABLE});
     assert_refused(create(PLAIN), ERR_KV_UNAVAILABLE, NULL);
     assert_calls(
-        "profile_get db_match_admission db_match_request_insert kv_queue_add db_match_request_cancel");
+        "profile_get db_match_admission db_match_request_insert kv_queue_add db_match_request_take_back");
     assert_int_equal(fake_db.requests[0].status, MATCH_CANCELLED);
     pass_ms(1000); /* a reload must not bring it back */
     assert_int_equal(matchmaker_waiting(), 0);
@@ -354,7 +354,7 @@ static void a_request_that_cannot_be_taken_back_is_not_lost(void **state)
     (void)state;
     given_learner();
     port_script_next(KV_QUEUE_ADD, (struct port_script){.err = ERR_KV_UNAVAILABLE});
-    port_script_next(DB_MATCH_REQUEST_CANCEL, (struct port_script){.err = ERR_DB_UNAVAILABLE});
+    port_script_next(DB_MATCH_TAKE_BACK, (struct port_script){.err = ERR_DB_UNAVAILABLE});
     assert_refused(create(PLAIN), ERR_KV_UNAVAILABLE, NULL);
     pass_ms(1000);
     assert_int_equal(fake_db.requests[0].status, MATCH_PENDING);

@@ -34,6 +34,7 @@
     X(ERR_UNSUPPORTED_MEDIA,       415, "UNSUPPORTED_MEDIA_TYPE",  LOG_DEBUG, false)                  \
     X(ERR_EXPECTATION_FAILED,      417, "EXPECTATION_FAILED",      LOG_DEBUG, false)                  \
     X(ERR_INVALID_RATING,          422, "INVALID_RATING",          LOG_DEBUG, false)                  \
+    X(ERR_KEY_REUSED,              422, "IDEMPOTENCY_KEY_REUSED",  LOG_DEBUG, false)                  \
     X(ERR_RATE_LIMITED,            429, "RATE_LIMITED",            LOG_INFO,  true)                   \
     X(ERR_HEADERS_TOO_LARGE,       431, "HEADERS_TOO_LARGE",       LOG_DEBUG, false)                  \
     X(ERR_INTERNAL,                500, "INTERNAL_ERROR",          LOG_ERROR, false)                  \

@@ -32,6 +32,9 @@ void reply_error(struct flow *f);
 
 const struct identity *rest_identity(struct flow *f); /* all zero on a route without AUTH_USER */
 
+/* The request's Idempotency-Key, on a route with ROUTE_REPEATABLE; {NULL,0} when it has none. */
+struct str rest_idempotency_key(struct flow *f);
+
 /* Starts the answer: write one JSON value through the returned writer, then reply_send. */
 struct jsonw *reply_begin(struct flow *f, int http_status);
 void reply_send(struct flow *f);

@@ -16,8 +16,9 @@ enum route_auth {
 };
 
 enum route_flags {
-    ROUTE_ETAG = 1, /* the answer carries an ETag and If-None-Match is honoured */
-    ROUTE_OPS = 2   /* served on OPS_PORT when that is set; bare path without the API prefix */
+    ROUTE_ETAG = 1,      /* the answer carries an ETag and If-None-Match is honoured */
+    ROUTE_OPS = 2,       /* served on OPS_PORT when that is set; bare path without the API prefix */
+    ROUTE_REPEATABLE = 4 /* Idempotency-Key is looked at, and a malformed one refused */
 };
 
 struct route {

@@ -53,8 +53,23 @@ void db_topic_pairs(struct flow *f, struct db_topic_pairs *out); /* the table of
 
 /* --- match requests --- */
 
+/* How a retry of a request is known: the same key of the same user within DB_KEY_KEPT_MS. */
+#define DB_KEY_KEPT_MS (24 * 3600 * 1000LL)
+struct db_repeatable {
+    struct str key;   /* {NULL,0}: none; then nothing is found */
+    struct str asked; /* everything that was asked for with it, as text of any form */
+};
+/* What a retry gets again. */
+struct db_first_result {
+    bool is_found, is_same; /* same: what was asked for is, too */
+    struct uuid request_id;
+    int estimated_wait_seconds;
+    int64_t expires_at_ms;
+};
+
 /* Everything that decides whether a request is admitted and how it is matched, in one read. */
 struct db_admission {
+    struct db_first_result first; /* of the query's `repeatable` */
     bool topic_found;
     struct topic topic;
     int used_this_week; /* sessions that were active and not aborted since `week_start_ms` */
@@ -72,12 +87,22 @@ struct db_admission_query {
     const char *language, *topic_code;
     enum level level;
     int64_t week_start_ms;
+    struct db_repeatable repeatable;
 };
 void db_match_admission(struct flow *f, const struct db_admission_query *q, struct db_admission *out);
 
-/* Stores a pending request and match.requested. ERR_ALREADY_MATCHED: a live request exists;
- * ERR_ALREADY_IN_SESSION: a live session exists. */
-void db_match_request_insert(struct flow *f, const struct match_request *r);
+/* Stores a pending request and match.requested. ERR_ALREADY_MATCHED: a live request exists, or the key has
+ * been used; ERR_ALREADY_IN_SESSION: a live session exists. */
+struct db_insert_terms {
+    struct db_repeatable repeatable;
+    int estimated_wait_seconds; /* as the maker is told */
+};
+void db_match_request_insert(struct flow *f, const struct match_request *r,
+                             const struct db_insert_terms *terms);
+
+/* The request that came in between, when an insert was refused. */
+void db_match_first_result(struct flow *f, const struct uuid *user_id, const struct db_repeatable *repeatable,
+                           struct db_first_result *out);
 
 /* pending -> cancelled and match.cancelled. *out is the request as it is afterwards, *changed whether this
  * call moved it. ERR_MATCH_REQUEST_NOT_FOUND: none of that id of this user. */
@@ -87,6 +112,9 @@ struct db_cancel {
 };
 void db_match_request_cancel(struct flow *f, const struct uuid *id, const struct uuid *user_id,
                              struct db_cancel *out);
+/* The same for a request whose maker is told that it failed: its key is free for the retry. */
+void db_match_request_take_back(struct flow *f, const struct uuid *id, const struct uuid *user_id,
+                                struct db_cancel *out);
 
 /* The user's live request or else the latest. ERR_MATCH_REQUEST_NOT_FOUND. */
 void db_match_request_latest(struct flow *f, const struct uuid *user_id, struct match_request *out);

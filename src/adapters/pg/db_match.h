@@ -2,7 +2,8 @@
 #ifndef PG_DB_MATCH_H
 #define PG_DB_MATCH_H
 
-#include "pg.h"
+#include "conversation/ports/db.h"
+#include "db_records.h"
 
 /* clang-format off */
 
@@ -19,11 +20,24 @@
     " UNION SELECT c.reported_user_id FROM reports c WHERE c.reporter_id = " user                            \
     " UNION SELECT c.reporter_id FROM reports c WHERE c.reported_user_id = " user ")"
 
+/* Joins `first`, the request that `user` made with `key` and that is not too old at `now`; at most one row. Its columns
+ * are those of a db_first_result, null without one. */
+#define MATCH_KEY_KEPT "interval '24 hours'" /* DB_KEY_KEPT_MS */
+#define MATCH_FIRST(user, key, now)                                                                          \
+    " LEFT JOIN match_requests first ON first.user_id = " user " AND first.idempotency_key = " key           \
+    " AND first.created_at > " now " - " MATCH_KEY_KEPT " "
+#define MATCH_FIRST_COLUMNS(asked)                                                                           \
+    "first.id, first.idempotency_digest = " MATCH_DIGEST(asked) ", first.estimated_wait_seconds, "           \
+    PG_MS("first.expires_at")
+#define MATCH_DIGEST(asked) "sha256(convert_to(" asked ", 'UTF8'))"
+
 /* The payload of match.cancelled and match.expired, of a request named r. */
 #define MATCH_EVENT_PAYLOAD                                                                                  \
     "jsonb_build_object('matchRequestId', r.id, 'userId', r.user_id,"                                        \
     " 'targetLanguageCode', r.target_language_code, 'topicCode', r.topic_code)"
 
 /* clang-format on */
+
+struct db_first_result take_first_result(struct cursor *c);
 
 #endif

@@ -4,7 +4,7 @@
 #include "db_match.h"
 #include "db_records.h"
 
-/* $1 user, $2 language, $3 topic, $4 level, $5 week's start, $6 now.
+/* $1 user, $2 language, $3 topic, $4 level, $5 week's start, $6 now, $7 key, $8 what was asked for with it.
  *
  * The week's usage looks at sessions created up to eight days earlier: a scheduled one is paired up to seven
  * days ahead. waits: of the latest 200 matches in the language within the last hour; the bound keeps the read
@@ -30,7 +30,8 @@ static const struct pg_statement ADMISSION = {
            "           END AS seconds"
            "      FROM waits"
            ") "
-           "SELECT (SELECT count(*) FROM session_participants p JOIN sessions s ON s.id = p.session_id"
+           "SELECT " MATCH_FIRST_COLUMNS("$8") ","
+           "       (SELECT count(*) FROM session_participants p JOIN sessions s ON s.id = p.session_id"
            "         WHERE p.user_id = $1 AND p.created_at >= " PG_AT("$5") " - interval '8 days'"
            "           AND s.started_at >= " PG_AT("$5") " AND s.status <> 'aborted'),"
            "       EXISTS (SELECT FROM session_participants p WHERE p.user_id = $1 AND p.is_live),"
@@ -39,7 +40,7 @@ static const struct pg_statement ADMISSION = {
            "                   FROM median WHERE seconds IS NOT NULL), -1),"
            "       past.partners, past.times, " MATCH_EXCLUDED("$1") ","
            "       t.id IS NOT NULL, " TOPIC_COLUMNS("$1::uuid")
-           "  FROM (VALUES (1)) one" MATCH_PAST("$1")
+           "  FROM (VALUES (1)) one" MATCH_PAST("$1") MATCH_FIRST("$1", "$7", PG_AT("$6"))
            "  LEFT JOIN topics t ON t.code = $3 AND t.target_language_code = $2 AND t.is_active"};
 /* clang-format on */
 
@@ -47,7 +48,8 @@ static enum err read_admission(struct flow *f, const struct pg_rows *rows, void 
 {
     struct arena *arena = flow_arena(f);
     struct cursor c = cursor_at(rows, 0);
-    struct db_admission a = {.used_this_week = (int)take_int(&c)};
+    struct db_admission a = {.first = take_first_result(&c)};
+    a.used_this_week = (int)take_int(&c);
     a.has_live_session = take_bool(&c);
     a.has_live_request = take_bool(&c);
     a.recent_wait_seconds = (int)take_int(&c);
@@ -70,5 +72,7 @@ void db_match_admission(struct flow *f, const struct db_admission_query *q, stru
     pg_arg_text(&args, level_names[q->level]);
     pg_arg_time(&args, q->week_start_ms);
     pg_arg_time(&args, clock_now_ms());
+    pg_arg_str(&args, q->repeatable.key);
+    pg_arg_str(&args, q->repeatable.asked);
     pg_run(f, &ADMISSION, &args, read_admission, out);
 }

@@ -8,8 +8,9 @@
 /* --- insert --- */
 
 /* The parameters are the columns of `added` in their order, then the correlation id. The checks of `state`
- * serve the answer; what decides in a race of two inserts is the unique index: the second waits for the first
- * and then adds nothing. */
+ * serve the answer; what decides in a race of two inserts are the unique indexes: the second waits for the
+ * first and then adds nothing. `freed` is older than the time a key is kept; `added` looks at it, so that it
+ * comes after. */
 /* clang-format off */
 static const struct pg_statement REQUEST_INSERT = {
     .name = "match_request_insert",
@@ -20,21 +21,27 @@ static const struct pg_statement REQUEST_INSERT = {
         "                    WHERE p.user_id = $2::uuid AND p.is_live) AS in_session,"
         "           EXISTS (SELECT FROM match_requests r"
         "                    WHERE r.user_id = $2::uuid AND r.status = 'pending') AS has_request"
+        "), freed AS ("
+        "    UPDATE match_requests SET idempotency_key = NULL, idempotency_digest = NULL"
+        "     WHERE user_id = $2::uuid AND idempotency_key = $22"
+        "       AND created_at <= " PG_AT("$19") " - " MATCH_KEY_KEPT
+        "    RETURNING id"
         "), added AS ("
         "    INSERT INTO match_requests ("
         "        id, user_id, learning_profile_id, target_language_code, native_language_code,"
         "        preferred_partner_native_language_code, topic_code, preferred_accent, display_name,"
         "        avatar_url, topic_category, current_level, preferred_partner_level, tier, mode,"
         "        recording_consent, preferred_duration_minutes, max_wait_seconds, created_at, expires_at,"
-        "        scheduled_for)"
+        "        scheduled_for, idempotency_key, idempotency_digest, estimated_wait_seconds)"
         "    SELECT $1::uuid, $2::uuid, $3::uuid, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15,"
-        "           $16::boolean, $17::int, $18::int, " PG_AT("$19") ", " PG_AT("$20") ", " PG_AT("$21")
-        "      FROM state WHERE NOT in_session AND NOT has_request"
-        "    ON CONFLICT (user_id) WHERE status = 'pending' DO NOTHING"
+        "           $16::boolean, $17::int, $18::int, " PG_AT("$19") ", " PG_AT("$20") ", " PG_AT("$21") ","
+        "           $22, " MATCH_DIGEST("$23") ", $24::int"
+        "      FROM state WHERE NOT in_session AND NOT has_request AND (SELECT count(*) FROM freed) >= 0"
+        "    ON CONFLICT DO NOTHING"
         "    RETURNING *"
         "), event AS ("
         "    " OUTBOX_INSERT
-        "    SELECT 'match.requested', user_id, $22, created_at,"
+        "    SELECT 'match.requested', user_id, $25, created_at,"
         "           jsonb_build_object('matchRequestId', id, 'userId', user_id,"
         "                              'targetLanguageCode', target_language_code, 'topicCode', topic_code,"
         "                              'preferredPartnerLevel', preferred_partner_level)"
@@ -54,7 +61,8 @@ static enum err read_inserted(struct flow *f, const struct pg_rows *rows, void *
     return is_in_session ? ERR_ALREADY_IN_SESSION : ERR_ALREADY_MATCHED;
 }
 
-void db_match_request_insert(struct flow *f, const struct match_request *r)
+void db_match_request_insert(struct flow *f, const struct match_request *r,
+                             const struct db_insert_terms *terms)
 {
     struct pg_args args = {0};
     pg_arg_uuid(&args, &r->id);
@@ -81,13 +89,55 @@ void db_match_request_insert(struct flow *f, const struct match_request *r)
     pg_arg_time(&args, r->created_at_ms);
     pg_arg_time(&args, r->expires_at_ms);
     pg_arg_time(&args, r->scheduled_for_ms);
+    pg_arg_str(&args, terms->repeatable.key);
+    pg_arg_str(&args, terms->repeatable.key.p ? terms->repeatable.asked : (struct str){NULL, 0});
+    pg_arg_int(&args, terms->estimated_wait_seconds);
     pg_arg_text(&args, flow_correlation_id(f));
     pg_run(f, &REQUEST_INSERT, &args, read_inserted, NULL);
 }
 
+/* --- the first result --- */
+
+/* $1 user, $2 key, $3 what was asked for, $4 now. */
+/* clang-format off */
+static const struct pg_statement FIRST_RESULT = {
+    .name = "match_first_result",
+    .sql = "SELECT " MATCH_FIRST_COLUMNS("$3") "  FROM (VALUES (1)) one" MATCH_FIRST("$1", "$2", PG_AT("$4"))};
+/* clang-format on */
+
+struct db_first_result take_first_result(struct cursor *c)
+{
+    struct db_first_result first = {.request_id = take_uuid(c)};
+    first.is_found = !uuid_is_nil(&first.request_id);
+    first.is_same = take_bool(c);
+    first.estimated_wait_seconds = (int)take_int(c);
+    first.expires_at_ms = take_time(c);
+    return first;
+}
+
+static enum err read_first_result(struct flow *f, const struct pg_rows *rows, void *out)
+{
+    (void)f;
+    struct cursor c = cursor_at(rows, 0);
+    *(struct db_first_result *)out = take_first_result(&c);
+    return cursor_result(&c);
+}
+
+void db_match_first_result(struct flow *f, const struct uuid *user_id, const struct db_repeatable *repeatable,
+                           struct db_first_result *out)
+{
+    struct pg_args args = {0};
+    pg_arg_uuid(&args, user_id);
+    pg_arg_str(&args, repeatable->key);
+    pg_arg_str(&args, repeatable->asked);
+    pg_arg_time(&args, clock_now_ms());
+    pg_run(f, &FIRST_RESULT, &args, read_first_result, out);
+}
+
 /* --- cancel --- */
 
-/* $1 id, $2 user, $3 now, $4 correlation id. `locked` reads the row as the last committed writer left it. */
+/* $1 id, $2 user, $3 now, $4 correlation id, $5 whether the key is free again. `locked` reads the row as the
+ * last committed writer left it. */
 /* clang-format off */
 static const struct pg_statement REQUEST_CANCEL = {
     .name = "match_request_cancel",
@@ -95,7 +145,10 @@ static const struct pg_statement REQUEST_CANCEL = {
     .sql = "WITH locked AS MATERIALIZED ("
            "    SELECT * FROM match_requests WHERE id = $1 AND user_id = $2 FOR UPDATE"
            "), moved AS ("
-           "    UPDATE match_requests r SET status = 'cancelled'"
+           "    UPDATE match_requests r"
+           "       SET status = 'cancelled',"
+           "           idempotency_key = CASE WHEN NOT $5::boolean THEN r.idempotency_key END,"
+           "           idempotency_digest = CASE WHEN NOT $5::boolean THEN r.idempotency_digest END"
            "      FROM locked l WHERE r.id = l.id AND l.status = 'pending' RETURNING r.*"
            "), event AS ("
            "    " OUTBOX_INSERT
@@ -120,15 +173,30 @@ static enum err read_cancelled(struct flow *f, const struct pg_rows *rows, void 
     return cursor_result(&c);
 }
 
+static void run_cancel(struct flow *f, struct pg_args *args, bool frees_key, struct db_cancel *out)
+{
+    pg_arg_time(args, clock_now_ms());
+    pg_arg_text(args, flow_correlation_id(f));
+    pg_arg_bool(args, frees_key);
+    pg_run(f, &REQUEST_CANCEL, args, read_cancelled, out);
+}
+
 void db_match_request_cancel(struct flow *f, const struct uuid *id, const struct uuid *user_id,
                              struct db_cancel *out)
 {
     struct pg_args args = {0};
     pg_arg_uuid(&args, id);
     pg_arg_uuid(&args, user_id);
-    pg_arg_time(&args, clock_now_ms());
-    pg_arg_text(&args, flow_correlation_id(f));
-    pg_run(f, &REQUEST_CANCEL, &args, read_cancelled, out);
+    run_cancel(f, &args, false, out);
+}
+
+void db_match_request_take_back(struct flow *f, const struct uuid *id, const struct uuid *user_id,
+                                struct db_cancel *out)
+{
+    struct pg_args args = {0};
+    pg_arg_uuid(&args, id);
+    pg_arg_uuid(&args, user_id);
+    run_cancel(f, &args, true, out);
 }
 
 /* --- latest --- */

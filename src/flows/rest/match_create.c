@@ -1,4 +1,6 @@
-/* POST /match-request: profile -> admission -> row -> queue -> index. See docs/matchmaking.md. */
+/* POST /match-request: profile -> admission -> row -> queue -> index. See docs/matchmaking.md. A retry with
+ * the same Idempotency-Key ends at the admission, which knows the first result; or at the row, when two come
+ * at once. */
 #include "flows/handlers.h"
 #include "flows/matchmaker.h"
 
@@ -26,7 +28,9 @@ struct create {
     struct profile profile;
     struct db_admission admission;
     struct match_request request;
-    enum err queue_err, undo_err;
+    struct db_insert_terms terms;
+    struct db_first_result first;
+    enum err insert_err, queue_err, undo_err;
     struct db_cancel undo;
 };
 
@@ -138,31 +142,78 @@ static void fill_request(struct create *c, const struct uuid *user_id)
     (void)str_copy(str_of(p->avatar_url), r->avatar_url, sizeof r->avatar_url);
 }
 
-static void answer(struct flow *f, const struct create *c)
+static void answer(struct flow *f, const struct db_first_result *result)
 {
-    const struct match_request *r = &c->request;
-    int estimate = c->admission.recent_wait_seconds;
     struct jsonw *w = reply_begin(f, 201);
     jsonw_object(w);
     jsonw_key(w, "matchRequest");
     jsonw_object(w);
-    jsonw_m_uuid(w, "id", &r->id);
+    jsonw_m_uuid(w, "id", &result->request_id);
     jsonw_m_z(w, "status", match_status_names[MATCH_PENDING]);
-    jsonw_m_int(w, "estimatedWaitTimeSeconds", estimate >= 0 ? estimate : r->max_wait_seconds / 2);
-    jsonw_m_time(w, "expiresAt", r->expires_at_ms);
+    jsonw_m_int(w, "estimatedWaitTimeSeconds", result->estimated_wait_seconds);
+    jsonw_m_time(w, "expiresAt", result->expires_at_ms);
     jsonw_end_object(w);
     jsonw_end_object(w);
     reply_send(f);
 }
 
+/* --- retries --- */
+
+/* What was asked for, so that another body under the same key is noticed: the members as they were
+ * understood, so that their order, spaces, and defaults that are written out do not count. */
+static struct db_repeatable repeatable_of(struct flow *f, const struct create_input *in)
+{
+    struct str key = rest_idempotency_key(f);
+    if (!key.p)
+        return (struct db_repeatable){.key = key};
+    struct str asked = arena_fmt(
+        flow_arena(f), STR_FMT "|" STR_FMT "|" STR_FMT "|" STR_FMT "|%s|%d|%d|%d|%d|%lld|%d",
+        STR_ARG(in->target_language), STR_ARG(in->topic_code), STR_ARG(in->wanted_native_language),
+        STR_ARG(in->accent), UUIDZ(&in->learning_profile_id), in->partner_level, in->mode,
+        in->duration_minutes, in->max_wait_seconds, (long long)in->scheduled_for_ms, in->recording_consent);
+    return (struct db_repeatable){.key = key, .asked = asked};
+}
+
+static void answer_again(struct flow *f, const struct create *c)
+{
+    if (c->first.is_same)
+        answer(f, &c->first);
+    else
+        flow_set_error_field(f, ERR_KEY_REUSED, "Idempotency-Key", "was used with another body");
+}
+
+/* --- the steps --- */
+
+static void insert(struct flow *f, struct create *c)
+{
+    const struct match_request *r = &c->request;
+    int estimate = c->admission.recent_wait_seconds;
+    c->terms.estimated_wait_seconds = estimate >= 0 ? estimate : r->max_wait_seconds / 2;
+    c->first = (struct db_first_result){
+        .request_id = r->id,
+        .estimated_wait_seconds = c->terms.estimated_wait_seconds,
+        .expires_at_ms = r->expires_at_ms,
+    };
+    db_match_request_insert(f, r, &c->terms);
+}
+
+/* The insert was refused; with a key it may be this very request's twin that came in between. */
+static bool may_have_a_twin(const struct create *c)
+{
+    bool is_refused = c->insert_err == ERR_ALREADY_MATCHED || c->insert_err == ERR_ALREADY_IN_SESSION;
+    return is_refused && c->terms.repeatable.key.p;
+}
+
 static void query_admission(struct flow *f, struct create *c)
 {
+    c->terms.repeatable = repeatable_of(f, &c->in);
     const struct db_admission_query q = {
         .user_id = *caller_user_id(f),
         .language = c->in.target_language.p,
         .topic_code = c->in.topic_code.p,
         .level = c->profile.level,
         .week_start_ms = clock_week_start_ms(clock_now_ms()),
+        .repeatable = c->terms.repeatable,
     };
     db_match_admission(f, &q, &c->admission);
 }
@@ -176,23 +227,38 @@ static void run(struct flow *f)
         goto fail;
     AWAIT(f, profile_get(f, rest_identity(f), c->in.target_language.p, &c->profile));
     AWAIT(f, query_admission(f, c));
+    c->first = c->admission.first;
+    if (c->first.is_found)
+        goto again;
     check_admission(f, c);
     if (flow_error(f))
         goto fail;
     fill_request(c, caller_user_id(f));
-    AWAIT(f, db_match_request_insert(f, &c->request));
+    AWAIT_TRY(f, &c->insert_err, insert(f, c));
+    if (may_have_a_twin(c)) {
+        AWAIT(f, db_match_first_result(f, caller_user_id(f), &c->terms.repeatable, &c->first));
+        if (c->first.is_found)
+            goto again;
+    }
+    if (c->insert_err)
+        FLOW_FAIL(f, c->insert_err);
     metric_add(M_MATCH_REQUESTS, 1, c->request.target_language, c->request.topic_code, NULL);
     if (c->request.mode == MATCH_NOW) {
         AWAIT_TRY(f, &c->queue_err, kv_queue_add(f, &c->request, 1));
         if (c->queue_err) { /* the shared queue is away: take the request back, so that a retry finds a clean
                                slate */
             AWAIT_TRY(f, &c->undo_err,
-                      db_match_request_cancel(f, &c->request.id, &c->request.user_id, &c->undo));
+                      db_match_request_take_back(f, &c->request.id, &c->request.user_id, &c->undo));
             FLOW_FAIL(f, c->queue_err);
         }
     }
     matchmaker_add(&c->request); /* a scheduled one sleeps in the index until its time */
-    answer(f, c);
+    answer(f, &c->first);
+    return;
+again:
+    answer_again(f, c);
+    if (flow_error(f))
+        goto fail;
     FLOW_END(f);
 fail:
     if (!uuid_is_nil(&c->request.id)) /* it may have been stored all the same: then it must be in the index */

@@ -33,6 +33,10 @@ struct fake_db {
     size_t pair_count;
     struct match_request requests[FAKE_REQUESTS_MAX];
     size_t request_count;
+    struct fake_key {
+        char key[64], asked[256];
+        int estimated_wait_seconds;
+    } keys[FAKE_REQUESTS_MAX]; /* of `requests`; "" when it has none */
     struct session sessions[FAKE_SESSIONS_MAX];
     size_t session_count;
     struct fake_shown shown[FAKE_SHOWN_MAX];

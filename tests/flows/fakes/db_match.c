@@ -33,11 +33,37 @@ static const struct topic *topic_of(const struct db_admission_query *q)
     return NULL;
 }
 
+static struct db_first_result first_result(const struct uuid *user_id, const struct db_repeatable *repeatable)
+{
+    for (size_t i = 0; repeatable->key.p && i < fake_db.request_count; i++) {
+        const struct match_request *r = &fake_db.requests[i];
+        const struct fake_key *k = &fake_db.keys[i];
+        if (!uuid_eq(&r->user_id, user_id) || !str_eqz(repeatable->key, k->key) ||
+            r->created_at_ms <= clock_now_ms() - DB_KEY_KEPT_MS)
+            continue;
+        return (struct db_first_result){.is_found = true,
+                                        .is_same = str_eqz(repeatable->asked, k->asked),
+                                        .request_id = r->id,
+                                        .estimated_wait_seconds = k->estimated_wait_seconds,
+                                        .expires_at_ms = r->expires_at_ms};
+    }
+    return (struct db_first_result){.is_found = false};
+}
+
+void db_match_first_result(struct flow *f, const struct uuid *user_id, const struct db_repeatable *repeatable,
+                           struct db_first_result *out)
+{
+    struct port_call *call = port_begin(f, DB_MATCH_FIRST_RESULT);
+    struct db_first_result first = first_result(user_id, repeatable);
+    port_answer(call, OK, out, &first, sizeof first);
+}
+
 void db_match_admission(struct flow *f, const struct db_admission_query *q, struct db_admission *out)
 {
     struct port_call *call = port_begin(f, DB_MATCH_ADMISSION);
     const struct topic *t = topic_of(q);
     struct db_admission admission = {
+        .first = first_result(&q->user_id, &q->repeatable),
         .topic_found = t != NULL,
         .used_this_week = fake_db.used_this_week,
         .has_live_session = fake_user_is_in_live_session(&q->user_id),
@@ -52,9 +78,10 @@ void db_match_admission(struct flow *f, const struct db_admission_query *q, stru
     port_answer(call, OK, out, &admission, sizeof admission);
 }
 
-static enum err insert(const struct match_request *r)
+static enum err insert(const struct match_request *r, const struct db_insert_terms *terms)
 {
-    if (live_request_of(&r->user_id))
+    struct fake_key *key = &fake_db.keys[fake_db.request_count];
+    if (live_request_of(&r->user_id) || first_result(&r->user_id, &terms->repeatable).is_found)
         return ERR_ALREADY_MATCHED;
     if (fake_user_is_in_live_session(&r->user_id))
         return ERR_ALREADY_IN_SESSION;
@@ -63,20 +90,23 @@ static enum err insert(const struct match_request *r)
     row->history = NULL; /* the flow's memory; the tables that they come from are not kept here */
     row->excluded = NULL;
     row->history_count = row->excluded_count = 0;
+    *key = (struct fake_key){.estimated_wait_seconds = terms->estimated_wait_seconds};
+    (void)str_copy(terms->repeatable.key, key->key, sizeof key->key);
+    (void)str_copy(terms->repeatable.asked, key->asked, sizeof key->asked);
     return OK;
 }
 
-void db_match_request_insert(struct flow *f, const struct match_request *r)
+void db_match_request_insert(struct flow *f, const struct match_request *r,
+                             const struct db_insert_terms *terms)
 {
     struct port_call *call = port_begin(f, DB_MATCH_REQUEST_INSERT);
     fake_db.asked.inserted = *r;
-    port_answer(call, port_takes_effect(call) ? insert(r) : OK, NULL, NULL, 0);
+    port_answer(call, port_takes_effect(call) ? insert(r, terms) : OK, NULL, NULL, 0);
 }
 
-void db_match_request_cancel(struct flow *f, const struct uuid *id, const struct uuid *user_id,
-                             struct db_cancel *out)
+static void cancel(struct port_call *call, const struct uuid *id, const struct uuid *user_id,
+                   struct db_cancel *out)
 {
-    struct port_call *call = port_begin(f, DB_MATCH_REQUEST_CANCEL);
     struct match_request *r = fake_request(id);
     struct db_cancel result = {.changed = false};
     if (!r || !uuid_eq(&r->user_id, user_id)) {
@@ -89,6 +119,22 @@ void db_match_request_cancel(struct flow *f, const struct uuid *id, const struct
     }
     result.request = *r;
     port_answer(call, OK, out, &result, sizeof result);
+}
+
+void db_match_request_cancel(struct flow *f, const struct uuid *id, const struct uuid *user_id,
+                             struct db_cancel *out)
+{
+    cancel(port_begin(f, DB_MATCH_REQUEST_CANCEL), id, user_id, out);
+}
+
+void db_match_request_take_back(struct flow *f, const struct uuid *id, const struct uuid *user_id,
+                                struct db_cancel *out)
+{
+    struct port_call *call = port_begin(f, DB_MATCH_TAKE_BACK);
+    const struct match_request *r = fake_request(id);
+    if (r && port_takes_effect(call))
+        fake_db.keys[r - fake_db.requests].key[0] = '\0';
+    cancel(call, id, user_id, out);
 }
 
 void db_match_request_latest(struct flow *f, const struct uuid *user_id, struct match_request *out)

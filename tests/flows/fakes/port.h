@@ -19,6 +19,8 @@
     X(DB_MATCH_ADMISSION, "db_match_admission")               \
     X(DB_MATCH_REQUEST_INSERT, "db_match_request_insert")     \
     X(DB_MATCH_REQUEST_CANCEL, "db_match_request_cancel")     \
+    X(DB_MATCH_TAKE_BACK, "db_match_request_take_back")       \
+    X(DB_MATCH_FIRST_RESULT, "db_match_first_result")         \
     X(DB_MATCH_REQUEST_LATEST, "db_match_request_latest")     \
     X(DB_MATCH_CLAIM, "db_match_claim")                       \
     X(DB_MATCH_REQUESTS_EXPIRE, "db_match_requests_expire")   \

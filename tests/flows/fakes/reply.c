@@ -49,6 +49,11 @@ const struct identity *rest_identity(struct flow *f)
     return &of(f)->who;
 }
 
+struct str rest_idempotency_key(struct flow *f)
+{
+    return of(f)->key ? str_of(of(f)->key) : (struct str){NULL, 0};
+}
+
 void reply_error(struct flow *f)
 {
     struct caller *c = of(f);
@@ -178,6 +183,7 @@ struct caller *caller_of(const char *user_id)
 void caller_start(struct caller *c, const struct handler *handler, const struct call_input *input)
 {
     struct start s = {.caller = c, .handler = handler, .input = input};
+    c->key = input->key;
     c->flow = flow_start(&(struct flow_start){.spec = &handler->flow,
                                               .correlation_id = "correlation-1",
                                               .caller = c,

@@ -14,6 +14,7 @@ struct caller {
     int answers;
     int status;                          /* HTTP; 0 for an ack */
     enum err err;                        /* OK: it succeeded */
+    const char *key;                     /* borrowed from the call_input */
     char *body, *details, *content_type; /* NULL when there was none */
     struct caller *next;
 };
@@ -23,6 +24,7 @@ struct call_input {
     const char *id, *code; /* :id and :code of the path */
     const char *query;     /* "a=b&c=d" */
     const char *body;
+    const char *key; /* Idempotency-Key */
 };
 
 struct caller *

@@ -42,6 +42,12 @@ struct match_request a_request(void)
     };
 }
 
+enum err insert_request(struct flow *f, const struct match_request *r)
+{
+    static const struct db_insert_terms ordinary = {.estimated_wait_seconds = 60};
+    return RUN(f, db_match_request_insert(f, r, &ordinary));
+}
+
 struct db_claim a_claim(const struct match_request *first, const struct match_request *second)
 {
     return (struct db_claim){
@@ -59,8 +65,8 @@ struct db_claim a_claim(const struct match_request *first, const struct match_re
 static struct session a_session_of(struct flow *f, struct match_request ana, const struct match_request *ben)
 {
     struct session session;
-    assert_int_equal(RUN(f, db_match_request_insert(f, &ana)), OK);
-    assert_int_equal(RUN(f, db_match_request_insert(f, ben)), OK);
+    assert_int_equal(insert_request(f, &ana), OK);
+    assert_int_equal(insert_request(f, ben), OK);
     struct db_claim claim = a_claim(&ana, ben);
     assert_int_equal(RUN(f, db_match_claim(f, &claim, &session)), OK);
     return session;

@@ -19,6 +19,9 @@ struct session an_active_session(struct flow *f);
 /* An active session of these two, ended `active_ms` later; the clock stands there afterwards. */
 struct session a_talk(struct flow *f, const struct uuid *a, const struct uuid *b, int64_t active_ms);
 
+/* Stores it on the terms of an ordinary request: no key, no limit. */
+enum err insert_request(struct flow *f, const struct match_request *r);
+
 struct db_claim a_claim(const struct match_request *first, const struct match_request *second);
 enum err end_session(struct flow *f, const struct session *s, const struct uuid *by, enum session_event event,
                      struct db_ended *out);

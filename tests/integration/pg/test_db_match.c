@@ -77,7 +77,7 @@ static void stores_a_request_with_every_field(void **state)
     r.expires_at_ms = NOW + DAY + 2 * MINUTE;
     r.recording_consent = true;
     r.preferred_duration_minutes = 15;
-    assert_int_equal(RUN(f, db_match_request_insert(f, &r)), OK);
+    assert_int_equal(insert_request(f, &r), OK);
     struct match_request stored = latest_of(&r.user_id);
     assert_same_request(&stored, &r);
     assert_event_count(f, 1);
@@ -89,7 +89,7 @@ static void stores_a_request_with_what_is_needed_only(void **state)
     (void)state;
     struct match_request r = a_request();
     r.display_name[0] = '\0';
-    assert_int_equal(RUN(f, db_match_request_insert(f, &r)), OK);
+    assert_int_equal(insert_request(f, &r), OK);
     struct match_request stored = latest_of(&r.user_id);
     assert_same_request(&stored, &r);
     assert_requested_event(1, &r, "same");
@@ -100,8 +100,8 @@ static void a_user_has_one_live_request(void **state)
     (void)state;
     struct match_request first = a_request(), second = a_request();
     second.user_id = first.user_id;
-    assert_int_equal(RUN(f, db_match_request_insert(f, &first)), OK);
-    assert_int_equal(RUN(f, db_match_request_insert(f, &second)), ERR_ALREADY_MATCHED);
+    assert_int_equal(insert_request(f, &first), OK);
+    assert_int_equal(insert_request(f, &second), ERR_ALREADY_MATCHED);
     assert_event_count(f, 1);
     assert_int_equal(direct_int(f, "SELECT count(*) FROM match_requests"), 1);
 }
@@ -112,10 +112,10 @@ static void no_request_while_in_a_live_session(void **state)
     struct session session = a_waiting_session(f, 0);
     struct match_request r = a_request();
     r.user_id = session.participants[1].user_id;
-    assert_int_equal(RUN(f, db_match_request_insert(f, &r)), ERR_ALREADY_IN_SESSION);
+    assert_int_equal(insert_request(f, &r), ERR_ALREADY_IN_SESSION);
     struct db_ended ended;
     assert_int_equal(end_session(f, &session, &r.user_id, SESSION_EVENT_LEAVE, &ended), OK);
-    assert_int_equal(RUN(f, db_match_request_insert(f, &r)), OK);
+    assert_int_equal(insert_request(f, &r), OK);
 }
 
 static void latest_is_the_live_one_or_else_the_newest(void **state)
@@ -126,9 +126,9 @@ static void latest_is_the_live_one_or_else_the_newest(void **state)
     newer.created_at_ms += 1000;
     struct db_cancel cancel;
     assert_int_equal(RUN(f, db_match_request_latest(f, &old.user_id, &nobodys)), ERR_MATCH_REQUEST_NOT_FOUND);
-    assert_int_equal(RUN(f, db_match_request_insert(f, &newer)), OK);
+    assert_int_equal(insert_request(f, &newer), OK);
     assert_int_equal(RUN(f, db_match_request_cancel(f, &newer.id, &newer.user_id, &cancel)), OK);
-    assert_int_equal(RUN(f, db_match_request_insert(f, &old)), OK);
+    assert_int_equal(insert_request(f, &old), OK);
     assert_uuid_equal(latest_of(&old.user_id).id, old.id);
     assert_int_equal(RUN(f, db_match_request_cancel(f, &old.id, &old.user_id, &cancel)), OK);
     assert_uuid_equal(latest_of(&old.user_id).id, newer.id);
@@ -141,7 +141,7 @@ static void cancels_once(void **state)
     (void)state;
     struct match_request r = a_request();
     struct db_cancel cancel;
-    assert_int_equal(RUN(f, db_match_request_insert(f, &r)), OK);
+    assert_int_equal(insert_request(f, &r), OK);
     advance(5000);
     assert_int_equal(RUN(f, db_match_request_cancel(f, &r.id, &r.user_id, &cancel)), OK);
     r.status = MATCH_CANCELLED;
@@ -161,7 +161,7 @@ static void cancels_only_ones_own(void **state)
     struct match_request r = a_request();
     struct uuid other = uuid_random();
     struct db_cancel cancel;
-    assert_int_equal(RUN(f, db_match_request_insert(f, &r)), OK);
+    assert_int_equal(insert_request(f, &r), OK);
     assert_int_equal(RUN(f, db_match_request_cancel(f, &r.id, &other, &cancel)), ERR_MATCH_REQUEST_NOT_FOUND);
     assert_int_equal(RUN(f, db_match_request_cancel(f, &other, &r.user_id, &cancel)),
                      ERR_MATCH_REQUEST_NOT_FOUND);
@@ -193,7 +193,7 @@ static void expires_what_is_pending_and_past_its_time(void **state)
     later.expires_at_ms += 1;
     const struct match_request *all[] = {&due, &later, &cancelled, &unnamed};
     for (int i = 0; i < 4; i++)
-        assert_int_equal(RUN(f, db_match_request_insert(f, all[i])), OK);
+        assert_int_equal(insert_request(f, all[i]), OK);
     assert_int_equal(RUN(f, db_match_request_cancel(f, &cancelled.id, &cancelled.user_id, &cancel)), OK);
 
     struct uuid ids[] = {later.id, due.id, cancelled.id, uuid_random()};
@@ -224,10 +224,10 @@ static void a_claim_makes_a_session_of_two_requests(void **state)
     snprintf(ben.topic_code, sizeof ben.topic_code, "restaurant");
     ben.level = LEVEL_B1;
     ben.recording_consent = true;
-    assert_int_equal(RUN(f, db_match_request_insert(f, &ana)), OK);
+    assert_int_equal(insert_request(f, &ana), OK);
     advance(2500);
     ben.created_at_ms = NOW + 2500;
-    assert_int_equal(RUN(f, db_match_request_insert(f, &ben)), OK);
+    assert_int_equal(insert_request(f, &ben), OK);
     advance(3000);
 
     struct db_claim claim = a_claim(&ana, &ben);
@@ -292,8 +292,8 @@ static void a_tandem_keeps_each_ones_languages_and_the_longer_limit(void **state
     snprintf(ben.native_language, sizeof ben.native_language, "en");
     snprintf(ben.target_language, sizeof ben.target_language, "es");
     ben.tier = TIER_PREMIUM;
-    assert_int_equal(RUN(f, db_match_request_insert(f, &ana)), OK);
-    assert_int_equal(RUN(f, db_match_request_insert(f, &ben)), OK);
+    assert_int_equal(insert_request(f, &ana), OK);
+    assert_int_equal(insert_request(f, &ben), OK);
     struct db_claim claim = a_claim(&ana, &ben);
     claim.is_tandem = claim.is_any_level = true;
     struct session s;
@@ -328,8 +328,8 @@ static void a_claim_needs_both_requests_pending(void **state)
     (void)state;
     struct match_request ana = a_request(), ben = a_request(), nobody = a_request();
     struct db_cancel cancel;
-    assert_int_equal(RUN(f, db_match_request_insert(f, &ana)), OK);
-    assert_int_equal(RUN(f, db_match_request_insert(f, &ben)), OK);
+    assert_int_equal(insert_request(f, &ana), OK);
+    assert_int_equal(insert_request(f, &ben), OK);
     assert_nothing_claimed(&ana, &nobody);
     assert_nothing_claimed(&ana, &ana);
     assert_int_equal(RUN(f, db_match_request_cancel(f, &ben.id, &ben.user_id, &cancel)), OK);
@@ -343,7 +343,7 @@ static void a_claim_needs_both_users_free(void **state)
     struct session session = a_waiting_session(f, 0);
     struct match_request ana = a_request(), busy = a_request();
     busy.user_id = session.participants[0].user_id;
-    assert_int_equal(RUN(f, db_match_request_insert(f, &ana)), OK);
+    assert_int_equal(insert_request(f, &ana), OK);
     /* Only a race of two calls of one user makes such a row; see db_match_pending.c. */
     EXEC(f, "CREATE TEMP TABLE copy AS SELECT * FROM match_requests WHERE user_id = '%s'",
          UUIDZ(&ana.user_id));
@@ -408,7 +408,7 @@ static void admission_knows_what_the_user_is_in(void **state)
 {
     (void)state;
     struct match_request r = a_request();
-    assert_int_equal(RUN(f, db_match_request_insert(f, &r)), OK);
+    assert_int_equal(insert_request(f, &r), OK);
     struct db_admission a = admission_of(&r.user_id);
     assert_true(a.has_live_request && !a.has_live_session);
     struct session session = an_active_session(f);
@@ -530,7 +530,7 @@ static void pending_is_what_waits_with_whom_it_knows(void **state)
     begun.scheduled_for_ms = NOW - 1;
     const struct match_request *all[] = {&mine, &scheduled, &begun, &cancelled};
     for (int i = 0; i < 4; i++)
-        assert_int_equal(RUN(f, db_match_request_insert(f, all[i])), OK);
+        assert_int_equal(insert_request(f, all[i]), OK);
     struct db_cancel cancel;
     assert_int_equal(RUN(f, db_match_request_cancel(f, &cancelled.id, &cancelled.user_id, &cancel)), OK);
 

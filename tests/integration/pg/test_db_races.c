@@ -66,7 +66,7 @@ static void print_outcomes(const char *a, const char *b)
 static struct match_request a_stored_request(void)
 {
     struct match_request r = a_request();
-    assert_int_equal(RUN(f, db_match_request_insert(f, &r)), OK);
+    assert_int_equal(insert_request(f, &r), OK);
     return r;
 }
 
@@ -230,7 +230,7 @@ struct inserts {
 static void insert_each(int who, void *arg)
 {
     struct inserts *c = arg;
-    c->err[who] = RUN(racer[who], db_match_request_insert(racer[who], &c->request[who]));
+    c->err[who] = insert_request(racer[who], &c->request[who]);
 }
 
 static void two_requests_of_one_user(void **state)
@@ -258,7 +258,7 @@ static void claim_or_insert(int who, void *arg)
     if (who == 0)
         c->err[0] = RUN(racer[0], db_match_claim(racer[0], &c->claim, &session));
     else
-        c->err[1] = RUN(racer[1], db_match_request_insert(racer[1], &c->request[1]));
+        c->err[1] = insert_request(racer[1], &c->request[1]);
 }
 
 static void a_new_request_while_the_old_one_is_claimed(void **state)
