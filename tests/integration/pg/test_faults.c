@@ -85,7 +85,8 @@ static void a_write_whose_backend_ends_is_not(void **state)
     start_adapter();
     call_start(&write);
     TURN_UNTIL(is_napping, NULL);
-    call_start(&waiting); /* by the other writer */
+    call_start(&waiting); /* by the other writer, as soon as it has connected */
+    TURN_UNTIL(call_is_done, &waiting);
     admin_do("SELECT pg_terminate_backend(pid) " NAPPING);
     TURN_UNTIL(all_flows_ended, NULL);
     assert_int_equal(write.err, ERR_DB_UNAVAILABLE);
