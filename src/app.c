@@ -16,6 +16,7 @@
 #include "conversation/base/metrics.h"
 #include "conversation/config.h"
 #include "conversation/edge/edge.h"
+#include "conversation/ports/bus.h"
 #include "conversation/ports/db.h"
 #include "conversation/ports/kv.h"
 #include "conversation/rt/loop.h"
@@ -24,6 +25,7 @@
 #include "flows/live.h"
 #include "flows/matchmaker.h"
 #include "flows/topic_lists.h"
+#include "flows/user_events.h"
 #include "tables.h"
 
 #define TELL_MS       500  /* between server_draining and the end of the sockets */
@@ -41,6 +43,7 @@ static int64_t stop_by_ms;
 static void stop_now(void)
 {
     db_stop();
+    bus_stop();
     kv_stop();
     for (size_t i = 0; i < sizeof signals / sizeof signals[0]; i++)
         uv_close((uv_handle_t *)&signals[i], NULL);
@@ -161,6 +164,8 @@ static bool start(void)
     }
     db_start();
     kv_start();
+    bus_start(matchmaker_reload_soon); /* what others said meanwhile was missed */
+    user_events_start();
     matchmaker_start();
     jobs_start();
     watch_signals();

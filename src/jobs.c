@@ -16,7 +16,6 @@ struct job {
 
 static struct job jobs[] = {
     {.flow = &job_sessions_sweep, .interval_ms = &config.session_cleanup_interval_ms},
-    {.flow = &job_matchmaker_load, .interval_ms = &config.match_queue_cleanup_interval_ms},
 };
 
 #define FIRST_RUN_MS 2000 /* soon after the start: what the last process left is waiting */

@@ -56,6 +56,7 @@ struct config {
     /* matching */
     int match_timeout_seconds, min_compatibility_score;
     int64_t match_queue_cleanup_interval_ms;
+    int match_lease_seconds;
     /* sessions */
     int session_max_duration_free_seconds, session_max_duration_premium_seconds;
     int64_t session_cleanup_interval_ms;

@@ -224,3 +224,20 @@ void pairing_count_by_language(const struct pairing *p,
             each(space->target, space->ticket_count, arg);
     }
 }
+
+struct visit {
+    void (*each)(const struct uuid *request_id, void *arg);
+    void *arg;
+};
+
+static void visit_node(struct map_node *node, void *arg)
+{
+    const struct visit *v = arg;
+    v->each(&node->key, v->arg);
+}
+
+void pairing_each(const struct pairing *p, void (*each)(const struct uuid *request_id, void *arg), void *arg)
+{
+    struct map by_id = p->by_id; /* visited, not changed */
+    map_each(&by_id, visit_node, &(struct visit){each, arg});
+}

@@ -20,9 +20,10 @@ void job_session_clear(const struct session *s);
 void job_prompt_store(const struct uuid *session_id, const struct topic_prompt *prompt);
 void job_match_claim(const struct pairing_pair *pair);
 void job_match_expire(const struct pairing_ticket *tickets, size_t count);
+void job_leadership_hold(int64_t lease_ms);
+void job_leadership_release(void);
 
 /* Periodic ones: rows of src/jobs.c. */
 extern const struct flow_spec job_sessions_sweep;
-extern const struct flow_spec job_matchmaker_load;
 
 #endif

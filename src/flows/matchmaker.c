@@ -1,5 +1,5 @@
-/* The matchmaker: pairing index + one timer. Invariant: whenever the loop sleeps, either nothing can be
- * paired or expire before the timer, or the database is away and the timer polls for its return. */
+/* The index and its timer. Invariant on the leader: whenever the loop sleeps, either nothing can be paired or
+ * expire before the timer, or the database is away and the timer polls for its return. */
 #include "flows/matchmaker.h"
 
 #include <assert.h>
@@ -11,17 +11,27 @@
 #include "conversation/config.h"
 #include "conversation/rt/timer.h"
 #include "flows/job.h"
+#include "flows/leadership.h"
+#include "flows/match_events.h"
+#include "flows/matchmaker_parts.h"
 
 #define LAST_PASS_MS     1000 /* the any-level pass comes this long before the expiry */
 #define DATABASE_POLL_MS 250
-#define RELOAD_MS        200 /* coalesces the reloads that several lost claims ask for */
 #define EXPIRE_BATCH     256
 
-static struct pairing *waiting; /* NULL while stopped: flows that finish during a stop find nothing to do */
+static struct pairing *waiting; /* NULL while stopped */
 static struct topic_pair *compatible;
-static struct timer pump_timer, reload_timer;
+static bool is_reconciled; /* since leadership was taken: only then the leader decides */
+static struct timer pump_timer;
 
 static void on_pump(struct timer *t);
+
+struct pairing *matchmaker_pairing(void)
+{
+    return waiting;
+}
+
+/* --- deciding --- */
 
 static void arm(int64_t at_ms)
 {
@@ -45,6 +55,16 @@ static void gauge_queue(void)
     pairing_count_by_language(waiting, set_gauge, NULL);
 }
 
+static void claim_pairs(int64_t now)
+{
+    struct pairing_pair pair;
+    while (pairing_next(waiting, now, &pair)) {
+        match_read_forget(&pair.first.request_id);
+        match_read_forget(&pair.second.request_id);
+        job_match_claim(&pair);
+    }
+}
+
 static void expire_due(int64_t now)
 {
     struct pairing_ticket batch[EXPIRE_BATCH];
@@ -61,49 +81,81 @@ static void expire_due(int64_t now)
 static void on_pump(struct timer *t)
 {
     (void)t;
+    gauge_queue();
+    if (!leadership_is_held() || !is_reconciled)
+        return;        /* armed again when that changes */
     if (!db_is_up()) { /* nothing could be claimed: keep everybody */
         arm(clock_now_ms() + DATABASE_POLL_MS);
         return;
     }
-    int64_t now = clock_now_ms();
-    struct pairing_pair pair;
-    while (pairing_next(waiting, now, &pair))
-        job_match_claim(&pair);
-    expire_due(now);
+    claim_pairs(clock_now_ms());
+    expire_due(clock_now_ms());
     gauge_queue();
     arm(pairing_next_due_ms(waiting));
 }
 
+/* What this instance knew as a follower may be out of date: it compares first. So does a leader whose Redis
+ * has been emptied, but it goes on deciding meanwhile. */
+static void on_leadership(bool was_leading)
+{
+    if (!was_leading)
+        is_reconciled = false;
+    match_reconcile_soon();
+}
+
+void matchmaker_reconciled(void)
+{
+    is_reconciled = leadership_is_held();
+    arm(clock_now_ms());
+}
+
+/* --- arrivals and departures --- */
+
 void matchmaker_add(const struct match_request *r)
 {
-    if (waiting && pairing_add(waiting, r))
+    if (waiting && !pairing_add(waiting, r))
+        return;
+    if (waiting)
         arm(clock_now_ms());
+    match_events_say(MATCH_ADDED, &r->id); /* also while this process drains */
+}
+
+static void forget(const struct uuid *request_id)
+{
+    match_read_forget(request_id);
+    if (pairing_remove(waiting, request_id))
+        gauge_queue();
 }
 
 void matchmaker_remove(const struct uuid *request_id)
 {
-    if (waiting && pairing_remove(waiting, request_id))
-        gauge_queue();
+    if (waiting)
+        forget(request_id);
+    match_events_say(MATCH_REMOVED, request_id);
 }
 
-static void on_reload(struct timer *t)
+static void on_heard(enum match_event event, const struct uuid *request_id)
 {
-    if (db_is_up() && db_schema_state() == DB_SCHEMA_OK)
-        flow_start(&(struct flow_start){.spec = &job_matchmaker_load});
+    if (event == MATCH_REMOVED)
+        forget(request_id);
     else
-        timer_start(t, DATABASE_POLL_MS, on_reload); /* a load would fail, and be logged, at every try */
+        match_lookup_add(LOOKUP_ELSEWHERE, request_id);
+}
+
+void matchmaker_look(const struct uuid *request_ids, size_t count)
+{
+    for (size_t i = 0; waiting && i < count; i++)
+        match_lookup_add(LOOKUP_DOUBTFUL, &request_ids[i]);
 }
 
 void matchmaker_reload_soon(void)
 {
-    if (waiting && !timer_is_running(&reload_timer))
-        timer_start(&reload_timer, RELOAD_MS, on_reload);
+    if (waiting)
+        match_reconcile_soon();
 }
 
 void matchmaker_set_compatible(const struct db_topic_pairs *pairs)
 {
-    if (!waiting)
-        return;
     struct topic_pair *copy = calloc(pairs->count ? pairs->count : 1, sizeof *copy);
     if (!copy)
         abort();
@@ -118,6 +170,59 @@ size_t matchmaker_waiting(void)
 {
     return waiting ? pairing_count(waiting) : 0;
 }
+
+/* --- reads under way --- */
+
+static struct list reads = {&reads, &reads};
+
+static int compare_ids(const void *a, const void *b)
+{
+    return uuid_cmp(a, b);
+}
+
+void match_read_begin(struct match_read *read, struct uuid *ids, size_t count)
+{
+    if (count)
+        qsort(ids, count, sizeof *ids, compare_ids);
+    read->ids = ids;
+    read->count = count;
+    list_add_tail(&reads, &read->link);
+}
+
+void match_read_end(struct match_read *read)
+{
+    list_remove(&read->link);
+}
+
+static struct uuid *find_id(const struct match_read *read, const struct uuid *id)
+{
+    return read->count ? bsearch(id, read->ids, read->count, sizeof *id, compare_ids) : NULL;
+}
+
+void match_read_take(struct match_read *read, const struct db_match_requests *found)
+{
+    size_t added = 0;
+    for (size_t i = 0; waiting && i < found->count; i++)
+        if (find_id(read, &found->items[i].id))
+            added += pairing_add(waiting, &found->items[i]);
+    match_read_end(read);
+    if (added)
+        arm(clock_now_ms());
+}
+
+void match_read_forget(const struct uuid *request_id)
+{
+    LIST_EACH (n, &reads) {
+        struct match_read *read = container_of(n, struct match_read, link);
+        struct uuid *id = find_id(read, request_id);
+        if (!id)
+            continue;
+        read->count--;
+        memmove(id, id + 1, (size_t)(read->ids + read->count - id) * sizeof *id);
+    }
+}
+
+/* --- metrics --- */
 
 static void count_finished(double matched_now, double expired_now)
 {
@@ -141,6 +246,8 @@ void matchmaker_count_expired(const char *language)
     count_finished(0, 1);
 }
 
+/* --- start and stop --- */
+
 void matchmaker_start(void)
 {
     assert(!waiting);
@@ -148,13 +255,22 @@ void matchmaker_start(void)
         .min_score = config.min_compatibility_score,
         .last_pass_ms = LAST_PASS_MS,
     });
-    matchmaker_reload_soon();
+    is_reconciled = false;
+    match_events_start(on_heard);
+    match_lookup_start();
+    match_reconcile_start();
+    leadership_start(on_leadership);
 }
 
 void matchmaker_stop(void)
 {
+    if (!waiting)
+        return;
+    leadership_stop();
+    match_reconcile_stop();
+    match_lookup_stop();
+    match_events_stop();
     timer_stop(&pump_timer);
-    timer_stop(&reload_timer);
     pairing_free(waiting);
     free(compatible);
     waiting = NULL;

@@ -1,4 +1,5 @@
-/* The matchmaker and its jobs match.claim and matchmaker.load: pairs, the load, claims that are lost. */
+/* The matchmaker and its jobs match.claim and match.reconcile: pairs, the comparison with the database,
+ * claims that are lost. Several instances: test_instances.c. */
 #include "flows/fakes/waiting.h"
 #include "flows/matchmaker.h"
 
@@ -138,8 +139,9 @@ static void what_is_pending_is_loaded_at_start(void **state)
     assert_status(REQUEST_A, MATCH_MATCHED);
     assert_status(REQUEST_B, MATCH_MATCHED);
     assert_status(REQUEST_C, MATCH_CANCELLED);
-    assert_calls("db_topic_pairs db_match_requests_pending kv_queue_add db_match_claim kv_queue_remove "
-                 "kv_session_put");
+    assert_calls(
+        "db_topic_pairs kv_queue_check db_match_requests_pending db_match_requests_by_id kv_queue_add "
+        "kv_queue_filled db_match_claim kv_queue_remove kv_session_put");
 }
 
 static void an_emptied_redis_is_filled_again(void **state)
@@ -148,14 +150,15 @@ static void an_emptied_redis_is_filled_again(void **state)
     given_request(REQUEST_A, ANA);
     matchmaker_start();
     pass_ms(1000);
-    fake_kv_reset();
-    matchmaker_reload_soon();
-    pass_ms(1000);
+    assert_true(fake_kv_queue_is_whole());
+    fake_kv_is_emptied();
+    pass_ms(2000); /* noticed when the lease is renewed */
+    assert_true(fake_kv_queue_is_whole());
     assert_true(fake_kv_has_request(&row(REQUEST_A)->id));
     assert_int_equal(matchmaker_waiting(), 1);
 }
 
-static void a_long_queue_goes_to_redis_in_batches(void **state)
+static void a_long_queue_is_compared_page_by_page(void **state)
 {
     (void)state;
     for (unsigned i = 0; i < 600; i++) {
@@ -168,7 +171,9 @@ static void a_long_queue_goes_to_redis_in_batches(void **state)
     }
     matchmaker_start();
     pass_ms(1000);
-    assert_calls("db_topic_pairs db_match_requests_pending kv_queue_add kv_queue_add kv_queue_add");
+    assert_calls(
+        "db_topic_pairs kv_queue_check db_match_requests_pending db_match_requests_by_id kv_queue_add "
+        "db_match_requests_pending db_match_requests_by_id kv_queue_add kv_queue_filled");
     assert_int_equal(fake_kv_queue_length(), 600);
     assert_int_equal(matchmaker_waiting(), 600);
 }
@@ -180,6 +185,10 @@ static void without_redis_the_index_is_loaded_all_the_same(void **state)
     given_request(REQUEST_A, ANA);
     given_request(REQUEST_B, BEN);
     matchmaker_start();
+    pass_ms(1000);
+    assert_int_equal(matchmaker_waiting(), 2); /* but nobody may decide */
+    assert_status(REQUEST_A, MATCH_PENDING);
+    fake_kv_comes_back();
     pass_ms(1000);
     assert_status(REQUEST_A, MATCH_MATCHED);
     assert_int_equal(times_told("match_found"), 0); /* no socket was there; the database knows */
@@ -203,14 +212,19 @@ static void each_step_of_loading_may_fail_once(void **state)
 {
     static const enum err errors[] = {ERR_DB_UNAVAILABLE, ERR_TIMEOUT, ERR_INTERNAL, ERR_KV_UNAVAILABLE};
     (void)state;
-    for (int step = 1; step <= 3; step++) {
+    for (int step = 1; step <= 6; step++) {
         for (int i = 0; i < 4; i++) {
             world_again();
             given_request(REQUEST_A, ANA);
             matchmaker_start();
             port_script_call(step, (struct port_script){.err = errors[i]});
-            pass_ms(2000);
+            pass_ms(3000);
             assert_int_equal(matchmaker_waiting(), 1);
+            assert_int_equal(flow_active_count(), 0);
+            matchmaker_reload_soon();
+            pass_ms(1000);
+            assert_true(fake_kv_has_request(&row(REQUEST_A)->id));
+            assert_true(fake_kv_queue_is_whole());
         }
     }
 }
@@ -222,7 +236,7 @@ static void several_reasons_to_reload_make_one_reload(void **state)
     for (int i = 0; i < 10; i++)
         matchmaker_reload_soon();
     pass_ms(1000);
-    assert_calls("db_topic_pairs db_match_requests_pending");
+    assert_calls("db_topic_pairs kv_queue_check db_match_requests_pending");
 }
 
 static void loading_twice_changes_nothing(void **state)
@@ -238,7 +252,7 @@ static void loading_twice_changes_nothing(void **state)
 static void stopping_during_a_load_is_harmless(void **state)
 {
     (void)state;
-    for (int step = 1; step <= 3; step++) {
+    for (int step = 1; step <= 6; step++) {
         world_again();
         given_request(REQUEST_A, ANA);
         matchmaker_start();
@@ -425,7 +439,7 @@ int main(void)
         WORLD_TEST(the_table_of_compatible_topics_counts),
         WORLD_TEST(what_is_pending_is_loaded_at_start),
         WORLD_TEST(an_emptied_redis_is_filled_again),
-        WORLD_TEST(a_long_queue_goes_to_redis_in_batches),
+        WORLD_TEST(a_long_queue_is_compared_page_by_page),
         WORLD_TEST(without_redis_the_index_is_loaded_all_the_same),
         WORLD_TEST(loading_is_tried_until_the_database_is_there),
         WORLD_TEST(each_step_of_loading_may_fail_once),

@@ -194,9 +194,7 @@ static void the_periodic_jobs_have_deadlines(void **state)
     (void)state;
     name_count = 0;
     assert_flow(&job_sessions_sweep);
-    assert_flow(&job_matchmaker_load);
     assert_true(job_sessions_sweep.deadline_ms > 0);
-    assert_true(job_matchmaker_load.deadline_ms > 0);
 }
 
 static void every_event_and_route_has_a_name_of_its_own(void **state)
@@ -211,7 +209,6 @@ static void every_event_and_route_has_a_name_of_its_own(void **state)
         if (row->handler)
             assert_new_name(row->handler->flow.name);
     assert_new_name(job_sessions_sweep.name);
-    assert_new_name(job_matchmaker_load.name);
 }
 
 int main(void)

@@ -16,6 +16,7 @@ enum metric_kind { METRIC_COUNTER, METRIC_GAUGE, METRIC_HISTOGRAM };
     X(M_MATCH_EXPIRED, METRIC_COUNTER, "match_requests_expired_total", "language",                           \
       "Match requests that found nobody in time")                                                            \
     X(M_QUEUE_SIZE, METRIC_GAUGE, "redis_queue_size", "language", "Waiting match requests")                  \
+    X(M_IS_LEADER, METRIC_GAUGE, "matchmaker_is_leader", "", "1 on the instance that decides who is paired") \
     X(M_CONVERSATIONS_ACTIVE, METRIC_GAUGE, "conversations_active", "",                                      \
       "Active sessions this instance runs")                                                                  \
     X(M_CONVERSATIONS_COMPLETED, METRIC_COUNTER, "conversations_completed_total", "language,duration_range", \

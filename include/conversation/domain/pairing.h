@@ -81,6 +81,8 @@ bool pairing_expire(struct pairing *p, int64_t now_ms, struct pairing_ticket *ou
 int64_t pairing_next_due_ms(const struct pairing *p);
 
 size_t pairing_count(const struct pairing *p);
+/* Calls back once per request, in no order; nothing may be changed meanwhile. */
+void pairing_each(const struct pairing *p, void (*each)(const struct uuid *request_id, void *arg), void *arg);
 /* Calls back once per target language with the number of its waiting requests. */
 void pairing_count_by_language(const struct pairing *p,
                                void (*each)(const char *language, size_t n, void *arg), void *arg);

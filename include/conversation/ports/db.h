@@ -140,8 +140,17 @@ struct db_match_requests {
 void db_match_requests_expire(struct flow *f, const struct uuid *ids, size_t count,
                               struct db_match_requests *out);
 
-/* Every pending request whose wait has begun, with history and exclusions: what the index must hold. */
-void db_match_requests_pending(struct flow *f, struct db_match_requests *out);
+/* The ids of the pending requests after `after` (nil: from the first), in their order, at most `limit`. */
+struct db_ids {
+    const struct uuid *items;
+    size_t count;
+};
+void db_match_requests_pending(struct flow *f, const struct uuid *after, int limit, struct db_ids *out);
+
+/* Of these, the ones that are pending and could be claimed, with history and exclusions: what the index is
+ * given. */
+void db_match_requests_by_id(struct flow *f, const struct uuid *ids, size_t count,
+                             struct db_match_requests *out);
 
 /* --- sessions --- */
 

@@ -30,6 +30,16 @@ void kv_queue_add(struct flow *f, const struct match_request *requests,
                   size_t count); /* again: changes nothing */
 void kv_queue_remove(struct flow *f, const struct uuid *request_ids, size_t count);
 
+/* Whether everything pending is in it: a mark in Redis says so, which is lost with the rest. When not, the
+ * caller fills it, with every pending request, and says when it has. */
+void kv_queue_check(struct flow *f, bool *is_whole);
+void kv_queue_filled(struct flow *f); /* no effect when it was emptied again since the check */
+
+/* A lease by name: taken when nobody holds it, extended when this instance does. */
+enum kv_lease { KV_LEASE_OTHERS, KV_LEASE_TAKEN, KV_LEASE_EXTENDED };
+void kv_lease_hold(struct flow *f, const char *name, int64_t ms, enum kv_lease *out);
+void kv_lease_release(struct flow *f, const char *name); /* another's is left alone */
+
 /* session:{id} and user_session:{userId}; refreshed while the session lives. */
 void kv_session_put(struct flow *f, const struct session *s, int prompts_shown);
 void kv_session_clear(struct flow *f, const struct session *s);

@@ -1,22 +1,52 @@
-/* Everything the pairing index must hold, in one read. */
-#include "conversation/base/clock.h"
+/* What the pairing index is made of: which requests are pending, and those requests themselves. */
 #include "conversation/ports/db.h"
 #include "db_match.h"
 #include "db_records.h"
 
-/* $1 now. A user who is in a live session can have a pending request only through a race of two of their own
- * calls; it waits until the session is over, since no claim of it could succeed. */
+/* --- which --- */
+
+/* $1 after or null, $2 how many. Along idx_match_pending: a page costs the same wherever it begins. */
 /* clang-format off */
 static const struct pg_statement REQUESTS_PENDING = {
     .name = "match_requests_pending",
+    .sql = "SELECT id FROM match_requests"
+           " WHERE status = 'pending' AND id > coalesce($1::uuid, '00000000-0000-0000-0000-000000000000')"
+           " ORDER BY id LIMIT $2::int"};
+/* clang-format on */
+
+static enum err read_ids(struct flow *f, const struct pg_rows *rows, void *out)
+{
+    size_t count = (size_t)pg_row_count(rows);
+    struct uuid *items = ARENA_ARRAY(flow_arena(f), struct uuid, count);
+    for (size_t i = 0; i < count; i++)
+        items[i] = pg_uuid(rows, (int)i, 0);
+    *(struct db_ids *)out = (struct db_ids){items, count};
+    return OK;
+}
+
+void db_match_requests_pending(struct flow *f, const struct uuid *after, int limit, struct db_ids *out)
+{
+    struct pg_args args = {0};
+    pg_arg_uuid(&args, after);
+    pg_arg_int(&args, limit);
+    pg_run(f, &REQUESTS_PENDING, &args, read_ids, out);
+}
+
+/* --- the requests --- */
+
+/* $1 ids. A user who is in a live session can have a pending request only through a race of two of their own
+ * calls; it waits until the session is over, since no claim of it could succeed. */
+/* clang-format off */
+static const struct pg_statement REQUESTS_BY_ID = {
+    .name = "match_requests_by_id",
     .sql = "SELECT " MATCH_COLUMNS ", past.partners, past.times, " MATCH_EXCLUDED("r.user_id")
            "  FROM match_requests r" MATCH_PAST("r.user_id")
-           " WHERE r.status = 'pending' AND coalesce(r.scheduled_for, r.created_at) <= " PG_AT("$1")
+           " WHERE r.id = ANY ($1::uuid[]) AND r.status = 'pending'"
            "   AND NOT EXISTS (SELECT FROM session_participants p WHERE p.user_id = r.user_id AND p.is_live)"
            " ORDER BY coalesce(r.scheduled_for, r.created_at), r.id"};
 /* clang-format on */
 
-static enum err read_pending(struct flow *f, const struct pg_rows *rows, void *out)
+static enum err read_requests(struct flow *f, const struct pg_rows *rows, void *out)
 {
     struct arena *arena = flow_arena(f);
     size_t count = (size_t)pg_row_count(rows);
@@ -34,9 +64,10 @@ static enum err read_pending(struct flow *f, const struct pg_rows *rows, void *o
     return OK;
 }
 
-void db_match_requests_pending(struct flow *f, struct db_match_requests *out)
+void db_match_requests_by_id(struct flow *f, const struct uuid *ids, size_t count,
+                             struct db_match_requests *out)
 {
     struct pg_args args = {0};
-    pg_arg_time(&args, clock_now_ms());
-    pg_run(f, &REQUESTS_PENDING, &args, read_pending, out);
+    pg_arg_uuids(&args, ids, count);
+    pg_run(f, &REQUESTS_BY_ID, &args, read_requests, out);
 }

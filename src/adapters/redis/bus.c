@@ -1,18 +1,22 @@
 /* Messages go out by PUBLISH over the connection of commands and come in over one of their own, which may
- * carry nothing but SUBSCRIBE and UNSUBSCRIBE. On the wire a message is `{instance id}:{text}`, so that an
- * instance knows its own. */
+ * carry nothing but SUBSCRIBE and UNSUBSCRIBE. On the wire a channel is `{REDIS_DB}:{channel}`, for Redis'
+ * channels know no database numbers, and a message `{instance id}:{text}`, so that an instance knows its
+ * own. */
 #include "conversation/ports/bus.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "adapters/redis/commands.h"
 #include "conversation/base/instance.h"
+#include "conversation/config.h"
 
 /* Subscribed to last, and again from time to time to see whether the server still answers; nobody publishes
  * on it. */
 #define IDLE_CHANNEL "bus_alive"
+#define CHANNEL_MAX  128
 
 struct channel {
     struct list link;
@@ -20,6 +24,17 @@ struct channel {
     void *arg;
     char name[];
 };
+
+struct wire_name {
+    char z[CHANNEL_MAX + 16];
+};
+
+static struct wire_name wire_name(const char *channel)
+{
+    struct wire_name name;
+    snprintf(name.z, sizeof name.z, "%d:%s", config.redis_db, channel);
+    return name;
+}
 
 static void subscribe_all(struct redis_conn *c);
 static void on_subscribed(struct redis_conn *c, struct str channel);
@@ -68,7 +83,7 @@ static struct channel *find(struct str name)
 void bus_subscribe(const char *channel, bus_handler *handle, void *arg)
 {
     size_t size = strlen(channel) + 1;
-    assert(!find(str_of(channel)));
+    assert(size <= CHANNEL_MAX && !find(str_of(channel)));
     struct channel *ch = calloc(1, sizeof *ch + size);
     if (!ch)
         abort();
@@ -76,7 +91,7 @@ void bus_subscribe(const char *channel, bus_handler *handle, void *arg)
     ch->arg = arg;
     memcpy(ch->name, channel, size);
     list_add_tail(&channels, &ch->link);
-    redis_conn_subscribe(&listener, ch->name); /* not up: later, with all others */
+    redis_conn_subscribe(&listener, wire_name(ch->name).z); /* not up: later, with all others */
 }
 
 void bus_unsubscribe(const char *channel)
@@ -85,14 +100,14 @@ void bus_unsubscribe(const char *channel)
     assert(ch);
     list_remove(&ch->link);
     free(ch);
-    redis_conn_unsubscribe(&listener, channel);
+    redis_conn_unsubscribe(&listener, wire_name(channel).z);
 }
 
 static void subscribe_all(struct redis_conn *c)
 {
     is_listening = false;
     LIST_EACH (n, &channels)
-        redis_conn_subscribe(c, container_of(n, struct channel, link)->name);
+        redis_conn_subscribe(c, wire_name(container_of(n, struct channel, link)->name).z);
     redis_conn_subscribe(c, IDLE_CHANNEL);
 }
 
@@ -111,6 +126,7 @@ static void on_subscribed(struct redis_conn *c, struct str channel)
 static void on_message(struct redis_conn *c, struct str channel, struct str text)
 {
     (void)c;
+    str_cut(&channel, ':');
     struct channel *ch = find(channel); /* NULL: unsubscribed from meanwhile */
     struct str sender = str_cut(&text, ':');
     if (ch && !str_eqz(sender, UUIDZ(instance_id())) && text.p)
@@ -129,7 +145,7 @@ void bus_publish(const char *channel, struct str text)
     struct buf z = {0};
     buf_add_str(&z, text);
     buf_addc(&z, '\0');
-    redis_conn_send(&redis_commands, on_published, NULL, "PUBLISH %s %s:%s", channel, UUIDZ(instance_id()),
-                    z.p);
+    redis_conn_send(&redis_commands, on_published, NULL, "PUBLISH %s %s:%s", wire_name(channel).z,
+                    UUIDZ(instance_id()), z.p);
     buf_done(&z);
 }

@@ -6,6 +6,7 @@
 #include "adapters/redis/batch.h"
 #include "adapters/redis/commands.h"
 #include "adapters/redis/rate.h"
+#include "adapters/redis/script.h"
 #include "conversation/base/clock.h"
 #include "conversation/base/instance.h"
 #include "conversation/ports/kv.h"
@@ -100,6 +101,35 @@ void kv_queue_remove(struct flow *f, const struct uuid *request_ids, size_t coun
         redis_batch_add(b, "EVAL %s 1 match_request:%s %s", remove_request, id.z, id.z);
     }
     redis_batch_submit(b);
+}
+
+/* The mark is "whole", or who fills it. */
+#define QUEUE_MARK "match_queue_mark"
+static const char check_mark[] = "if redis.call('GET', KEYS[1]) == 'whole' then return 1 end "
+                                 "redis.call('SET', KEYS[1], ARGV[1]) return 0";
+static const char set_mark[] = "if redis.call('GET', KEYS[1]) == ARGV[1] then "
+                               "redis.call('SET', KEYS[1], 'whole') return 1 end return 0";
+
+static void read_whole(void *out, int64_t answer)
+{
+    *(bool *)out = answer == 1;
+}
+
+void kv_queue_check(struct flow *f, bool *is_whole)
+{
+    redis_script_run(f, &redis_commands,
+                     &(struct redis_script){.text = check_mark,
+                                            .key = QUEUE_MARK,
+                                            .arg = UUIDZ(instance_id()),
+                                            .read = read_whole,
+                                            .out = is_whole});
+}
+
+void kv_queue_filled(struct flow *f)
+{
+    redis_script_run(
+        f, &redis_commands,
+        &(struct redis_script){.text = set_mark, .key = QUEUE_MARK, .arg = UUIDZ(instance_id())});
 }
 
 /* --- sessions --- */

@@ -1,15 +1,15 @@
 /* match.claim: the index proposes a pair, the database decides; then both learners are told. When the claim
- * is lost (one side cancelled, expired, or was claimed by another process) the other side comes back by a
- * reload. */
+ * is lost (one side cancelled, expired, or was claimed by another instance) both are looked up, and whoever
+ * is still pending goes on waiting. */
 #include "flows/job.h"
 #include "flows/matchmaker.h"
+#include "flows/user_events.h"
 
 #include "conversation/base/clock.h"
 #include "conversation/base/jsonw.h"
 #include "conversation/base/log.h"
 #include "conversation/config.h"
 #include "conversation/ports/kv.h"
-#include "conversation/ports/sockets.h"
 
 #define RETRY_MS 1000
 
@@ -44,7 +44,7 @@ static void tell(struct match_claim *c, int who, struct buf *text)
     if (c->pair.is_any_level)
         jsonw_m_z(&w, "notice", "estimated level difference");
     jsonw_end_object(&w);
-    sockets_emit_user(&c->session.participants[who].user_id, "match_found", buf_str(text));
+    user_events_send(&c->session.participants[who].user_id, "match_found", buf_str(text));
 }
 
 static void announce(struct flow *f, struct match_claim *c)
@@ -73,12 +73,14 @@ static void run(struct flow *f)
     }
     if (c->err)
         FLOW_FAIL(f, c->err);
+    matchmaker_remove(&c->request_ids[0]);
+    matchmaker_remove(&c->request_ids[1]);
     announce(f, c);
     AWAIT_TRY(f, &c->ignored, kv_queue_remove(f, c->request_ids, 2));
     AWAIT_TRY(f, &c->ignored, kv_session_put(f, &c->session, 0));
     FLOW_END(f);
 fail:
-    matchmaker_reload_soon();
+    matchmaker_look(c->request_ids, 2);
 }
 
 static const struct flow_spec match_claim = {

@@ -2,11 +2,11 @@
  * until the database has answered. */
 #include "flows/job.h"
 #include "flows/matchmaker.h"
+#include "flows/user_events.h"
 
 #include "conversation/base/jsonw.h"
 #include "conversation/base/log.h"
 #include "conversation/ports/kv.h"
-#include "conversation/ports/sockets.h"
 
 struct match_expire {
     struct uuid *ids; /* the flow's arena */
@@ -21,12 +21,13 @@ static void announce(struct flow *f, const struct match_expire *c)
     struct buf text = {0};
     for (size_t i = 0; i < c->expired.count; i++) {
         const struct match_request *r = &c->expired.items[i];
+        matchmaker_remove(&r->id);
         text.n = 0;
         struct jsonw w = jsonw_on(&text);
         jsonw_object(&w);
         jsonw_m_uuid(&w, "matchRequestId", &r->id);
         jsonw_end_object(&w);
-        sockets_emit_user(&r->user_id, "match_expired", buf_str(&text));
+        user_events_send(&r->user_id, "match_expired", buf_str(&text));
         matchmaker_count_expired(r->target_language);
         LOG(LOG_WARN, "match.expired", LOG_UUID("matchRequestId", &r->id), LOG_UUID("userId", &r->user_id),
             LOG_Z("correlationId", flow_correlation_id(f)));
@@ -45,7 +46,7 @@ static void run(struct flow *f)
     AWAIT_TRY(f, &c->ignored, kv_queue_remove(f, c->ids, c->count));
     FLOW_END(f);
 fail:
-    matchmaker_reload_soon();
+    matchmaker_look(c->ids, c->count);
 }
 
 static const struct flow_spec match_expire = {

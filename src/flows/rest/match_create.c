@@ -262,7 +262,7 @@ again:
     FLOW_END(f);
 fail:
     if (!uuid_is_nil(&c->request.id)) /* it may have been stored all the same: then it must be in the index */
-        matchmaker_reload_soon();
+        matchmaker_look(&c->request.id, 1);
     reply_error(f);
 }
 

@@ -1,4 +1,6 @@
 /* Match requests in memory. */
+#include <stdlib.h>
+
 #include "conversation/base/arena.h"
 #include "conversation/base/clock.h"
 #include "flows/fakes/db.h"
@@ -224,18 +226,39 @@ void db_match_requests_expire(struct flow *f, const struct uuid *ids, size_t cou
     port_answer(call, OK, out, &expired, sizeof expired);
 }
 
-void db_match_requests_pending(struct flow *f, struct db_match_requests *out)
+static int compare_ids(const void *a, const void *b)
+{
+    return uuid_cmp(a, b);
+}
+
+void db_match_requests_pending(struct flow *f, const struct uuid *after, int limit, struct db_ids *out)
 {
     struct port_call *call = port_begin(f, DB_MATCH_REQUESTS_PENDING);
-    struct match_request *items = ARENA_ARRAY(flow_arena(f), struct match_request, fake_db.request_count + 1);
-    struct db_match_requests pending = {.items = items};
+    struct uuid *items = ARENA_ARRAY(flow_arena(f), struct uuid, fake_db.request_count + 1);
+    struct db_ids pending = {.items = items};
     for (size_t i = 0; i < fake_db.request_count; i++) {
         const struct match_request *r = &fake_db.requests[i];
-        if (r->status == MATCH_PENDING && match_wait_start_ms(r) <= clock_now_ms() &&
-            !fake_user_is_in_live_session(&r->user_id)) {
-            items[pending.count] = *r;
-            items[pending.count++].history_is_known = true;
+        if (r->status == MATCH_PENDING && uuid_cmp(&r->id, after) > 0)
+            items[pending.count++] = r->id;
+    }
+    qsort(items, pending.count, sizeof *items, compare_ids);
+    if (pending.count > (size_t)limit)
+        pending.count = (size_t)limit;
+    port_answer(call, OK, out, &pending, sizeof pending);
+}
+
+void db_match_requests_by_id(struct flow *f, const struct uuid *ids, size_t count,
+                             struct db_match_requests *out)
+{
+    struct port_call *call = port_begin(f, DB_MATCH_REQUESTS_BY_ID);
+    struct match_request *items = ARENA_ARRAY(flow_arena(f), struct match_request, count + 1);
+    struct db_match_requests found = {.items = items};
+    for (size_t i = 0; i < count; i++) {
+        const struct match_request *r = fake_request(&ids[i]);
+        if (r && r->status == MATCH_PENDING && !fake_user_is_in_live_session(&r->user_id)) {
+            items[found.count] = *r;
+            items[found.count++].history_is_known = true;
         }
     }
-    port_answer(call, OK, out, &pending, sizeof pending);
+    port_answer(call, OK, out, &found, sizeof found);
 }

@@ -19,10 +19,19 @@ static struct {
 } sessions[SESSIONS_MAX];
 static size_t session_count;
 static bool is_down;
+static enum { NOBODY_HOLDS, WE_HOLD, ANOTHER_HOLDS } lease;
+static bool is_whole;
+
+void fake_kv_is_emptied(void)
+{
+    queued = session_count = 0;
+    lease = NOBODY_HOLDS;
+    is_whole = false;
+}
 
 void fake_kv_reset(void)
 {
-    queued = session_count = 0;
+    fake_kv_is_emptied();
     is_down = false;
 }
 
@@ -89,6 +98,63 @@ void kv_queue_remove(struct flow *f, const struct uuid *request_ids, size_t coun
         if (at < queued)
             queue[at] = queue[--queued];
     }
+    port_answer(call, OK, NULL, NULL, 0);
+}
+
+bool fake_kv_queue_is_whole(void)
+{
+    return is_whole;
+}
+
+void kv_queue_check(struct flow *f, bool *out)
+{
+    port_answer(port_begin(f, KV_QUEUE_CHECK), OK, out, &is_whole, sizeof is_whole);
+}
+
+void kv_queue_filled(struct flow *f)
+{
+    struct port_call *call = port_begin(f, KV_QUEUE_FILLED);
+    if (port_takes_effect(call))
+        is_whole = true;
+    port_answer(call, OK, NULL, NULL, 0);
+}
+
+/* --- the lease --- */
+
+void fake_kv_gives_lease_to_another(void)
+{
+    lease = ANOTHER_HOLDS;
+}
+
+void fake_kv_frees_lease(void)
+{
+    lease = NOBODY_HOLDS;
+}
+
+bool fake_kv_holds_lease(void)
+{
+    return lease == WE_HOLD;
+}
+
+void kv_lease_hold(struct flow *f, const char *name, int64_t ms, enum kv_lease *out)
+{
+    static const enum kv_lease answers[] = {
+        [NOBODY_HOLDS] = KV_LEASE_TAKEN, [WE_HOLD] = KV_LEASE_EXTENDED, [ANOTHER_HOLDS] = KV_LEASE_OTHERS};
+    struct port_call *call = port_begin(f, KV_LEASE_HOLD);
+    enum kv_lease answer = answers[lease];
+    assert_string_equal(name, "matchmaker:leader");
+    assert_int_equal(ms, 5000);
+    if (port_takes_effect(call) && lease == NOBODY_HOLDS)
+        lease = WE_HOLD;
+    port_answer(call, OK, out, &answer, sizeof answer);
+}
+
+void kv_lease_release(struct flow *f, const char *name)
+{
+    struct port_call *call = port_begin(f, KV_LEASE_RELEASE);
+    assert_string_equal(name, "matchmaker:leader");
+    if (port_takes_effect(call) && lease == WE_HOLD)
+        lease = NOBODY_HOLDS;
     port_answer(call, OK, NULL, NULL, 0);
 }
 

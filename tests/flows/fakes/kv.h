@@ -7,6 +7,11 @@
 void fake_kv_reset(void);
 void fake_kv_goes_away(void); /* kv_is_up is false, and every call answers ERR_KV_UNAVAILABLE */
 void fake_kv_comes_back(void);
+void fake_kv_is_emptied(void); /* FLUSHALL: nobody holds the lease any more, either */
+void fake_kv_gives_lease_to_another(void);
+void fake_kv_frees_lease(void);
+bool fake_kv_holds_lease(void); /* this instance */
+bool fake_kv_queue_is_whole(void);
 void fake_kv_looks_down(void); /* only kv_is_up says so */
 
 bool fake_kv_has_request(const struct uuid *id);

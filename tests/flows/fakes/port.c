@@ -66,9 +66,9 @@ void port_script_call(int number, struct port_script script)
     scripts.by_number[i].script = script;
 }
 
-static struct port_script script_of(enum port port)
+static struct port_script script_of(enum port port, bool is_recorded)
 {
-    for (int i = 0; i < scripts.by_number_count; i++) {
+    for (int i = 0; is_recorded && i < scripts.by_number_count; i++) {
         if (scripts.by_number[i].at == record_count)
             return scripts.by_number[i].script;
     }
@@ -127,12 +127,15 @@ void port_reset(void)
 
 struct port_call *port_begin(struct flow *f, enum port port)
 {
-    assert_in_range(record_count, 0, CALLS_MAX - 1);
-    record[record_count++] = port;
     struct port_call *call = calloc(1, sizeof *call);
     assert_non_null(call);
+    bool is_recorded = port != KV_LEASE_HOLD;
+    if (is_recorded) {
+        assert_in_range(record_count, 0, CALLS_MAX - 1);
+        record[record_count++] = port;
+    }
     call->port = port;
-    call->script = script_of(port);
+    call->script = script_of(port, is_recorded);
     call->op = flow_op_begin(f);
     return call;
 }

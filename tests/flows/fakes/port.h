@@ -25,6 +25,7 @@
     X(DB_MATCH_CLAIM, "db_match_claim")                       \
     X(DB_MATCH_REQUESTS_EXPIRE, "db_match_requests_expire")   \
     X(DB_MATCH_REQUESTS_PENDING, "db_match_requests_pending") \
+    X(DB_MATCH_REQUESTS_BY_ID, "db_match_requests_by_id")     \
     X(DB_SESSION_GET, "db_session_get")                       \
     X(DB_SESSION_PROMPTS, "db_session_prompts")               \
     X(DB_SESSION_JOIN, "db_session_join")                     \
@@ -38,6 +39,10 @@
     X(KV_RATE_TAKE, "kv_rate_take")                           \
     X(KV_QUEUE_ADD, "kv_queue_add")                           \
     X(KV_QUEUE_REMOVE, "kv_queue_remove")                     \
+    X(KV_QUEUE_CHECK, "kv_queue_check")                       \
+    X(KV_QUEUE_FILLED, "kv_queue_filled")                     \
+    X(KV_LEASE_HOLD, "kv_lease_hold")                         \
+    X(KV_LEASE_RELEASE, "kv_lease_release")                   \
     X(KV_SESSION_PUT, "kv_session_put")                       \
     X(KV_SESSION_CLEAR, "kv_session_clear")                   \
     X(PROFILE_GET, "profile_get")
@@ -69,7 +74,7 @@ bool port_release(void);
 /* The same for the oldest held call of one port; fails the test when there is none. */
 void port_release_of(enum port port);
 
-/* Calls since port_reset or port_forget. */
+/* Calls since port_reset or port_forget. The lease, which is asked for all the time, is not among them. */
 int port_calls(enum port port);
 int port_calls_in_all(void);
 enum port port_of_call(int number);

@@ -83,16 +83,17 @@ int world_begin(void **state)
 int world_end(void **state)
 {
     (void)state;
+    matchmaker_stop();
     flow_cancel_all(ERR_CANCELLED);
     while (port_release())
         continue;
     settle();
-    matchmaker_stop();
     live_done();
     topic_lists_drop();
     size_t flows_left = flow_active_count();
     loop_done();
     port_reset();
+    bus_reset();
     sockets_reset();
     reply_reset();
     metrics_reset();

@@ -19,6 +19,7 @@
 #include "conversation/config.h"
 #include "conversation/rt/loop.h"
 #include "conversation/rt/timer.h"
+#include "flows/fakes/bus.h"
 #include "flows/fakes/db.h"
 #include "flows/fakes/json.h"
 #include "flows/fakes/kv.h"

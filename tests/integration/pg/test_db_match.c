@@ -351,10 +351,11 @@ static void a_claim_needs_both_users_free(void **state)
     EXEC(f, "INSERT INTO match_requests SELECT * FROM copy");
     assert_nothing_claimed(&ana, &busy);
 
-    struct db_match_requests pending;
-    assert_int_equal(RUN(f, db_match_requests_pending(f, &pending)), OK);
-    assert_int_equal(pending.count, 1);
-    assert_uuid_equal(pending.items[0].id, ana.id);
+    struct db_match_requests found;
+    const struct uuid ids[] = {ana.id, busy.id};
+    assert_int_equal(RUN(f, db_match_requests_by_id(f, ids, 2, &found)), OK);
+    assert_int_equal(found.count, 1);
+    assert_uuid_equal(found.items[0].id, ana.id);
 }
 
 /* --- admission --- */
@@ -513,7 +514,7 @@ static void the_recent_wait_is_of_the_narrowest_group_with_enough_data(void **st
 
 /* --- pending --- */
 
-static void pending_is_what_waits_with_whom_it_knows(void **state)
+static void those_pending_are_read_with_whom_they_know(void **state)
 {
     (void)state;
     struct uuid me = uuid_random(), partner = uuid_random(), blocked = uuid_random();
@@ -522,31 +523,63 @@ static void pending_is_what_waits_with_whom_it_knows(void **state)
     set_now(NOW);
     EXEC(f, "INSERT INTO user_blocks VALUES ('%s', '%s')", UUIDZ(&blocked), UUIDZ(&me));
 
-    struct match_request mine = a_request(), scheduled = a_request(), begun = a_request(),
-                         cancelled = a_request();
+    struct match_request mine = a_request(), scheduled = a_request(), cancelled = a_request(),
+                         not_asked = a_request();
     mine.user_id = me;
-    scheduled.mode = begun.mode = MATCH_SCHEDULED;
+    scheduled.mode = MATCH_SCHEDULED;
     scheduled.scheduled_for_ms = NOW + 1;
-    begun.scheduled_for_ms = NOW - 1;
-    const struct match_request *all[] = {&mine, &scheduled, &begun, &cancelled};
+    const struct match_request *all[] = {&mine, &scheduled, &cancelled, &not_asked};
     for (int i = 0; i < 4; i++)
         assert_int_equal(insert_request(f, all[i]), OK);
     struct db_cancel cancel;
     assert_int_equal(RUN(f, db_match_request_cancel(f, &cancelled.id, &cancelled.user_id, &cancel)), OK);
 
-    struct db_match_requests pending;
-    assert_int_equal(RUN(f, db_match_requests_pending(f, &pending)), OK);
-    assert_int_equal(pending.count, 2);
-    const struct match_request *first = &pending.items[0], *second = &pending.items[1];
-    assert_same_request(first, &begun);
-    assert_true(first->history_is_known && first->history_count == 0 && first->excluded_count == 0);
-    assert_same_request(second, &mine);
-    assert_true(second->history_is_known);
-    assert_int_equal(second->history_count, 1);
-    assert_uuid_equal(second->history[0].user_id, partner);
-    assert_int_equal(second->history[0].last_spoke_at_ms, NOW - DAY + 5 * MINUTE);
-    assert_int_equal(second->excluded_count, 1);
-    assert_uuid_equal(second->excluded[0], blocked);
+    struct db_match_requests found;
+    const struct uuid ids[] = {scheduled.id, cancelled.id, mine.id, uuid_random()};
+    assert_int_equal(RUN(f, db_match_requests_by_id(f, ids, 4, &found)), OK);
+    assert_int_equal(found.count, 2);
+    const struct match_request *first = &found.items[0], *second = &found.items[1];
+    assert_same_request(first, &mine);
+    assert_true(first->history_is_known);
+    assert_int_equal(first->history_count, 1);
+    assert_uuid_equal(first->history[0].user_id, partner);
+    assert_int_equal(first->history[0].last_spoke_at_ms, NOW - DAY + 5 * MINUTE);
+    assert_int_equal(first->excluded_count, 1);
+    assert_uuid_equal(first->excluded[0], blocked);
+    assert_same_request(second, &scheduled);
+    assert_true(second->history_is_known && second->history_count == 0 && second->excluded_count == 0);
+    assert_int_equal(RUN(f, db_match_requests_by_id(f, NULL, 0, &found)), OK);
+    assert_int_equal(found.count, 0);
+}
+
+static void the_pending_ones_come_page_by_page(void **state)
+{
+    (void)state;
+    enum { COUNT = 7 };
+    struct uuid seen[COUNT], after = {0};
+    struct match_request cancelled = a_request();
+    struct db_cancel cancel;
+    struct db_ids page;
+    for (int i = 0; i < COUNT; i++) {
+        struct match_request r = a_request();
+        r.scheduled_for_ms = i % 2 ? NOW + DAY : 0;
+        r.mode = i % 2 ? MATCH_SCHEDULED : MATCH_NOW;
+        assert_int_equal(RUN(f, db_match_request_insert(f, &r)), OK);
+    }
+    assert_int_equal(RUN(f, db_match_request_insert(f, &cancelled)), OK);
+    assert_int_equal(RUN(f, db_match_request_cancel(f, &cancelled.id, &cancelled.user_id, &cancel)), OK);
+    for (int i = 0; i < COUNT; i += 3) {
+        assert_int_equal(RUN(f, db_match_requests_pending(f, &after, 3, &page)), OK);
+        assert_int_equal(page.count, i == 6 ? 1 : 3);
+        memcpy(seen + i, page.items, page.count * sizeof *seen);
+        after = page.items[page.count - 1];
+    }
+    for (int i = 0; i < COUNT; i++) {
+        assert_true(i == 0 || uuid_cmp(&seen[i - 1], &seen[i]) < 0);
+        assert_false(uuid_eq(&seen[i], &cancelled.id));
+    }
+    assert_int_equal(RUN(f, db_match_requests_pending(f, &after, 3, &page)), OK);
+    assert_int_equal(page.count, 0);
 }
 
 int main(void)
@@ -571,7 +604,8 @@ int main(void)
         TEST(admission_counts_the_week_and_remembers_partners),
         TEST(admission_excludes_the_blocked_and_the_reported_both_ways),
         TEST(the_recent_wait_is_of_the_narrowest_group_with_enough_data),
-        TEST(pending_is_what_waits_with_whom_it_knows),
+        TEST(those_pending_are_read_with_whom_they_know),
+        TEST(the_pending_ones_come_page_by_page),
     };
     return cmocka_run_group_tests(tests, direct_create_database, direct_drop_database);
 }

@@ -31,7 +31,7 @@ static void bus_start_and_wait(void)
 /* The number of those who heard it. */
 static long long other_says(const char *channel, const char *text)
 {
-    return look_int("PUBLISH %s %s:%s", channel, OTHER, text);
+    return look_int("PUBLISH 3:%s %s:%s", channel, OTHER, text);
 }
 
 static bool has_heard(const char *all)
@@ -43,7 +43,7 @@ static long long subscribers_of(const char *channel)
 {
     redisContext *look = look_open();
     assert_non_null(look);
-    redisReply *reply = redisCommand(look, "PUBSUB NUMSUB %s", channel);
+    redisReply *reply = redisCommand(look, "PUBSUB NUMSUB 3:%s", channel);
     assert_non_null(reply);
     long long n = reply->element[1]->integer;
     freeReplyObject(reply);
@@ -68,7 +68,7 @@ static void test_what_is_said_carries_the_sender(void **state)
     (void)state;
     char want[80];
     redisContext *ear = look_open();
-    redisReply *reply = redisCommand(ear, "SUBSCRIBE a");
+    redisReply *reply = redisCommand(ear, "SUBSCRIBE 3:a");
     freeReplyObject(reply);
     bus_publish("a", STR("spoken, with % and spaces"));
     struct pollfd arrival = {.fd = ear->fd, .events = POLLIN};
@@ -85,18 +85,27 @@ static void test_its_own_words_are_not_heard(void **state)
     (void)state;
     bus_publish("a", STR("mine"));
     bus_publish("b", STR("mine"));
-    run_until(look_int("PUBLISH a %s:last", OTHER) == 1 && strstr(heard, "last"));
+    run_until(look_int("PUBLISH 3:a %s:last", OTHER) == 1 && strstr(heard, "last"));
     assert_null(strstr(heard, "mine"));
 }
 
 static void test_nonsense_is_not_heard(void **state)
 {
     (void)state;
-    assert_int_equal(look_int("PUBLISH a no-sender"), 1);
-    assert_int_equal(look_int("PUBLISH a %s", ""), 1);
+    assert_int_equal(look_int("PUBLISH 3:a no-sender"), 1);
+    assert_int_equal(look_int("PUBLISH 3:a %s", ""), 1);
     assert_int_equal(other_says("a", "sense"), 1);
     run_until(heard[0]);
     assert_true(has_heard("A=sense;"));
+}
+
+static void test_other_databases_are_not_heard(void **state)
+{
+    (void)state;
+    assert_int_equal(look_int("PUBLISH 4:a %s:theirs", OTHER), 0);
+    assert_int_equal(other_says("a", "ours"), 1);
+    run_until(heard[0]);
+    assert_true(has_heard("A=ours;"));
 }
 
 static void test_unsubscribed_is_not_heard(void **state)
@@ -127,7 +136,7 @@ static void test_a_thousand_messages(void **state)
     (void)state;
     redisContext *look = look_open();
     for (int i = 0; i < 1000; i++)
-        redisAppendCommand(look, "PUBLISH a %s:x", OTHER);
+        redisAppendCommand(look, "PUBLISH 3:a %s:x", OTHER);
     for (int i = 0; i < 1000; i++) {
         redisReply *reply;
         assert_int_equal(redisGetReply(look, (void **)&reply), REDIS_OK);
@@ -246,6 +255,7 @@ int main(void)
         TEST(test_what_is_said_carries_the_sender),
         TEST(test_its_own_words_are_not_heard),
         TEST(test_nonsense_is_not_heard),
+        TEST(test_other_databases_are_not_heard),
         TEST(test_unsubscribed_is_not_heard),
         TEST(test_a_message_on_its_way_when_unsubscribing),
         TEST(test_a_thousand_messages),

@@ -1,0 +1,34 @@
+/* On the bus an event is `{userId} {event} {payload}`. */
+#include "flows/user_events.h"
+
+#include "conversation/ports/bus.h"
+#include "conversation/ports/sockets.h"
+
+#define CHANNEL   "user_events"
+#define EVENT_MAX 64
+
+static void on_message(void *arg, struct str text)
+{
+    struct uuid user_id;
+    char event[EVENT_MAX];
+    (void)arg;
+    bool is_whole = uuid_parse(str_cut(&text, ' '), &user_id);
+    is_whole = str_copy(str_cut(&text, ' '), event, sizeof event) && is_whole;
+    if (is_whole && text.n)
+        sockets_emit_user(&user_id, event, text);
+}
+
+void user_events_start(void)
+{
+    bus_subscribe(CHANNEL, on_message, NULL);
+}
+
+void user_events_send(const struct uuid *user_id, const char *event, struct str json)
+{
+    struct buf text = {0};
+    sockets_emit_user(user_id, event, json);
+    buf_addf(&text, "%s %s ", UUIDZ(user_id), event);
+    buf_add_str(&text, json);
+    bus_publish(CHANNEL, buf_str(&text));
+    buf_done(&text);
+}
