@@ -3,6 +3,7 @@
  * first moved to its new phase, all of it, and put on the ready list in due order; then the ready ones are
  * tried. So every try sees every ticket in the phase it has at that moment. */
 #include "conversation/domain/pairing.h"
+#include "conversation/domain/pairing_explain.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -130,7 +131,7 @@ static void make_ready(struct pairing *p, struct ticket *t, int64_t due_ms)
     list_add_tail(after->next, &t->in_ready);
 }
 
-static void advance(struct pairing *p, int64_t now_ms)
+void pairing_advance(struct pairing *p, int64_t now_ms)
 {
     if (now_ms > p->now_ms)
         p->now_ms = now_ms;
@@ -173,7 +174,7 @@ static struct pairing_pair pair_of(const struct ticket *a, const struct ticket *
 
 bool pairing_next(struct pairing *p, int64_t now_ms, struct pairing_pair *out)
 {
-    advance(p, now_ms);
+    pairing_advance(p, now_ms);
     while (!list_is_empty(&p->ready)) {
         struct ticket *t = LIST_FIRST(&p->ready, struct ticket, in_ready);
         list_remove(&t->in_ready);
@@ -208,6 +209,17 @@ int64_t pairing_next_due_ms(const struct pairing *p)
         due = ready < due ? ready : due;
     }
     return due;
+}
+
+bool pairing_explain(struct pairing *p, const struct uuid *request_id, int64_t now_ms,
+                     struct pairing_explanation *out)
+{
+    const struct ticket *t = find(p, request_id);
+    if (!t)
+        return false;
+    pairing_advance(p, now_ms);
+    index_explain(&p->index, t, p->now_ms, out);
+    return true;
 }
 
 size_t pairing_count(const struct pairing *p)

@@ -71,7 +71,7 @@ static void hash_remove(struct hash *h, struct hash_node *n)
 
 /* --- spaces --- */
 
-void language_cut_region(const char *code, char out[LANG_MAX])
+static void language_cut_region(const char *code, char out[LANG_MAX])
 {
     size_t n = strcspn(code, "-");
     memset(out, 0, LANG_MAX);
@@ -96,9 +96,13 @@ static struct space *space_find(const struct index *x, const char *target, const
     return NULL;
 }
 
-struct space *index_tandem_space(const struct index *x, const char *target, const char *native)
+struct space *index_crossed_space(const struct index *x, const struct ticket *t)
 {
-    return space_find(x, target, native, true);
+    if (!t->kind->key.is_tandem_seeker)
+        return NULL;
+    char target[LANG_MAX];
+    language_cut_region(ticket_space(t)->target, target);
+    return space_find(x, t->kind->key.native, target, true);
 }
 
 static struct space *space_get(struct index *x, const char *target, const char *native, bool is_tandem)
@@ -275,12 +279,16 @@ static void kind_drop_if_empty(struct index *x, struct kind *kind)
     free(kind);
 }
 
-/* A kind is on the wide lists while it holds a ticket of a wide phase. */
-static void kind_count_wide(struct kind *kind, int change)
+/* Those that look beyond their topic. */
+static bool kind_is_wide(const struct kind *kind)
 {
-    bool was_wide = kind->wide_count > 0;
-    kind->wide_count += (size_t)change;
-    bool is_wide = kind->wide_count > 0;
+    return kind->phase_counts[PHASE_CATEGORY] + kind->phase_counts[PHASE_ANY_LEVEL] > 0;
+}
+
+/* A kind is on the wide lists while it holds a ticket of a wide phase. */
+static void kind_set_wide(struct kind *kind, bool was_wide)
+{
+    bool is_wide = kind_is_wide(kind);
     for (int i = 0; i < 2 && kind->places[i].topic && was_wide != is_wide; i++) {
         struct kind_place *place = &kind->places[i];
         if (is_wide)
@@ -380,11 +388,6 @@ struct ticket *ticket_new(struct index *x, const struct match_request *r)
     return t;
 }
 
-static bool is_wide(unsigned phase)
-{
-    return phase == PHASE_CATEGORY || phase == PHASE_ANY_LEVEL;
-}
-
 /* In the list by wait start and id. Tickets come to a phase in about that order, so the place is near the
  * end. */
 static void insert_by_wait(struct list *head, struct ticket *t)
@@ -399,30 +402,46 @@ static void enter_slot(struct index *x, struct ticket *t)
 {
     insert_by_wait(&slot_get(x, t->kind, ticket_slot_number(t))->tickets, t);
     t->kind->ahead_count++;
+    ticket_space(t)->ahead_count++;
 }
 
 static void leave_slot(struct index *x, struct ticket *t)
 {
     list_remove(&t->in_kind);
     t->kind->ahead_count--;
+    ticket_space(t)->ahead_count--;
     slot_drop_if_empty(x, slot_find(x, t->kind, ticket_slot_number(t)));
+}
+
+static void enter_phase(struct ticket *t)
+{
+    insert_by_wait(&t->kind->tickets[t->phase], t);
+    t->kind->phase_counts[t->phase]++;
+    ticket_space(t)->awake_count++;
+}
+
+static void leave_phase(struct ticket *t)
+{
+    list_remove(&t->in_kind);
+    t->kind->phase_counts[t->phase]--;
+    ticket_space(t)->awake_count--;
 }
 
 void ticket_set_phase(struct index *x, struct ticket *t, unsigned phase)
 {
     if (t->phase == phase)
         return;
+    bool was_wide = kind_is_wide(t->kind);
     if (t->phase < PHASE_COUNT)
-        list_remove(&t->in_kind);
+        leave_phase(t);
     else if (t->phase == PHASE_ASLEEP && t->is_scheduled)
         leave_slot(x, t);
-    if (is_wide(t->phase) != is_wide(phase))
-        kind_count_wide(t->kind, is_wide(phase) ? 1 : -1);
     t->phase = (uint8_t)phase;
     if (phase < PHASE_COUNT)
-        insert_by_wait(&t->kind->tickets[phase], t);
+        enter_phase(t);
     else if (phase == PHASE_ASLEEP && t->is_scheduled)
         enter_slot(x, t);
+    kind_set_wide(t->kind, was_wide);
 }
 
 void ticket_free(struct index *x, struct ticket *t)

@@ -38,7 +38,8 @@ struct space {
     char target[LANG_MAX];
     char native[LANG_MAX]; /* only of a language pair, and then both are without region */
     bool is_tandem;
-    size_t kind_count, ticket_count;
+    size_t kind_count;
+    size_t ticket_count, awake_count, ahead_count; /* of its target language: 0 for a language pair's */
     struct list topics;
     struct space_category categories[CATEGORY_COUNT];
 };
@@ -73,7 +74,8 @@ struct kind {
     struct match_traits traits; /* its strings are the key's and the space's */
     struct kind_place places[2];
     struct list tickets[PHASE_COUNT];
-    size_t ticket_count, wide_count, ahead_count; /* ahead: those in slots */
+    size_t ticket_count, ahead_count; /* all of them; those in slots */
+    size_t phase_counts[PHASE_COUNT];
 };
 
 /* Exists while it has tickets. Whoever may meet ahead of time is in the same slot or the one beside it. */
@@ -131,12 +133,10 @@ static inline struct space *ticket_space(const struct ticket *t)
     return t->kind->places[0].topic->space;
 }
 
-/* The space of a language pair, both without region; NULL when there is none. */
-struct space *index_tandem_space(const struct index *x, const char *target, const char *native);
+/* Where the counterparts of a tandem seeker stand; NULL when there are none, or it seeks no tandem. */
+struct space *index_crossed_space(const struct index *x, const struct ticket *t);
 /* Creates the topic in the space when it is not there yet. */
 struct topic_node *index_topic(struct index *x, struct space *space, const char *code);
-/* "es" of "es-MX". */
-void language_cut_region(const char *code, char out[LANG_MAX]);
 
 /* The tickets of the kind scheduled in those five minutes; NULL: none. */
 const struct slot *index_slot(const struct index *x, const struct kind *kind, int64_t number);
@@ -146,7 +146,18 @@ static inline int64_t ticket_slot_number(const struct ticket *t)
     return t->wait_start_ms / PAIRING_AHEAD_MS;
 }
 
+/* Neither the same user nor one excluded by the other. */
+bool ticket_may_meet(const struct ticket *a, const struct ticket *b);
+/* What their last talk, reckoned from `at_ms`, adds to the score. */
+int ticket_history_points(const struct ticket *a, const struct ticket *b, int64_t at_ms);
+/* Both awake or both asleep: when they would talk, and whether their times are near enough. */
+int64_t ticket_meeting_ms(const struct ticket *a, const struct ticket *b, int64_t now_ms);
+bool ticket_is_in_reach(const struct ticket *a, const struct ticket *b);
+
 /* The partner that `t` gets at `now_ms`, with the score; NULL: none. One that sleeps gets one that sleeps. */
 struct ticket *index_best(struct index *x, const struct ticket *t, int64_t now_ms, int *score);
+
+struct pairing_explanation;
+void index_explain(struct index *x, const struct ticket *t, int64_t now_ms, struct pairing_explanation *out);
 
 #endif

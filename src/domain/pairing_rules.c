@@ -32,25 +32,29 @@ static enum match_phase later(enum match_phase a, enum match_phase b)
     return a > b ? a : b;
 }
 
+struct pairing_bounds pairing_bounds_of(const struct match_traits *a, const struct match_traits *b,
+                                        bool topics_are_related)
+{
+    struct pairing_bounds bounds = {PHASE_STRICT, PHASE_STRICT, PHASE_STRICT, PHASE_STRICT};
+    if (!match_traits_cross(a, b)) {
+        if (strcmp(a->target_language, b->target_language) != 0)
+            bounds.language = PHASE_COUNT;
+        if (a->is_tandem_seeker || b->is_tandem_seeker)
+            bounds.tandem = PHASE_CATEGORY; /* plain practice is the seeker's second best */
+    }
+    if (!topics_are_related)
+        bounds.topic = a->category == b->category ? PHASE_CATEGORY : PHASE_COUNT;
+    int distance = match_traits_distance(a, b, true);
+    if (distance > 0)
+        bounds.level = distance == 1 ? PHASE_LEVEL : PHASE_ANY_LEVEL;
+    return bounds;
+}
+
 enum match_phase pairing_first_phase(const struct match_traits *a, const struct match_traits *b,
                                      bool topics_are_related)
 {
-    enum match_phase phase = PHASE_STRICT;
-    if (!match_traits_cross(a, b)) {
-        if (strcmp(a->target_language, b->target_language) != 0)
-            return PHASE_COUNT;
-        if (a->is_tandem_seeker || b->is_tandem_seeker)
-            phase = PHASE_CATEGORY; /* plain practice is the seeker's second best */
-    }
-    if (!topics_are_related) {
-        if (a->category != b->category)
-            return PHASE_COUNT;
-        phase = PHASE_CATEGORY;
-    }
-    int distance = match_traits_distance(a, b, true);
-    if (distance > 1)
-        return PHASE_ANY_LEVEL;
-    return distance == 1 ? later(phase, PHASE_LEVEL) : phase;
+    struct pairing_bounds bounds = pairing_bounds_of(a, b, topics_are_related);
+    return later(later(bounds.language, bounds.tandem), later(bounds.topic, bounds.level));
 }
 
 int pairing_min_score(const struct pairing_rules *rules, enum match_phase phase)

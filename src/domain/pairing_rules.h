@@ -9,6 +9,14 @@
 /* The same code, one the dotted parent of the other, or a pair of the table (which is symmetric). */
 bool pairing_topics_are_related(const struct pairing_rules *rules, const char *a, const char *b);
 
+/* For each of the terms the first phase in which it lets two such requests meet; PHASE_COUNT: never. */
+struct pairing_bounds {
+    enum match_phase language, tandem, topic, level;
+};
+
+struct pairing_bounds pairing_bounds_of(const struct match_traits *a, const struct match_traits *b,
+                                        bool topics_are_related);
+
 /* The first phase in which two such requests may meet, the score left aside; PHASE_COUNT: never. */
 enum match_phase pairing_first_phase(const struct match_traits *a, const struct match_traits *b,
                                      bool topics_are_related);

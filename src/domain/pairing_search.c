@@ -2,7 +2,6 @@
  * to, so of each kind and phase only the longest waiting one that may be had matters, unless the two have a
  * past: then the search goes on to the next. That bounds the work by the number of kinds plus the ticket's
  * acquaintances. */
-#include <stdlib.h>
 #include <string.h>
 
 #include "pairing_index.h"
@@ -14,64 +13,6 @@ struct search {
     struct ticket *best;
     int best_score;
 };
-
-static bool excludes(const struct ticket *t, const struct uuid *user_id)
-{
-    size_t low = 0, high = t->excluded_count;
-    while (low < high) {
-        size_t middle = (low + high) / 2;
-        int order = uuid_cmp(&t->excluded[middle], user_id);
-        if (order == 0)
-            return true;
-        if (order < 0)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return false;
-}
-
-/* When `t` last spoke to the user; 0: never. */
-static int64_t last_spoke(const struct ticket *t, const struct uuid *user_id)
-{
-    size_t low = 0, high = t->past_count;
-    while (low < high) {
-        size_t middle = (low + high) / 2;
-        if (uuid_cmp(&t->past[middle].user_id, user_id) < 0)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    bool is_found = low < t->past_count && uuid_eq(&t->past[low].user_id, user_id);
-    return is_found ? t->past[low].last_spoke_at_ms : 0;
-}
-
-static int history_points(const struct ticket *a, const struct ticket *b, int64_t now_ms)
-{
-    if (!a->kind->key.history_is_known && !b->kind->key.history_is_known)
-        return match_history_points(HISTORY_UNKNOWN);
-    int64_t of_a = last_spoke(a, &b->user_id), of_b = last_spoke(b, &a->user_id);
-    return match_history_points(match_history_at(of_a > of_b ? of_a : of_b, now_ms));
-}
-
-static bool may_meet(const struct ticket *a, const struct ticket *b)
-{
-    return !uuid_eq(&a->user_id, &b->user_id) && !excludes(a, &b->user_id) && !excludes(b, &a->user_id);
-}
-
-/* When the two would talk: the day from which their last talk is reckoned. */
-static int64_t meeting_ms(const struct search *s, const struct ticket *candidate)
-{
-    if (s->t->phase != PHASE_ASLEEP)
-        return s->now_ms;
-    return candidate->wait_start_ms > s->t->wait_start_ms ? candidate->wait_start_ms : s->t->wait_start_ms;
-}
-
-static bool is_in_reach(const struct search *s, const struct ticket *candidate)
-{
-    return s->t->phase != PHASE_ASLEEP ||
-           llabs(candidate->wait_start_ms - s->t->wait_start_ms) <= PAIRING_AHEAD_MS;
-}
 
 static bool beats_best(const struct search *s, int score, const struct ticket *candidate)
 {
@@ -92,9 +33,10 @@ static void visit_tickets(struct search *s, const struct list *tickets, int base
         struct ticket *candidate = container_of(l, struct ticket, in_kind);
         if (!beats_best(s, highest, candidate))
             return; /* nor do those behind it, which began to wait later */
-        if (!is_in_reach(s, candidate) || !may_meet(s->t, candidate))
+        if (!ticket_is_in_reach(s->t, candidate) || !ticket_may_meet(s->t, candidate))
             continue;
-        int score = base + history_points(s->t, candidate, meeting_ms(s, candidate));
+        int score =
+            base + ticket_history_points(s->t, candidate, ticket_meeting_ms(s->t, candidate, s->now_ms));
         if (score >= min_score && beats_best(s, score, candidate)) {
             s->best = candidate;
             s->best_score = score;
@@ -163,13 +105,9 @@ struct ticket *index_best(struct index *x, const struct ticket *t, int64_t now_m
 {
     struct search s = {.index = x, .t = t, .now_ms = now_ms};
     visit_space(&s, ticket_space(t), 0);
-    if (t->kind->key.is_tandem_seeker) {
-        char target[LANG_MAX];
-        language_cut_region(ticket_space(t)->target, target);
-        struct space *crossed = index_tandem_space(x, t->kind->key.native, target);
-        if (crossed)
-            visit_space(&s, crossed, 1);
-    }
+    struct space *crossed = index_crossed_space(x, t);
+    if (crossed)
+        visit_space(&s, crossed, 1);
     if (s.best)
         *score = s.best_score;
     return s.best;

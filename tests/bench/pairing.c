@@ -14,6 +14,7 @@
 #include <time.h>
 
 #include "conversation/domain/pairing.h"
+#include "conversation/domain/pairing_explain.h"
 
 #define T0 INT64_C(1736935200000)
 
@@ -148,14 +149,14 @@ static int compare(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-static void print_arrivals(double *us, size_t n)
+static void print_times(const char *what, double *us, size_t n)
 {
     double sum = 0;
     for (size_t i = 0; i < n; i++)
         sum += us[i];
     qsort(us, n, sizeof *us, compare);
-    printf("  arrival to decision: mean %.1f us, p50 %.1f, p99 %.1f, p99.9 %.1f, max %.1f\n", sum / (double)n,
-           us[n / 2], us[n * 99 / 100], us[n * 999 / 1000], us[n - 1]);
+    printf("  %s: mean %.1f us, p50 %.1f, p99 %.1f, p99.9 %.1f, max %.1f\n", what, sum / (double)n, us[n / 2],
+           us[n * 99 / 100], us[n * 999 / 1000], us[n - 1]);
 }
 
 static unsigned drain(struct pairing *p, int64_t at_ms)
@@ -178,6 +179,26 @@ static void bench_crossing(struct pairing *p)
     double took = now_us() - start;
     printf("  all cross 30 s at once: %u pairs of %zu in %.0f ms, %.0f pairs/s\n", pairs, left, took / 1000,
            pairs / (took / 1e6));
+}
+
+/* What the loop is held up for by one explanation. */
+static void bench_explain(const struct shape *shape, struct pairing *p, uint64_t *random)
+{
+    enum { TIMES = 500 };
+    double us[TIMES];
+    struct pairing_explanation e = {0};
+    size_t exact = 0;
+    for (int i = 0; i < TIMES; i++) {
+        struct match_request r = request(shape, T0 + 20000, random);
+        pairing_add(p, &r);
+        double start = now_us();
+        pairing_explain(p, &r.id, T0 + 20000, &e);
+        us[i] = now_us() - start;
+        exact += e.is_exact;
+        pairing_remove(p, &r.id);
+    }
+    print_times("explanation", us, TIMES);
+    printf("    of the last: %zu candidates; %zu of %d exact\n", e.candidates, exact, TIMES);
 }
 
 static void bench_incompatible(const struct shape *shape, size_t waiting, size_t arrivals)
@@ -206,9 +227,9 @@ static void bench_incompatible(const struct shape *shape, size_t waiting, size_t
         drain(p, r.created_at_ms);
         us[i] = now_us() - start;
     }
-    print_arrivals(us, arrivals);
+    print_times("arrival to decision", us, arrivals);
     free(us);
-
+    bench_explain(shape, p, &random);
     bench_crossing(p);
     pairing_free(p);
 }
@@ -231,7 +252,7 @@ static void bench_matching(size_t arrivals)
     }
     printf("%s: %zu arrivals, %u pairs, %zu left, %.0f pair decisions/s\n", shape.name, arrivals, pairs,
            pairing_count(p), pairs / (total / 1e6));
-    print_arrivals(us, arrivals);
+    print_times("arrival to decision", us, arrivals);
     free(us);
     pairing_free(p);
 }

@@ -71,6 +71,10 @@ bool pairing_contains(const struct pairing *p, const struct uuid *request_id);
  * Time that steps back is taken as standing still. */
 bool pairing_next(struct pairing *p, int64_t now_ms, struct pairing_pair *out);
 
+/* Moves the index to `now_ms` without pairing anybody: what has become due is tried by the next pairing_next,
+ * in the same order as if that had been the first to see it. For who only looks. */
+void pairing_advance(struct pairing *p, int64_t now_ms);
+
 /* Takes out a request whose expiry has come, the earliest first; false when none. Call until false, after
  * pairing_next said false, so that the last any-level pass has been made. An expires_at_ms of 0 never comes.
  */

@@ -67,8 +67,8 @@ static inline bool related(const struct oracle *o, const char *a, const char *b)
     if (na > nb && !strncmp(a, b, nb) && a[nb] == '.' && !strchr(a + nb + 1, '.'))
         return true;
     for (size_t i = 0; i < o->rules.compatible_count; i++) {
-        const struct topic_pair *p = &o->rules.compatible[i];
-        if ((!strcmp(p->a, a) && !strcmp(p->b, b)) || (!strcmp(p->a, b) && !strcmp(p->b, a)))
+        const struct topic_pair *pair = &o->rules.compatible[i];
+        if ((!strcmp(pair->a, a) && !strcmp(pair->b, b)) || (!strcmp(pair->a, b) && !strcmp(pair->b, a)))
             return true;
     }
     return false;
