@@ -3,8 +3,15 @@
 
 #include "pairing_index.h"
 
+static bool is_stranger(const struct ticket *t, const struct uuid *user_id)
+{
+    return !(t->known_bits & ticket_bit_of(user_id));
+}
+
 static bool excludes(const struct ticket *t, const struct uuid *user_id)
 {
+    if (is_stranger(t, user_id))
+        return false;
     size_t low = 0, high = t->excluded_count;
     while (low < high) {
         size_t middle = (low + high) / 2;
@@ -22,6 +29,8 @@ static bool excludes(const struct ticket *t, const struct uuid *user_id)
 /* When `t` last spoke to the user; 0: never. */
 static int64_t last_spoke(const struct ticket *t, const struct uuid *user_id)
 {
+    if (is_stranger(t, user_id))
+        return 0;
     size_t low = 0, high = t->past_count;
     while (low < high) {
         size_t middle = (low + high) / 2;

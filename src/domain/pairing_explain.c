@@ -73,6 +73,11 @@ static unsigned failing(const struct explainer *x, const struct standing *s, siz
     return bits;
 }
 
+static enum match_phase later_of(enum match_phase a, enum match_phase b)
+{
+    return a > b ? a : b;
+}
+
 static void count_excluded(struct explainer *x, const struct kind *kind, unsigned bits, size_t n)
 {
     enum pairing_constraint first = (enum pairing_constraint)__builtin_ctz(bits);
@@ -91,7 +96,7 @@ static void count_excluded(struct explainer *x, const struct kind *kind, unsigne
 static void tally(struct explainer *x, const struct standing *s, enum match_phase phase, struct relation r,
                   size_t n)
 {
-    enum match_phase now = x->out->phase > phase ? x->out->phase : phase;
+    enum match_phase now = later_of(x->out->phase, phase);
     unsigned bits = failing(x, s, 0, now, r);
     if (!bits)
         x->out->eligible += n;
@@ -103,7 +108,7 @@ static void tally(struct explainer *x, const struct standing *s, enum match_phas
     }
     for (size_t i = 0; i < x->out->outlook_count; i++) {
         struct pairing_outlook *o = &x->out->outlooks[i];
-        if (!failing(x, s, 0, o->phase > phase ? o->phase : phase, r))
+        if (!failing(x, s, 0, later_of(o->phase, phase), r))
             o->admits += n;
     }
 }
@@ -132,13 +137,33 @@ static bool may_look(struct explainer *x, size_t *left)
     return true;
 }
 
-/* Those of the kind in one phase; the ones there is no time to look at are taken for strangers. */
-static void count_phase(struct explainer *x, const struct standing *s, enum match_phase phase)
+/* Whether any count depends on who the others are: not when two terms speak against them all, now and
+ * whatever is changed. Spares looking at most of a mixed queue. */
+static bool persons_matter(const struct explainer *x, const struct standing *s, enum match_phase phase)
 {
-    const struct kind *kind = s->kind;
-    struct relation usual = stranger(x, kind);
-    size_t strangers = kind->phase_counts[phase];
-    LIST_EACH (l, &kind->tickets[phase]) {
+    const struct relation open = {false, MATCH_HISTORY_POINTS_MAX};
+    enum match_phase now = later_of(x->out->phase, phase);
+    unsigned bits = failing(x, s, 0, now, open) & ~BIT(CONSTRAINT_SCORE);
+    if ((bits & (bits - 1)) == 0)
+        return true;
+    for (size_t i = 1; i < x->variant_count; i++) {
+        if (!failing(x, s, i, now, open))
+            return true;
+    }
+    for (size_t i = 0; i < x->out->outlook_count; i++) {
+        if (!failing(x, s, 0, later_of(x->out->outlooks[i].phase, phase), open))
+            return true;
+    }
+    return false;
+}
+
+/* Counts those of the kind and phase who are no strangers, and says how many they are. The ones there is no
+ * time to look at are taken for strangers. */
+static size_t count_acquaintances(struct explainer *x, const struct standing *s, enum match_phase phase,
+                                  struct relation usual)
+{
+    size_t n = 0;
+    LIST_EACH (l, &s->kind->tickets[phase]) {
         const struct ticket *other = container_of(l, struct ticket, in_kind);
         if (!may_look(x, &x->tickets_left))
             break;
@@ -147,9 +172,17 @@ static void count_phase(struct explainer *x, const struct standing *s, enum matc
         if (other == x->t || is_usual)
             continue;
         tally(x, s, phase, r, 1);
-        strangers--;
+        n++;
     }
-    strangers -= x->t->kind == kind && x->t->phase == phase;
+    return n;
+}
+
+static void count_phase(struct explainer *x, const struct standing *s, enum match_phase phase)
+{
+    struct relation usual = stranger(x, s->kind);
+    size_t strangers = s->kind->phase_counts[phase] - (x->t->kind == s->kind && x->t->phase == phase);
+    if (persons_matter(x, s, phase))
+        strangers -= count_acquaintances(x, s, phase, usual);
     if (strangers)
         tally(x, s, phase, usual, strangers);
 }

@@ -381,6 +381,10 @@ struct ticket *ticket_new(struct index *x, const struct match_request *r)
         memcpy(t->excluded, r->excluded, r->excluded_count * sizeof *t->excluded);
         qsort(t->excluded, r->excluded_count, sizeof *t->excluded, compare_users);
     }
+    for (size_t i = 0; i < past_count; i++)
+        t->known_bits |= ticket_bit_of(&t->past[i].user_id);
+    for (size_t i = 0; i < r->excluded_count; i++)
+        t->known_bits |= ticket_bit_of(&t->excluded[i]);
     t->kind = kind_get(x, r);
     t->kind->ticket_count++;
     ticket_space(t)->ticket_count++;

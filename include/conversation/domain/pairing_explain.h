@@ -20,7 +20,7 @@ extern const char *const pairing_constraint_names[]; /* "LANGUAGE"… */
 
 /* So many kinds of request and so many single requests are looked at for one explanation: it bounds the time.
  */
-#define PAIRING_EXPLAIN_LOOKS_MAX 10000
+#define PAIRING_EXPLAIN_LOOKS_MAX 5000
 #define PAIRING_EXPLAIN_TOPICS    3
 
 struct pairing_outlook {
