@@ -73,9 +73,10 @@ export class World {
     return sign(claimsOf(person, lifeSeconds), this.keys.privateKey);
   }
 
-  learner(person = {}) {
+  // rest: of the daemon it talks to.
+  learner(person = {}, rest = this.rest) {
     const name = NAMES[this.learners.length % NAMES.length];
-    const learner = new Learner(this.rest, (who) => this.token(who), { name, ...person });
+    const learner = new Learner(rest, (who) => this.token(who), { name, ...person });
     this.learners.push(learner);
     return learner;
   }

@@ -1,0 +1,266 @@
+// Several daemons on one PostgreSQL and one Redis: whoever takes a request, the leader pairs it; whatever dies,
+// stands still or is emptied, nothing is lost and nobody is paired twice.
+import assert from 'node:assert/strict';
+import { after, afterEach, before, beforeEach, describe, it } from 'node:test';
+import { Daemon } from '../lib/daemon.js';
+import { expectOk } from '../lib/expect.js';
+import { PostgresServer, RedisServer } from '../lib/servers.js';
+import { until } from '../lib/wait.js';
+import { World } from '../lib/world.js';
+
+const TAKE_OVER_MS = 10_000;
+
+let pg;
+let redis;
+let world;
+let daemons;
+
+async function startDaemon() {
+  const daemon = await Daemon.start({ env: world.env() });
+  daemons.push(daemon);
+  return daemon;
+}
+
+async function startDaemons(count) {
+  for (let i = 0; i < count; i++) await startDaemon();
+  await leader();
+  return daemons;
+}
+
+async function leads(daemon) {
+  const { text } = await daemon.rest.call('GET', '/metrics', { fresh: true });
+  return /^matchmaker_is_leader 1$/m.test(text);
+}
+
+// The only one of the living that leads.
+function leader(among = daemons, ms = TAKE_OVER_MS) {
+  return until(
+    'one leader',
+    async () => {
+      const answers = await Promise.all(among.map(leads));
+      return answers.filter(Boolean).length === 1 && among[answers.indexOf(true)];
+    },
+    ms,
+  );
+}
+
+async function follower() {
+  const first = await leader();
+  return daemons.find((daemon) => daemon !== first);
+}
+
+// A learner whose requests and sockets go to this daemon.
+function learnerOn(daemon, person = {}) {
+  return world.learner(person, daemon.rest);
+}
+
+async function waitingOn(daemon, level) {
+  const learner = learnerOn(daemon, { levels: { en: level } });
+  expectOk(await learner.requestMatch(), 201);
+  return learner;
+}
+
+async function kill(daemon) {
+  daemons.splice(daemons.indexOf(daemon), 1);
+  await daemon.kill();
+}
+
+// Every session has two users and two requests, and no request or user stands in two.
+async function nobodyIsPairedTwice(requests) {
+  const rows = await world.db.query(`SELECT s.id,
+      (SELECT count(*) FROM session_participants p WHERE p.session_id = s.id)::int AS users,
+      (SELECT count(*) FROM match_requests r WHERE r.matched_session_id = s.id)::int AS requests
+    FROM sessions s`);
+  for (const row of rows) assert.deepEqual([row.users, row.requests], [2, 2], row.id);
+  const { users, seats } = await world.db.one(
+    `SELECT count(DISTINCT user_id)::int AS users, count(*)::int AS seats FROM session_participants`,
+  );
+  assert.equal(users, seats);
+  if (requests !== undefined) assert.equal(seats, requests);
+}
+
+const matchedAll = (learners) => Promise.all(learners.map((learner) => learner.matched()));
+
+describe('several instances', () => {
+  before(async () => {
+    [pg, redis] = await Promise.all([PostgresServer.create(), RedisServer.create()]);
+    await Promise.all([pg.start(), redis.start()]);
+  });
+  after(() => Promise.all([pg?.destroy(), redis?.destroy()]));
+  beforeEach(async () => {
+    redis.database().cli('FLUSHALL');
+    daemons = [];
+    world = await World.create({ own: { pg, redis }, start: false });
+  });
+  afterEach(async () => {
+    for (const learner of world.learners) learner.close();
+    await Promise.all(daemons.map((daemon) => daemon.stop()));
+    await world.stop();
+  });
+
+  it('two pair what came to either, and tell users wherever their sockets are', async () => {
+    const [one, two] = await startDaemons(2);
+    const a = learnerOn(one);
+    const b = learnerOn(two);
+    a.rest = two.rest;
+    b.rest = one.rest;
+    const [sa, sb] = [await a.connect(), await b.connect()];
+    a.rest = one.rest;
+    b.rest = two.rest;
+    expectOk(await a.requestMatch(), 201);
+    expectOk(await b.requestMatch(), 201);
+    const [fa, fb] = await Promise.all([sa.take('match_found'), sb.take('match_found')]);
+    assert.equal(fa.sessionId, fb.sessionId);
+    assert.equal(fa.partner.userId, b.userId);
+    assert.deepEqual(await matchedAll([a, b]), [fa.sessionId, fa.sessionId]);
+    assert.deepEqual([await sa.untaken(), await sb.untaken()], [[], []], 'told once');
+  });
+
+  it('an expiry is told wherever the socket is', async () => {
+    await startDaemons(2);
+    const [first, other] = [await leader(), await follower()];
+    const lonely = learnerOn(other, { levels: { en: 'C2' } });
+    const socket = await lonely.connect();
+    lonely.rest = first.rest;
+    const { matchRequest } = expectOk(await lonely.requestMatch({ maxWaitTimeSeconds: 30 }), 201);
+    assert.equal((await socket.take('match_expired', 40_000)).matchRequestId, matchRequest.id);
+  });
+
+  it('three pair a crowd, and each knows how many still wait', async () => {
+    await startDaemons(3);
+    const crowd = Array.from({ length: 60 }, (_, i) => learnerOn(daemons[i % 3]));
+    const odd = await waitingOn(daemons[1], 'C2');
+    for (const answer of await Promise.all(crowd.map((learner) => learner.requestMatch())))
+      expectOk(answer, 201);
+    await matchedAll(crowd);
+    await nobodyIsPairedTwice(60);
+    for (const daemon of daemons) {
+      await until('one to be left in the queue', async () => {
+        const { text } = await daemon.rest.call('GET', '/metrics', { fresh: true });
+        return /^redis_queue_size\{language="en"\} 1$/m.test(text);
+      });
+    }
+    expectOk(await odd.cancelMatch((await odd.matchStatus()).body.matchRequest.id));
+  });
+
+  it('a cancel on one is known to the other', async () => {
+    await startDaemons(2);
+    const [first, other] = [await leader(), await follower()];
+    const gone = await waitingOn(first, 'B1');
+    gone.rest = other.rest;
+    expectOk(await gone.cancelMatch((await gone.matchStatus()).body.matchRequest.id));
+    const [a, b] = [await waitingOn(first, 'B1'), await waitingOn(other, 'B1')];
+    await matchedAll([a, b]);
+    await nobodyIsPairedTwice(2);
+  });
+
+  it('the leader killed: another takes over, and everybody who waited is still there', async () => {
+    await startDaemons(3);
+    const first = await leader();
+    const levels = ['A1', 'A2', 'B1', 'B2', 'C1', 'C2'];
+    const waiting = [];
+    for (const [i, level] of levels.entries()) waiting.push(await waitingOn(daemons[i % 3], level));
+    const asked = levels.map((level) => {
+      const learner = learnerOn(first, { levels: { en: level } });
+      return learner.requestMatch().catch(() => undefined); // answered or not
+    });
+    await kill(first);
+    await Promise.all(asked);
+    await leader(); // within the promised time
+    for (const learner of waiting) learner.rest = daemons[0].rest;
+    const answers = await Promise.all(waiting.map((learner) => learner.matchStatus()));
+    for (const [i, answer] of answers.entries()) {
+      const { status } = expectOk(answer).matchRequest;
+      if (status === 'pending') await waitingOn(daemons[i % 2], levels[i]);
+      else assert.equal(status, 'matched');
+    }
+    await matchedAll(waiting);
+    await nobodyIsPairedTwice();
+  });
+
+  it('the leader stopped: it hands over', async () => {
+    await startDaemons(2);
+    const [first, other] = [await leader(), await follower()];
+    const waiting = await waitingOn(first, 'C1');
+    daemons.splice(daemons.indexOf(first), 1);
+    await first.stop();
+    await other.log('leadership', (line) => line.event === 'matchmaker.leadership_taken', 4000);
+    waiting.rest = other.rest;
+    await waitingOn(other, 'C1');
+    await waiting.matched();
+  });
+
+  it('the leader paused for longer than its lease: another leads; both going on pair nobody twice', async () => {
+    await startDaemons(2);
+    const [first, other] = [await leader(), await follower()];
+    const early = await waitingOn(first, 'A1');
+    early.rest = other.rest;
+    first.signal('SIGSTOP');
+    try {
+      await leader([other]);
+      await waitingOn(other, 'A1');
+      await early.matched();
+      for (const level of ['B1', 'B2', 'C1']) await waitingOn(other, level);
+    } finally {
+      first.signal('SIGCONT');
+    }
+    const late = ['B1', 'B2', 'C1'].map((level) => learnerOn(first, { levels: { en: level } }));
+    for (const answer of await Promise.all(late.map((learner) => learner.requestMatch()))) expectOk(answer, 201);
+    await matchedAll(late);
+    await nobodyIsPairedTwice(8);
+    assert.equal(await leader(), other);
+  });
+
+  it('the lease taken away again and again: two leaders at once pair nobody twice', async () => {
+    await startDaemons(2);
+    const crowd = [];
+    for (let round = 0; round < 8; round++) {
+      redis.database().cli('DEL', 'matchmaker:leader');
+      const some = Array.from({ length: 10 }, (_, i) => learnerOn(daemons[i % 2]));
+      crowd.push(...some);
+      for (const answer of await Promise.all(some.map((learner) => learner.requestMatch())))
+        expectOk(answer, 201);
+      await matchedAll(some);
+    }
+    await nobodyIsPairedTwice(crowd.length);
+  });
+
+  it('Redis emptied: the queue is filled again, once', async () => {
+    await startDaemons(2);
+    const waiting = await waitingOn(daemons[0], 'C2');
+    const { id } = (await waiting.matchStatus()).body.matchRequest;
+    redis.database().cli('FLUSHALL');
+    await until('the request to be in the queue again', () => {
+      const score = redis.database().cli('ZSCORE', 'match_queue:en:C2:free_talk', id);
+      return score !== '' && redis.database().cli('GET', 'match_queue_mark') === 'whole';
+    });
+    await waitingOn(daemons[1], 'C2');
+    await waiting.matched();
+  });
+
+  it('Redis restarted: nobody leads without it, then one does', async () => {
+    await startDaemons(2);
+    const waiting = await waitingOn(daemons[0], 'C2');
+    await redis.kill();
+    await until('nobody to lead', async () => !(await Promise.all(daemons.map(leads))).some(Boolean));
+    await redis.start();
+    await Promise.all(daemons.map((daemon) => daemon.untilReady()));
+    await leader();
+    await waitingOn(daemons[1], 'C2');
+    await waiting.matched();
+  });
+
+  it('the bus lost: what was said meanwhile is found when it is back', async () => {
+    await startDaemons(2);
+    const other = await follower();
+    for (let round = 0; round < 3; round++) {
+      const learner = learnerOn(other);
+      redis.database().cli('CLIENT', 'KILL', 'TYPE', 'pubsub');
+      const partner = learnerOn(other);
+      for (const answer of await Promise.all([learner.requestMatch(), partner.requestMatch()]))
+        expectOk(answer, 201);
+      await matchedAll([learner, partner]);
+    }
+    await nobodyIsPairedTwice(6);
+  });
+});
