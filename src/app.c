@@ -23,6 +23,7 @@
 #include "conversation/rt/process.h"
 #include "conversation/rt/timer.h"
 #include "flows/live.h"
+#include "flows/match_watch.h"
 #include "flows/matchmaker.h"
 #include "flows/topic_lists.h"
 #include "flows/user_events.h"
@@ -82,6 +83,7 @@ static void drain(void)
     jobs_stop();
     matchmaker_stop();
     edge_drain();
+    match_watch_release();
     timer_start(&stop_timer, hub_socket_count() ? TELL_MS : 0, on_told);
 }
 

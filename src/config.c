@@ -140,6 +140,7 @@ static const struct row rows[] = {
 {"MATCH_TIMEOUT_SECONDS",       FIELD(match_timeout_seconds), "120", NUMBER(1, 300), 0},
 {"MATCH_QUEUE_CLEANUP_INTERVAL",FIELD(match_queue_cleanup_interval_ms), "60000", NUMBER(100, MS_MAX), 0},
 {"MATCH_LEASE_SECONDS",         FIELD(match_lease_seconds), "5", NUMBER(1, 60), 0},
+{"MATCH_STATUS_MAX_WAITING",    FIELD(match_status_max_waiting), "20000", NUMBER(0, COUNT_MAX), RELOADABLE},
 {"MIN_COMPATIBILITY_SCORE",     FIELD(min_compatibility_score), "50", NUMBER(0, 1000), 0},
 /* sessions */
 {"SESSION_MAX_DURATION_FREE",   FIELD(session_max_duration_free_seconds), "900", NUMBER(1, 86400), 0},

@@ -54,7 +54,7 @@ struct config {
     /* topics */
     int topics_cache_seconds;
     /* matching */
-    int match_timeout_seconds, min_compatibility_score;
+    int match_timeout_seconds, min_compatibility_score, match_status_max_waiting;
     int64_t match_queue_cleanup_interval_ms;
     int match_lease_seconds;
     /* sessions */

@@ -120,6 +120,11 @@ struct jsonw *reply_begin(struct flow *f, int http_status)
     return &writer;
 }
 
+void reply_waited_ms(struct flow *f, int64_t ms)
+{
+    call_of(f)->waited_ms = ms;
+}
+
 /* --- the entity tag --- */
 
 #define LANES      4
@@ -177,7 +182,8 @@ static void send_answer(struct flow *f, int status, const char *content_type, st
     assert(!call->is_answered);
     call->is_answered = true;
     rest_count(call->route->method, call->route->path, status);
-    metric_observe(M_HTTP_DURATION, (double)(clock_mono_ms() - flow_started_ms(f)) / 1000, call->route->path);
+    int64_t took_ms = clock_mono_ms() - flow_started_ms(f) - call->waited_ms;
+    metric_observe(M_HTTP_DURATION, (double)took_ms / 1000, call->route->path);
     if (!call->conn)
         return;
     rest_add_common_headers(&headers, flow_correlation_id(f), call->origin);

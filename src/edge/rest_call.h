@@ -14,7 +14,7 @@ struct rest_call {
     struct identity who;
     struct str origin, if_none_match;
     struct str idempotency_key; /* {NULL,0}: none */
-    int64_t retry_after_ms;
+    int64_t retry_after_ms, waited_ms;
     bool is_head, is_answered;
 };
 

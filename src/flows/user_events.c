@@ -1,8 +1,10 @@
-/* On the bus an event is `{userId} {event} {payload}`. */
+/* On the bus an event is `{userId} {event} {payload}`; without a payload it is for waiting calls alone. What a user is told
+ * is of a match request, so that whoever waits for one looks again. */
 #include "flows/user_events.h"
 
 #include "conversation/ports/bus.h"
 #include "conversation/ports/sockets.h"
+#include "flows/match_watch.h"
 
 #define CHANNEL   "user_events"
 #define EVENT_MAX 64
@@ -14,6 +16,8 @@ static void on_message(void *arg, struct str text)
     (void)arg;
     bool is_whole = uuid_parse(str_cut(&text, ' '), &user_id);
     is_whole = str_copy(str_cut(&text, ' '), event, sizeof event) && is_whole;
+    if (is_whole)
+        match_watch_news(&user_id);
     if (is_whole && text.n)
         sockets_emit_user(&user_id, event, text);
 }
@@ -27,8 +31,18 @@ void user_events_send(const struct uuid *user_id, const char *event, struct str 
 {
     struct buf text = {0};
     sockets_emit_user(user_id, event, json);
+    match_watch_news(user_id);
     buf_addf(&text, "%s %s ", UUIDZ(user_id), event);
     buf_add_str(&text, json);
+    bus_publish(CHANNEL, buf_str(&text));
+    buf_done(&text);
+}
+
+void user_events_request_cancelled(const struct uuid *user_id)
+{
+    struct buf text = {0};
+    match_watch_news(user_id);
+    buf_addf(&text, "%s request_cancelled ", UUIDZ(user_id));
     bus_publish(CHANNEL, buf_str(&text));
     buf_done(&text);
 }

@@ -1,4 +1,5 @@
-/* Socket events for a user, on whatever instance the sockets are. */
+/* What a user is told of a match request: by socket events, and by calls that wait for it (flows/match_watch.h), on whatever
+ * instance those are. */
 #ifndef FLOWS_USER_EVENTS_H
 #define FLOWS_USER_EVENTS_H
 
@@ -8,5 +9,7 @@
 void user_events_start(void);
 /* To every socket of the user, here and elsewhere. What is sent while Redis is away reaches those here. */
 void user_events_send(const struct uuid *user_id, const char *event, struct str json);
+/* To the waiting calls alone: the sockets' owner has cancelled it. */
+void user_events_request_cancelled(const struct uuid *user_id);
 
 #endif

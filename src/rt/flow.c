@@ -197,6 +197,11 @@ static void on_deadline(struct timer *t)
     flow_cancel(container_of(t, struct flow, deadline), ERR_TIMEOUT);
 }
 
+void flow_set_deadline(struct flow *f, int64_t ms)
+{
+    timer_start(&f->deadline, ms, on_deadline);
+}
+
 static const char *copy_correlation_id(struct flow *f, const char *given)
 {
     if (!given) {

@@ -15,6 +15,8 @@ enum metric_kind { METRIC_COUNTER, METRIC_GAUGE, METRIC_HISTOGRAM };
     X(M_MATCH_WAIT, METRIC_HISTOGRAM, "match_wait_time_seconds", "", "Wait from request to match")           \
     X(M_MATCH_EXPIRED, METRIC_COUNTER, "match_requests_expired_total", "language",                           \
       "Match requests that found nobody in time")                                                            \
+    X(M_STATUS_WAITING, METRIC_GAUGE, "match_status_waiting", "",                                          \
+      "Calls waiting for a match request to change")                                                         \
     X(M_QUEUE_SIZE, METRIC_GAUGE, "redis_queue_size", "language", "Waiting match requests")                  \
     X(M_IS_LEADER, METRIC_GAUGE, "matchmaker_is_leader", "", "1 on the instance that decides who is paired") \
     X(M_CONVERSATIONS_ACTIVE, METRIC_GAUGE, "conversations_active", "",                                      \

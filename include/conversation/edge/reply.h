@@ -40,6 +40,8 @@ struct jsonw *reply_begin(struct flow *f, int http_status);
 void reply_send(struct flow *f);
 /* A whole answer that is not built here: metrics text, the API description. `body` is copied. */
 void reply_raw(struct flow *f, int http_status, const char *content_type, struct str body);
+/* How long the call took because its client asked it to wait: not counted as the route's latency. */
+void reply_waited_ms(struct flow *f, int64_t ms);
 
 /* --- socket events --- */
 

@@ -119,6 +119,17 @@ void db_match_request_take_back(struct flow *f, const struct uuid *id, const str
 /* The user's live request or else the latest. ERR_MATCH_REQUEST_NOT_FOUND. */
 void db_match_request_latest(struct flow *f, const struct uuid *user_id, struct match_request *out);
 
+/* This one. ERR_MATCH_REQUEST_NOT_FOUND: none of that id of this user. */
+void db_match_request_get(struct flow *f, const struct uuid *id, const struct uuid *user_id,
+                          struct match_request *out);
+/* The users of those among these requests that are not pending any more. */
+struct db_user_ids {
+    const struct uuid *ids;
+    size_t count;
+};
+void db_match_requests_settled(struct flow *f, const struct uuid *request_ids, size_t count,
+                               struct db_user_ids *out);
+
 /* Claims a pair: both pending -> matched, session + participants (names and languages from the requests) and
  * conversation.matched. ERR_CONFLICT: one of them is no longer pending, or one of the users is in a live
  * session already; nothing has changed. */

@@ -89,6 +89,8 @@ bool flow_op_is_wanted(const struct flow_op *op);
 struct flow *flow_op_flow(const struct flow_op *op);
 
 void flow_sleep(struct flow *f, int64_t ms);
+/* Moves the deadline to `ms` from now: for a flow that knows only now how long it may take. */
+void flow_set_deadline(struct flow *f, int64_t ms);
 
 size_t flow_active_count(void);
 void flow_cancel_all(enum err why); /* at shutdown */

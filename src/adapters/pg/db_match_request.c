@@ -210,7 +210,7 @@ static const struct pg_statement REQUEST_LATEST = {
            "                         ORDER BY created_at DESC LIMIT 1))"};
 /* clang-format on */
 
-static enum err read_latest(struct flow *f, const struct pg_rows *rows, void *out)
+static enum err read_one(struct flow *f, const struct pg_rows *rows, void *out)
 {
     (void)f;
     if (pg_row_count(rows) == 0)
@@ -227,7 +227,46 @@ void db_match_request_latest(struct flow *f, const struct uuid *user_id, struct 
 {
     struct pg_args args = {0};
     pg_arg_uuid(&args, user_id);
-    pg_run(f, &REQUEST_LATEST, &args, read_latest, out);
+    pg_run(f, &REQUEST_LATEST, &args, read_one, out);
+}
+
+/* --- one of them --- */
+
+/* clang-format off */
+static const struct pg_statement REQUEST_GET = {
+    .name = "match_request_get",
+    .sql = "SELECT " MATCH_COLUMNS "  FROM match_requests r WHERE r.id = $1 AND r.user_id = $2"};
+static const struct pg_statement REQUESTS_SETTLED = {
+    .name = "match_requests_settled",
+    .sql = "SELECT ARRAY(SELECT r.user_id FROM match_requests r"
+           "              WHERE r.id = ANY ($1::uuid[]) AND r.status <> 'pending')"};
+/* clang-format on */
+
+void db_match_request_get(struct flow *f, const struct uuid *id, const struct uuid *user_id,
+                          struct match_request *out)
+{
+    struct pg_args args = {0};
+    pg_arg_uuid(&args, id);
+    pg_arg_uuid(&args, user_id);
+    pg_run(f, &REQUEST_GET, &args, read_one, out);
+}
+
+static enum err read_user_ids(struct flow *f, const struct pg_rows *rows, void *out)
+{
+    struct cursor c = cursor_at(rows, 0);
+    struct db_user_ids users;
+    users.ids = take_uuids(&c, flow_arena(f), &users.count);
+    if (c.ok)
+        *(struct db_user_ids *)out = users;
+    return cursor_result(&c);
+}
+
+void db_match_requests_settled(struct flow *f, const struct uuid *request_ids, size_t count,
+                               struct db_user_ids *out)
+{
+    struct pg_args args = {0};
+    pg_arg_uuids(&args, request_ids, count);
+    pg_run(f, &REQUESTS_SETTLED, &args, read_user_ids, out);
 }
 
 /* --- expire --- */

@@ -1,6 +1,7 @@
 /* DELETE /match-request/:id. Cancelling twice gives the same answer twice. */
 #include "flows/handlers.h"
 #include "flows/matchmaker.h"
+#include "flows/user_events.h"
 
 #include <stddef.h>
 
@@ -41,6 +42,7 @@ static void run(struct flow *f)
     if (c->result.request.status == MATCH_EXPIRED)
         FLOW_FAIL(f, ERR_MATCH_EXPIRED);
     matchmaker_remove(&c->id);
+    user_events_request_cancelled(caller_user_id(f));
     if (c->result.changed)
         AWAIT_TRY(f, &c->ignored, kv_queue_remove(f, &c->id, 1));
     answer(f, c);

@@ -1,11 +1,31 @@
-/* GET /match-request/status: the caller's live request, or the last one. */
+/* GET /match-request/status: the caller's live request, or the last one. With `wait` the answer comes when a
+ * pending request is pending no longer, or when the time is over: then as it still stands. */
 #include "flows/handlers.h"
+#include "flows/match_watch.h"
+
+#include <stddef.h>
 
 #include "conversation/base/clock.h"
 #include "conversation/ports/db.h"
 
+#define READ_MS 3000 /* for what is not the wait */
+
+struct status_input {
+    int wait_seconds;
+};
+
 struct status {
+    struct status_input in;
     struct match_request request;
+    struct match_watch watch;
+    int64_t until_ms;      /* clock_mono_ms, of `wait` */
+    int64_t idle_since_ms; /* of the wait that goes on */
+    int64_t idle_ms;
+};
+
+static const struct field status_fields[] = {
+    {"wait", FIELD_INT, .offset = offsetof(struct status_input, wait_seconds), .min = 0, .max = 25},
+    FIELDS_END,
 };
 
 /* From the begin of the wait to its end; a scheduled request whose time has not come has not waited. */
@@ -38,14 +58,49 @@ static void answer(struct flow *f, const struct match_request *r)
     reply_send(f);
 }
 
+static void begin_watch(struct flow *f, struct status *c)
+{
+    c->until_ms = clock_mono_ms() + c->in.wait_seconds * 1000LL;
+    if (c->in.wait_seconds == 0)
+        return;
+    flow_set_deadline(f, c->in.wait_seconds * 1000LL + READ_MS);
+    if (!match_watch_begin(&c->watch, caller_user_id(f)))
+        flow_set_error(f, ERR_OVERLOADED);
+}
+
+/* Only what is pending can change. */
+static int64_t left_ms(const struct status *c)
+{
+    if (c->request.status != MATCH_PENDING || edge_is_draining())
+        return 0;
+    return c->until_ms - clock_mono_ms();
+}
+
+static void wait_for_news(struct flow *f, struct status *c)
+{
+    c->idle_since_ms = clock_mono_ms();
+    match_watch_wait(f, &c->watch, &c->request.id, left_ms(c));
+}
+
 static void run(struct flow *f)
 {
     struct status *c = flow_ctx(f);
     FLOW_BEGIN(f);
+    begin_watch(f, c);
+    if (flow_error(f))
+        goto fail;
     AWAIT(f, db_match_request_latest(f, caller_user_id(f), &c->request));
+    while (left_ms(c) > 0) {
+        AWAIT(f, wait_for_news(f, c));
+        c->idle_ms += clock_mono_ms() - c->idle_since_ms;
+        AWAIT(f, db_match_request_get(f, &c->request.id, caller_user_id(f), &c->request));
+    }
+    match_watch_end(&c->watch);
+    reply_waited_ms(f, c->idle_ms);
     answer(f, &c->request);
     FLOW_END(f);
 fail:
+    match_watch_end(&c->watch);
     reply_error(f);
 }
 
@@ -53,5 +108,6 @@ const struct handler rest_match_status = {
     .flow = {.name = "match_request.status",
              .run = run,
              .ctx_size = sizeof(struct status),
-             .deadline_ms = 3000},
+             .deadline_ms = READ_MS},
+    .input = status_fields,
 };

@@ -150,6 +150,29 @@ void db_match_request_latest(struct flow *f, const struct uuid *user_id, struct 
     port_answer(call, r ? OK : ERR_MATCH_REQUEST_NOT_FOUND, out, r, r ? sizeof *r : 0);
 }
 
+void db_match_request_get(struct flow *f, const struct uuid *id, const struct uuid *user_id,
+                          struct match_request *out)
+{
+    struct port_call *call = port_begin(f, DB_MATCH_REQUEST_GET);
+    const struct match_request *r = fake_request(id);
+    bool is_theirs = r && uuid_eq(&r->user_id, user_id);
+    port_answer(call, is_theirs ? OK : ERR_MATCH_REQUEST_NOT_FOUND, out, r, is_theirs ? sizeof *r : 0);
+}
+
+void db_match_requests_settled(struct flow *f, const struct uuid *request_ids, size_t count,
+                               struct db_user_ids *out)
+{
+    struct port_call *call = port_begin(f, DB_MATCH_REQUESTS_SETTLED);
+    struct uuid *ids = ARENA_ARRAY(flow_arena(f), struct uuid, count + 1);
+    struct db_user_ids users = {.ids = ids};
+    for (size_t i = 0; i < count; i++) {
+        const struct match_request *r = fake_request(&request_ids[i]);
+        if (r && r->status != MATCH_PENDING)
+            ids[users.count++] = r->user_id;
+    }
+    port_answer(call, OK, out, &users, sizeof users);
+}
+
 /* --- claims --- */
 
 static struct participant participant_of(const struct match_request *r)

@@ -22,6 +22,8 @@
     X(DB_MATCH_TAKE_BACK, "db_match_request_take_back")       \
     X(DB_MATCH_FIRST_RESULT, "db_match_first_result")         \
     X(DB_MATCH_REQUEST_LATEST, "db_match_request_latest")     \
+    X(DB_MATCH_REQUEST_GET, "db_match_request_get")           \
+    X(DB_MATCH_REQUESTS_SETTLED, "db_match_requests_settled") \
     X(DB_MATCH_CLAIM, "db_match_claim")                       \
     X(DB_MATCH_REQUESTS_EXPIRE, "db_match_requests_expire")   \
     X(DB_MATCH_REQUESTS_PENDING, "db_match_requests_pending") \

@@ -89,6 +89,11 @@ void reply_raw(struct flow *f, int http_status, const char *content_type, struct
     keep_answer(f, http_status, text);
 }
 
+void reply_waited_ms(struct flow *f, int64_t ms)
+{
+    of(f)->waited_ms = ms;
+}
+
 uint64_t event_socket(struct flow *f)
 {
     assert_int_not_equal(of(f)->socket_id, 0);

@@ -16,6 +16,7 @@ struct caller {
     enum err err;                        /* OK: it succeeded */
     const char *key;                     /* borrowed from the call_input */
     char *body, *details, *content_type; /* NULL when there was none */
+    int64_t waited_ms;                   /* what the flow said */
     struct caller *next;
 };
 
