@@ -151,6 +151,7 @@ static struct pairing_ticket describe(const struct ticket *t)
                                  .user_id = t->user_id,
                                  .wait_start_ms = t->wait_start_ms,
                                  .expires_at_ms = t->expires_at_ms,
+                                 .level = t->kind->key.level,
                                  .tier = t->kind->key.tier};
     memcpy(out.target_language, ticket_space(t)->target, sizeof out.target_language);
     return out;

@@ -5,9 +5,15 @@
 
 #define WEEK_MS (7 * INT64_C(86400000))
 
-bool quota_allows(const struct quota_limits *q, enum tier tier, int used_this_week)
+int quota_weekly(const struct quota_limits *q, enum tier tier)
 {
-    return tier == TIER_PREMIUM || q->free_weekly == 0 || used_this_week < q->free_weekly;
+    return tier == TIER_PREMIUM ? 0 : q->free_weekly;
+}
+
+bool quota_allows(const struct quota_limits *q, enum tier tier, int taken)
+{
+    int limit = quota_weekly(q, tier);
+    return limit == 0 || taken < limit;
 }
 
 static int seconds_of(const struct quota_limits *q, enum tier tier)

@@ -315,11 +315,50 @@ static void the_weekly_limit_says_when_it_ends(void **state)
 {
     (void)state;
     given_learner();
-    fake_db.used_this_week = 3;
+    fake_db.week.used = 3;
     assert_refused(create(PLAIN), ERR_DAILY_LIMIT_REACHED,
                    "[{'limit':3,'used':3,'resetsAt':'2025-01-20T00:00:00.000Z'}]");
     fake_profile.tier = TIER_PREMIUM;
     assert_int_equal(create(PLAIN)->status, 201);
+}
+
+static void what_is_reserved_counts_for_the_limit(void **state)
+{
+    (void)state;
+    given_learner();
+    fake_db.week = (struct db_week){.used = 2, .reserved = 1};
+    assert_refused(create(PLAIN), ERR_DAILY_LIMIT_REACHED,
+                   "[{'limit':3,'used':2,'reserved':1,'resetsAt':'2025-01-20T00:00:00.000Z'}]");
+    fake_db.week.reserved = 0;
+    assert_int_equal(create(PLAIN)->status, 201);
+    assert_int_equal(fake_db.asked.terms.weekly_limit, 3);
+    assert_int_equal(fake_db.asked.terms.week_start_ms, INT64_C(1736726400000)); /* Monday 2025-01-13 */
+}
+
+/* Used up between the admission and the insert. */
+static void the_insert_has_the_last_word_on_the_limit(void **state)
+{
+    (void)state;
+    given_learner();
+    port_script_next(DB_MATCH_ADMISSION, (struct port_script){.is_held = true});
+    struct caller *c = create(PLAIN);
+    fake_db.week.used = 3;
+    port_release();
+    pass_ms(0);
+    assert_refused(c, ERR_DAILY_LIMIT_REACHED,
+                   "[{'limit':3,'used':3,'resetsAt':'2025-01-20T00:00:00.000Z'}]");
+    assert_calls("profile_get db_match_admission db_match_request_insert");
+    assert_int_equal(fake_db.request_count, 0);
+}
+
+static void premium_has_no_limit(void **state)
+{
+    (void)state;
+    given_learner();
+    fake_profile.tier = TIER_PREMIUM;
+    fake_db.week.used = 100;
+    assert_int_equal(create(PLAIN)->status, 201);
+    assert_int_equal(fake_db.asked.terms.weekly_limit, 0);
 }
 
 static void refuses_early_while_the_queue_is_known_to_be_away(void **state)
@@ -435,6 +474,9 @@ int main(void)
         WORLD_TEST(one_request_at_a_time),
         WORLD_TEST(two_requests_at_the_same_time_leave_one),
         WORLD_TEST(the_weekly_limit_says_when_it_ends),
+        WORLD_TEST(what_is_reserved_counts_for_the_limit),
+        WORLD_TEST(the_insert_has_the_last_word_on_the_limit),
+        WORLD_TEST(premium_has_no_limit),
         WORLD_TEST(refuses_early_while_the_queue_is_known_to_be_away),
         WORLD_TEST(takes_the_request_back_when_the_queue_is_away),
         WORLD_TEST(a_request_that_cannot_be_taken_back_is_not_lost),

@@ -65,7 +65,7 @@ static void whatever_would_be_refused_now(void **state)
     (void)state;
     given_learner();
     create(ANA, "k1", PLAIN);
-    fake_db.used_this_week = 3;
+    fake_db.week.used = 3;
     fake_db.topics[0].level = LEVEL_C1;
     fake_kv_looks_down();
     assert_first_result(create(ANA, "k1", PLAIN));
@@ -149,9 +149,9 @@ static void a_refusal_is_not_kept(void **state)
 {
     (void)state;
     given_learner();
-    fake_db.used_this_week = 3;
+    fake_db.week.used = 3;
     assert_int_equal(create(ANA, "k1", PLAIN)->err, ERR_DAILY_LIMIT_REACHED);
-    fake_db.used_this_week = 2;
+    fake_db.week.used = 2;
     assert_first_result(create(ANA, "k1", PLAIN));
 }
 

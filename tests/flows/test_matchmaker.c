@@ -57,8 +57,10 @@ static void the_claim_says_how_the_pair_came_about(void **state)
     assert_int_equal(c->level_difference, 0);
     assert_false(c->is_tandem || c->is_any_level);
     assert_false(uuid_is_nil(&c->session_id));
-    assert_int_equal(c->max_duration_free_seconds, 900);
-    assert_int_equal(c->max_duration_premium_seconds, 3600);
+    assert_int_equal(c->level, LEVEL_B1);
+    assert_int_equal(c->max_duration_seconds, 900);
+    assert_int_equal(c->free_weekly_limit, 3);
+    assert_int_equal(c->week_start_ms, INT64_C(1736726400000)); /* Monday 2025-01-13 */
 }
 
 static void the_last_try_takes_any_level_with_a_notice(void **state)

@@ -43,6 +43,7 @@ struct pairing_ticket {
     struct uuid request_id, user_id;
     char target_language[LANG_MAX];
     int64_t wait_start_ms, expires_at_ms;
+    enum level level;
     enum tier tier;
 };
 

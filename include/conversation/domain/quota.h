@@ -12,7 +12,10 @@ struct quota_limits {
     int max_duration_free_seconds, max_duration_premium_seconds;
 };
 
-bool quota_allows(const struct quota_limits *q, enum tier tier, int used_this_week);
+/* Conversations of the tier a calendar week; 0: no limit. */
+int quota_weekly(const struct quota_limits *q, enum tier tier);
+/* A further one, when `taken` are used up or may come to be. */
+bool quota_allows(const struct quota_limits *q, enum tier tier, int taken);
 /* A session lasts as long as its more generous tier allows. */
 int quota_session_seconds(const struct quota_limits *q, enum tier a, enum tier b);
 /* Next Monday 00:00 UTC after `now_ms`. */

@@ -67,12 +67,18 @@ struct db_first_result {
     int64_t expires_at_ms;
 };
 
+/* A user's conversations of a calendar week. */
+struct db_week {
+    int used;     /* that were active and not aborted */
+    int reserved; /* that have not begun, and would be this week's */
+};
+
 /* Everything that decides whether a request is admitted and how it is matched, in one read. */
 struct db_admission {
     struct db_first_result first; /* of the query's `repeatable` */
     bool topic_found;
     struct topic topic;
-    int used_this_week; /* sessions that were active and not aborted since `week_start_ms` */
+    struct db_week week; /* that from `week_start_ms` */
     bool has_live_session;
     bool has_live_request;
     int recent_wait_seconds; /* typical wait of recent matches, in the narrowest group with enough data; -1:
@@ -92,13 +98,16 @@ struct db_admission_query {
 void db_match_admission(struct flow *f, const struct db_admission_query *q, struct db_admission *out);
 
 /* Stores a pending request and match.requested. ERR_ALREADY_MATCHED: a live request exists, or the key has
- * been used; ERR_ALREADY_IN_SESSION: a live session exists. */
+ * been used; ERR_ALREADY_IN_SESSION: a live session exists; ERR_DAILY_LIMIT_REACHED: the limit is used up or
+ * reserved. *week is what it was compared with; written also when the insert is refused. */
 struct db_insert_terms {
     struct db_repeatable repeatable;
     int estimated_wait_seconds; /* as the maker is told */
+    int weekly_limit;           /* conversations in the week from `week_start_ms`; 0: no limit */
+    int64_t week_start_ms;
 };
 void db_match_request_insert(struct flow *f, const struct match_request *r,
-                             const struct db_insert_terms *terms);
+                             const struct db_insert_terms *terms, struct db_week *week);
 
 /* The request that came in between, when an insert was refused. */
 void db_match_first_result(struct flow *f, const struct uuid *user_id, const struct db_repeatable *repeatable,
@@ -132,13 +141,17 @@ void db_match_requests_settled(struct flow *f, const struct uuid *request_ids, s
 
 /* Claims a pair: both pending -> matched, session + participants (names and languages from the requests) and
  * conversation.matched. ERR_CONFLICT: one of them is no longer pending, or one of the users is in a live
- * session already; nothing has changed. */
+ * session already; nothing has changed. Nor is there a session when the week of a free learner has been used
+ * up since the request was made: then that request is cancelled. */
 struct db_claim {
     struct uuid first_id, second_id; /* requests; the first waited longer */
     int score, level_difference;
     bool is_tandem, is_any_level;
     struct uuid session_id;
-    int max_duration_free_seconds, max_duration_premium_seconds;
+    enum level level;         /* of the session */
+    int max_duration_seconds; /* of the session */
+    int free_weekly_limit;    /* as in db_insert_terms */
+    int64_t week_start_ms;
 };
 void db_match_claim(struct flow *f, const struct db_claim *claim, struct session *out);
 

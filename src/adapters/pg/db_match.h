@@ -31,6 +31,17 @@
     PG_MS("first.expires_at")
 #define MATCH_DIGEST(asked) "sha256(convert_to(" asked ", 'UTF8'))"
 
+/* Joins `week`, one row: how many conversations of the week from `start` the user has used up, and how many are reserved.
+ * Sessions created up to eight days earlier are looked at: a scheduled one is paired up to seven days ahead. Nothing is
+ * counted where `wanted` is false. */
+#define MATCH_WEEK(user, start, wanted)                                                                      \
+    " CROSS JOIN LATERAL ("                                                                                  \
+    "    SELECT count(*) FILTER (WHERE s.started_at >= " start " AND s.status <> 'aborted') AS used,"        \
+    "           count(*) FILTER (WHERE s.status = 'waiting' AND coalesce(s.scheduled_at, s.created_at)"      \
+    "                                  < " start " + interval '7 days') AS reserved"                         \
+    "      FROM session_participants p JOIN sessions s ON s.id = p.session_id"                               \
+    "     WHERE " wanted " AND p.user_id = " user " AND p.created_at >= " start " - interval '8 days') week "
+
 /* The payload of match.cancelled and match.expired, of a request named r. */
 #define MATCH_EVENT_PAYLOAD                                                                                  \
     "jsonb_build_object('matchRequestId', r.id, 'userId', r.user_id,"                                        \
@@ -39,5 +50,6 @@
 /* clang-format on */
 
 struct db_first_result take_first_result(struct cursor *c);
+struct db_week take_week(struct cursor *c); /* used, reserved */
 
 #endif

@@ -6,8 +6,7 @@
 
 /* $1 user, $2 language, $3 topic, $4 level, $5 week's start, $6 now, $7 key, $8 what was asked for with it.
  *
- * The week's usage looks at sessions created up to eight days earlier: a scheduled one is paired up to seven
- * days ahead. waits: of the latest 200 matches in the language within the last hour; the bound keeps the read
+ * waits: of the latest 200 matches in the language within the last hour; the bound keeps the read
  * short on a busy day, when the latest 200 say more than the hour. */
 /* clang-format off */
 static const struct pg_statement ADMISSION = {
@@ -31,9 +30,7 @@ static const struct pg_statement ADMISSION = {
            "      FROM waits"
            ") "
            "SELECT " MATCH_FIRST_COLUMNS("$8") ","
-           "       (SELECT count(*) FROM session_participants p JOIN sessions s ON s.id = p.session_id"
-           "         WHERE p.user_id = $1 AND p.created_at >= " PG_AT("$5") " - interval '8 days'"
-           "           AND s.started_at >= " PG_AT("$5") " AND s.status <> 'aborted'),"
+           "       week.used, week.reserved,"
            "       EXISTS (SELECT FROM session_participants p WHERE p.user_id = $1 AND p.is_live),"
            "       EXISTS (SELECT FROM match_requests r WHERE r.user_id = $1 AND r.status = 'pending'),"
            "       coalesce((SELECT greatest(round(seconds), 0)::bigint"
@@ -41,6 +38,7 @@ static const struct pg_statement ADMISSION = {
            "       past.partners, past.times, " MATCH_EXCLUDED("$1") ","
            "       t.id IS NOT NULL, " TOPIC_COLUMNS("$1::uuid")
            "  FROM (VALUES (1)) one" MATCH_PAST("$1") MATCH_FIRST("$1", "$7", PG_AT("$6"))
+           MATCH_WEEK("$1", PG_AT("$5"), "true")
            "  LEFT JOIN topics t ON t.code = $3 AND t.target_language_code = $2 AND t.is_active"};
 /* clang-format on */
 
@@ -49,7 +47,7 @@ static enum err read_admission(struct flow *f, const struct pg_rows *rows, void 
     struct arena *arena = flow_arena(f);
     struct cursor c = cursor_at(rows, 0);
     struct db_admission a = {.first = take_first_result(&c)};
-    a.used_this_week = (int)take_int(&c);
+    a.week = take_week(&c);
     a.has_live_session = take_bool(&c);
     a.has_live_request = take_bool(&c);
     a.recent_wait_seconds = (int)take_int(&c);

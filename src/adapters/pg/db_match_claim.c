@@ -1,14 +1,18 @@
 /* The claim of a pair: what makes two waiting learners a session. */
 #include "conversation/base/clock.h"
 #include "conversation/ports/db.h"
-#include "db_records.h"
+#include "db_match.h"
 
 /* $1 first request, $2 second, $3 session, $4 now, $5 score, $6 level difference, $7 tandem, $8 any level, $9
- * and $10 seconds a session lasts (free, premium), $11 correlation id.
+ * the session's level, $10 seconds it lasts, $11 correlation id, $12 conversations a week of a free learner,
+ * $13 the week's start.
  *
  * locked: both rows in the order of their ids, as by everyone who locks two, and as the last committed writer
  * left them: after a cancel, an expiry or another claim that was awaited here, the status is no longer
  * pending.
+ *
+ * used_up: of a free learner whose week is, which the request's insert has not seen: they asked twice, and
+ * the other request was matched, held and over in between. It would never be claimed, so it is cancelled.
  *
  * pair: one row when the claim may be made, none otherwise; everything after reads it, so that all of it
  * happens or nothing. A user who got into a live session after this statement's snapshot is caught by the
@@ -21,16 +25,19 @@ static const struct pg_statement CLAIM = {
     .sql =
         "WITH locked AS MATERIALIZED ("
         "    SELECT r.*, CASE r.id WHEN $1::uuid THEN 0 ELSE 1 END AS position,"
-        "           array_position('{A1,A2,B1,B2,C1,C2}'::text[], r.current_level) AS level_number,"
         "           coalesce(r.scheduled_for, r.created_at) AS waiting_since"
         "      FROM match_requests r WHERE r.id IN ($1::uuid, $2::uuid) ORDER BY r.id FOR UPDATE"
+        "), used_up AS MATERIALIZED ("
+        "    SELECT l.id FROM locked l" MATCH_WEEK("l.user_id", PG_AT("$13"), "$12::int > 0 AND l.tier = 'free'")
+        "     WHERE l.status = 'pending' AND l.tier = 'free' AND $12::int > 0"
+        "       AND week.used + week.reserved >= $12::int"
         "), pair AS MATERIALIZED ("
         "    SELECT (array_agg(user_id ORDER BY position))[1] AS first_user,"
         "           (array_agg(user_id ORDER BY position))[2] AS second_user,"
-        "           ('{A1,A2,B1,B2,C1,C2}'::text[])[(sum(level_number)::int + 1) / 2] AS level,"
-        "           bool_or(tier = 'premium') AS is_premium, min(waiting_since) AS waiting_since"
+        "           min(waiting_since) AS waiting_since"
         "      FROM locked"
         "    HAVING count(*) FILTER (WHERE status = 'pending') = 2 AND count(DISTINCT user_id) = 2"
+        "       AND NOT EXISTS (SELECT FROM used_up)"
         "       AND NOT EXISTS (SELECT FROM locked l"
         "                         JOIN session_participants p ON p.user_id = l.user_id AND p.is_live)"
         "), matched AS ("
@@ -40,13 +47,18 @@ static const struct pg_statement CLAIM = {
         "               CASE l.position WHEN 0 THEN pair.second_user ELSE pair.first_user END,"
         "           compatibility_score = $5::int, level_difference = $6::int"
         "      FROM locked l CROSS JOIN pair WHERE r.id = l.id"
+        "), cancelled AS ("
+        "    UPDATE match_requests r SET status = 'cancelled' FROM used_up u WHERE r.id = u.id RETURNING r.*"
+        "), cancelled_event AS ("
+        "    " OUTBOX_INSERT
+        "    SELECT 'match.cancelled', r.user_id, $11, " PG_AT("$4") ", " MATCH_EVENT_PAYLOAD " FROM cancelled r"
         "), s AS ("
         "    INSERT INTO sessions ("
         "        id, target_language_code, topic_code, target_level, session_type, is_any_level,"
         "        scheduled_at, max_duration_seconds, created_at, updated_at)"
-        "    SELECT $3::uuid, l.target_language_code, l.topic_code, pair.level,"
+        "    SELECT $3::uuid, l.target_language_code, l.topic_code, $9,"
         "           CASE WHEN $7::boolean THEN 'tandem' ELSE 'practice' END, $8::boolean, l.scheduled_for,"
-        "           CASE WHEN pair.is_premium THEN $10::int ELSE $9::int END, " PG_AT("$4") ", " PG_AT("$4")
+        "           $10::int, " PG_AT("$4") ", " PG_AT("$4")
         "      FROM pair JOIN locked l ON l.position = 0"
         "    RETURNING *"
         "), seats AS ("
@@ -101,8 +113,10 @@ void db_match_claim(struct flow *f, const struct db_claim *claim, struct session
     pg_arg_int(&args, claim->level_difference);
     pg_arg_bool(&args, claim->is_tandem);
     pg_arg_bool(&args, claim->is_any_level);
-    pg_arg_int(&args, claim->max_duration_free_seconds);
-    pg_arg_int(&args, claim->max_duration_premium_seconds);
+    pg_arg_text(&args, level_names[claim->level]);
+    pg_arg_int(&args, claim->max_duration_seconds);
     pg_arg_text(&args, flow_correlation_id(f));
+    pg_arg_int(&args, claim->free_weekly_limit);
+    pg_arg_time(&args, claim->week_start_ms);
     pg_run(f, &CLAIM, &args, read_claimed, out);
 }

@@ -7,10 +7,10 @@
 
 /* --- insert --- */
 
-/* The parameters are the columns of `added` in their order, then the correlation id. The checks of `state`
- * serve the answer; what decides in a race of two inserts are the unique indexes: the second waits for the
- * first and then adds nothing. `freed` is older than the time a key is kept; `added` looks at it, so that it
- * comes after. */
+/* The parameters are the columns of `added` in their order, then the correlation id, the weekly limit and the
+ * week's start. The checks of `state` serve the answer; what decides in a race of two inserts are the unique
+ * indexes: the second waits for the first and then adds nothing. `freed` is older than the time a key is
+ * kept; `added` looks at it, so that it comes after. */
 /* clang-format off */
 static const struct pg_statement REQUEST_INSERT = {
     .name = "match_request_insert",
@@ -20,7 +20,10 @@ static const struct pg_statement REQUEST_INSERT = {
         "    SELECT EXISTS (SELECT FROM session_participants p"
         "                    WHERE p.user_id = $2::uuid AND p.is_live) AS in_session,"
         "           EXISTS (SELECT FROM match_requests r"
-        "                    WHERE r.user_id = $2::uuid AND r.status = 'pending') AS has_request"
+        "                    WHERE r.user_id = $2::uuid AND r.status = 'pending') AS has_request,"
+        "           week.used, week.reserved,"
+        "           $26::int > 0 AND week.used + week.reserved >= $26::int AS is_used_up"
+        "      FROM (VALUES (1)) one" MATCH_WEEK("$2::uuid", PG_AT("$27"), "$26::int > 0")
         "), freed AS ("
         "    UPDATE match_requests SET idempotency_key = NULL, idempotency_digest = NULL"
         "     WHERE user_id = $2::uuid AND idempotency_key = $22"
@@ -36,7 +39,8 @@ static const struct pg_statement REQUEST_INSERT = {
         "    SELECT $1::uuid, $2::uuid, $3::uuid, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15,"
         "           $16::boolean, $17::int, $18::int, " PG_AT("$19") ", " PG_AT("$20") ", " PG_AT("$21") ","
         "           $22, " MATCH_DIGEST("$23") ", $24::int"
-        "      FROM state WHERE NOT in_session AND NOT has_request AND (SELECT count(*) FROM freed) >= 0"
+        "      FROM state WHERE NOT in_session AND NOT has_request AND NOT is_used_up"
+        "       AND (SELECT count(*) FROM freed) >= 0"
         "    ON CONFLICT DO NOTHING"
         "    RETURNING *"
         "), event AS ("
@@ -47,22 +51,31 @@ static const struct pg_statement REQUEST_INSERT = {
         "                              'preferredPartnerLevel', preferred_partner_level)"
         "      FROM added"
         ") "
-        "SELECT EXISTS (SELECT FROM added), in_session FROM state"};
+        "SELECT EXISTS (SELECT FROM added), in_session, NOT has_request AND is_used_up, used, reserved FROM state"};
 /* clang-format on */
+
+struct db_week take_week(struct cursor *c)
+{
+    struct db_week week = {.used = (int)take_int(c)};
+    week.reserved = (int)take_int(c);
+    return week;
+}
 
 static enum err read_inserted(struct flow *f, const struct pg_rows *rows, void *out)
 {
     (void)f;
-    (void)out;
     struct cursor c = cursor_at(rows, 0);
-    bool is_added = take_bool(&c), is_in_session = take_bool(&c);
+    bool is_added = take_bool(&c), is_in_session = take_bool(&c), is_used_up = take_bool(&c);
+    *(struct db_week *)out = take_week(&c);
     if (is_added)
         return OK;
-    return is_in_session ? ERR_ALREADY_IN_SESSION : ERR_ALREADY_MATCHED;
+    if (is_in_session)
+        return ERR_ALREADY_IN_SESSION;
+    return is_used_up ? ERR_DAILY_LIMIT_REACHED : ERR_ALREADY_MATCHED;
 }
 
 void db_match_request_insert(struct flow *f, const struct match_request *r,
-                             const struct db_insert_terms *terms)
+                             const struct db_insert_terms *terms, struct db_week *week)
 {
     struct pg_args args = {0};
     pg_arg_uuid(&args, &r->id);
@@ -93,7 +106,9 @@ void db_match_request_insert(struct flow *f, const struct match_request *r,
     pg_arg_str(&args, terms->repeatable.key.p ? terms->repeatable.asked : (struct str){NULL, 0});
     pg_arg_int(&args, terms->estimated_wait_seconds);
     pg_arg_text(&args, flow_correlation_id(f));
-    pg_run(f, &REQUEST_INSERT, &args, read_inserted, NULL);
+    pg_arg_int(&args, terms->weekly_limit);
+    pg_arg_time(&args, terms->week_start_ms);
+    pg_run(f, &REQUEST_INSERT, &args, read_inserted, week);
 }
 
 /* --- the first result --- */

@@ -9,6 +9,7 @@
 #include "conversation/base/jsonw.h"
 #include "conversation/base/log.h"
 #include "conversation/config.h"
+#include "conversation/domain/quota.h"
 #include "conversation/ports/kv.h"
 
 #define RETRY_MS 1000
@@ -89,6 +90,20 @@ static const struct flow_spec match_claim = {
     .ctx_size = sizeof(struct match_claim),
 };
 
+/* What the product's rules make of the pair. */
+static void apply_rules(struct db_claim *claim, const struct pairing_pair *pair)
+{
+    const struct quota_limits quota = {
+        .free_weekly = config.free_tier_weekly_limit,
+        .max_duration_free_seconds = config.session_max_duration_free_seconds,
+        .max_duration_premium_seconds = config.session_max_duration_premium_seconds,
+    };
+    claim->level = level_mean(pair->first.level, pair->second.level);
+    claim->max_duration_seconds = quota_session_seconds(&quota, pair->first.tier, pair->second.tier);
+    claim->free_weekly_limit = quota_weekly(&quota, TIER_FREE);
+    claim->week_start_ms = clock_week_start_ms(clock_now_ms());
+}
+
 void job_match_claim(const struct pairing_pair *pair)
 {
     struct match_claim *c = flow_ctx(flow_start(&(struct flow_start){.spec = &match_claim}));
@@ -103,7 +118,6 @@ void job_match_claim(const struct pairing_pair *pair)
         .is_tandem = pair->is_tandem,
         .is_any_level = pair->is_any_level,
         .session_id = uuid_random(),
-        .max_duration_free_seconds = config.session_max_duration_free_seconds,
-        .max_duration_premium_seconds = config.session_max_duration_premium_seconds,
     };
+    apply_rules(&c->claim, pair);
 }

@@ -5,6 +5,7 @@
 #include "flows/matchmaker.h"
 
 #include <stddef.h>
+#include <stdio.h>
 
 #include "conversation/base/clock.h"
 #include "conversation/base/metrics.h"
@@ -29,6 +30,7 @@ struct create {
     struct db_admission admission;
     struct match_request request;
     struct db_insert_terms terms;
+    struct db_week week; /* as the insert saw it */
     struct db_first_result first;
     enum err insert_err, queue_err, undo_err;
     struct db_cancel undo;
@@ -72,13 +74,20 @@ static void check_input(struct flow *f, const struct create_input *in)
                              "must be in the future and at most 7 days ahead");
 }
 
-static void fail_quota(struct flow *f, int used)
+static struct quota_limits quota(void)
 {
-    char resets_at[CLOCK_ISO_LENGTH + 1];
+    return (struct quota_limits){.free_weekly = config.free_tier_weekly_limit};
+}
+
+static void fail_quota(struct flow *f, const struct db_week *week)
+{
+    char resets_at[CLOCK_ISO_LENGTH + 1], reserved[32] = "";
     clock_format_iso(quota_resets_at_ms(clock_now_ms()), resets_at);
+    if (week->reserved)
+        snprintf(reserved, sizeof reserved, "\"reserved\":%d,", week->reserved);
     flow_set_error_details(f, ERR_DAILY_LIMIT_REACHED,
-                           arena_fmt(flow_arena(f), "[{\"limit\":%d,\"used\":%d,\"resetsAt\":\"%s\"}]",
-                                     config.free_tier_weekly_limit, used, resets_at));
+                           arena_fmt(flow_arena(f), "[{\"limit\":%d,\"used\":%d,%s\"resetsAt\":\"%s\"}]",
+                                     config.free_tier_weekly_limit, week->used, reserved, resets_at));
 }
 
 /* The product's rules for who may ask for what, in the order in which a learner would want to hear of them.
@@ -86,7 +95,7 @@ static void fail_quota(struct flow *f, int used)
 static void check_admission(struct flow *f, const struct create *c)
 {
     const struct db_admission *a = &c->admission;
-    const struct quota_limits quota = {.free_weekly = config.free_tier_weekly_limit};
+    const struct quota_limits limits = quota();
     const char *why = NULL;
     if (c->in.mode == MATCH_SCHEDULED && c->profile.tier != TIER_PREMIUM)
         flow_set_error(f, ERR_PREMIUM_REQUIRED);
@@ -98,8 +107,8 @@ static void check_admission(struct flow *f, const struct create *c)
         flow_set_error(f, ERR_ALREADY_IN_SESSION);
     else if (a->has_live_request)
         flow_set_error(f, ERR_ALREADY_MATCHED);
-    else if (!quota_allows(&quota, c->profile.tier, a->used_this_week))
-        fail_quota(f, a->used_this_week);
+    else if (!quota_allows(&limits, c->profile.tier, a->week.used + a->week.reserved))
+        fail_quota(f, &a->week);
     else if (!kv_is_up())
         flow_set_error(f, ERR_KV_UNAVAILABLE);
 }
@@ -187,21 +196,33 @@ static void answer_again(struct flow *f, const struct create *c)
 static void insert(struct flow *f, struct create *c)
 {
     const struct match_request *r = &c->request;
+    const struct quota_limits limits = quota();
     int estimate = c->admission.recent_wait_seconds;
+    c->terms.weekly_limit = quota_weekly(&limits, r->tier);
+    c->terms.week_start_ms = clock_week_start_ms(r->created_at_ms);
     c->terms.estimated_wait_seconds = estimate >= 0 ? estimate : r->max_wait_seconds / 2;
     c->first = (struct db_first_result){
         .request_id = r->id,
         .estimated_wait_seconds = c->terms.estimated_wait_seconds,
         .expires_at_ms = r->expires_at_ms,
     };
-    db_match_request_insert(f, r, &c->terms);
+    db_match_request_insert(f, r, &c->terms, &c->week);
 }
 
 /* The insert was refused; with a key it may be this very request's twin that came in between. */
 static bool may_have_a_twin(const struct create *c)
 {
-    bool is_refused = c->insert_err == ERR_ALREADY_MATCHED || c->insert_err == ERR_ALREADY_IN_SESSION;
+    bool is_refused = c->insert_err == ERR_ALREADY_MATCHED || c->insert_err == ERR_ALREADY_IN_SESSION ||
+                      c->insert_err == ERR_DAILY_LIMIT_REACHED;
     return is_refused && c->terms.repeatable.key.p;
+}
+
+static void fail_insert(struct flow *f, const struct create *c)
+{
+    if (c->insert_err == ERR_DAILY_LIMIT_REACHED)
+        fail_quota(f, &c->week);
+    else
+        flow_set_error(f, c->insert_err);
 }
 
 static void query_admission(struct flow *f, struct create *c)
@@ -240,8 +261,10 @@ static void run(struct flow *f)
         if (c->first.is_found)
             goto again;
     }
-    if (c->insert_err)
-        FLOW_FAIL(f, c->insert_err);
+    if (c->insert_err) {
+        fail_insert(f, c);
+        goto fail;
+    }
     metric_add(M_MATCH_REQUESTS, 1, c->request.target_language, c->request.topic_code, NULL);
     if (c->request.mode == MATCH_NOW) {
         AWAIT_TRY(f, &c->queue_err, kv_queue_add(f, &c->request, 1));

@@ -44,7 +44,8 @@ struct fake_db {
     struct history_entry history[FAKE_HISTORY_MAX];
     size_t history_count;
     int64_t history_total;
-    int used_this_week, recent_wait_seconds;
+    struct db_week week; /* everybody's */
+    int recent_wait_seconds;
     struct db_rated rated;
 
     /* what the flows asked with, last */
@@ -54,6 +55,7 @@ struct fake_db {
         struct db_admission_query admission;
         char admission_language[LANG_MAX], admission_topic[TOPIC_MAX];
         struct match_request inserted;
+        struct db_insert_terms terms; /* its strings are gone */
         struct db_claim claim;
         struct uuid expired[FAKE_REQUESTS_MAX];
         size_t expired_count;

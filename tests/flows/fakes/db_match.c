@@ -67,7 +67,7 @@ void db_match_admission(struct flow *f, const struct db_admission_query *q, stru
     struct db_admission admission = {
         .first = first_result(&q->user_id, &q->repeatable),
         .topic_found = t != NULL,
-        .used_this_week = fake_db.used_this_week,
+        .week = fake_db.week,
         .has_live_session = fake_user_is_in_live_session(&q->user_id),
         .has_live_request = live_request_of(&q->user_id) != NULL,
         .recent_wait_seconds = fake_db.recent_wait_seconds,
@@ -87,6 +87,8 @@ static enum err insert(const struct match_request *r, const struct db_insert_ter
         return ERR_ALREADY_MATCHED;
     if (fake_user_is_in_live_session(&r->user_id))
         return ERR_ALREADY_IN_SESSION;
+    if (terms->weekly_limit && fake_db.week.used + fake_db.week.reserved >= terms->weekly_limit)
+        return ERR_DAILY_LIMIT_REACHED;
     struct match_request *row = &fake_db.requests[fake_db.request_count++];
     *row = *r;
     row->history = NULL; /* the flow's memory; the tables that they come from are not kept here */
@@ -99,10 +101,12 @@ static enum err insert(const struct match_request *r, const struct db_insert_ter
 }
 
 void db_match_request_insert(struct flow *f, const struct match_request *r,
-                             const struct db_insert_terms *terms)
+                             const struct db_insert_terms *terms, struct db_week *week)
 {
     struct port_call *call = port_begin(f, DB_MATCH_REQUEST_INSERT);
     fake_db.asked.inserted = *r;
+    fake_db.asked.terms = *terms;
+    *week = fake_db.week; /* also when it is refused */
     port_answer(call, port_takes_effect(call) ? insert(r, terms) : OK, NULL, NULL, 0);
 }
 
@@ -204,13 +208,11 @@ static enum err claim_pair(const struct db_claim *claim, struct session *out)
     match(a, b, claim);
     match(b, a, claim);
     struct session *s = &fake_db.sessions[fake_db.session_count++];
-    bool is_premium = a->tier == TIER_PREMIUM || b->tier == TIER_PREMIUM;
     *s = (struct session){
         .id = claim->session_id,
         .type = claim->is_tandem ? SESSION_TANDEM : SESSION_PRACTICE,
         .created_at_ms = clock_now_ms(),
-        .max_duration_seconds =
-            is_premium ? claim->max_duration_premium_seconds : claim->max_duration_free_seconds,
+        .max_duration_seconds = claim->max_duration_seconds,
         .participants = {participant_of(a), participant_of(b)},
     };
     memcpy(s->target_language, a->target_language, sizeof s->target_language);

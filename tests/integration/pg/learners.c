@@ -45,7 +45,8 @@ struct match_request a_request(void)
 enum err insert_request(struct flow *f, const struct match_request *r)
 {
     static const struct db_insert_terms ordinary = {.estimated_wait_seconds = 60};
-    return RUN(f, db_match_request_insert(f, r, &ordinary));
+    struct db_week week;
+    return RUN(f, db_match_request_insert(f, r, &ordinary, &week));
 }
 
 struct db_claim a_claim(const struct match_request *first, const struct match_request *second)
@@ -55,8 +56,8 @@ struct db_claim a_claim(const struct match_request *first, const struct match_re
         .second_id = second->id,
         .score = 100,
         .session_id = uuid_random(),
-        .max_duration_free_seconds = 900,
-        .max_duration_premium_seconds = 3600,
+        .level = LEVEL_A2,
+        .max_duration_seconds = 900,
     };
 }
 

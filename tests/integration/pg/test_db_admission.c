@@ -36,6 +36,12 @@ static int teardown(void **state)
     return 0;
 }
 
+static enum err insert(struct flow *flow, const struct match_request *r, const struct db_insert_terms *terms)
+{
+    struct db_week week;
+    return RUN(flow, db_match_request_insert(flow, r, terms, &week));
+}
+
 /* --- keys --- */
 
 static struct db_insert_terms keyed(const char *key, const char *asked)
@@ -70,7 +76,7 @@ static void a_key_finds_the_first_result(void **state)
     struct match_request r = a_request();
     struct uuid other = uuid_random();
     struct db_insert_terms terms = keyed("it's \"k\\1\"", "as\\ked|");
-    assert_int_equal(RUN(f, db_match_request_insert(f, &r, &terms)), OK);
+    assert_int_equal(insert(f, &r, &terms), OK);
     advance(DB_KEY_KEPT_MS - 1);
     struct db_first_result first = first_result(&r.user_id, "it's \"k\\1\"", "as\\ked|");
     assert_true(first.is_found);
@@ -104,9 +110,9 @@ static void a_key_is_used_once(void **state)
     struct db_insert_terms terms = keyed("k1", "asked");
     struct db_cancel cancel;
     again.user_id = r.user_id;
-    assert_int_equal(RUN(f, db_match_request_insert(f, &r, &terms)), OK);
+    assert_int_equal(insert(f, &r, &terms), OK);
     assert_int_equal(RUN(f, db_match_request_cancel(f, &r.id, &r.user_id, &cancel)), OK);
-    assert_int_equal(RUN(f, db_match_request_insert(f, &again, &terms)), ERR_ALREADY_MATCHED);
+    assert_int_equal(insert(f, &again, &terms), ERR_ALREADY_MATCHED);
     assert_int_equal(direct_int(f, "SELECT count(*) FROM match_requests"), 1);
     assert_event_count(f, 2);
 }
@@ -117,12 +123,12 @@ static void a_key_of_yesterday_is_free(void **state)
     struct match_request r = a_request();
     struct db_insert_terms terms = keyed("k1", "asked");
     struct db_cancel cancel;
-    assert_int_equal(RUN(f, db_match_request_insert(f, &r, &terms)), OK);
+    assert_int_equal(insert(f, &r, &terms), OK);
     assert_int_equal(RUN(f, db_match_request_cancel(f, &r.id, &r.user_id, &cancel)), OK);
     advance(DB_KEY_KEPT_MS);
     struct match_request again = a_request();
     again.user_id = r.user_id;
-    assert_int_equal(RUN(f, db_match_request_insert(f, &again, &terms)), OK);
+    assert_int_equal(insert(f, &again, &terms), OK);
     assert_uuid_equal(first_result(&r.user_id, "k1", "asked").request_id, again.id);
 }
 
@@ -133,12 +139,12 @@ static void what_is_taken_back_frees_its_key(void **state)
     struct db_insert_terms terms = keyed("k1", "asked");
     struct db_cancel cancel;
     again.user_id = r.user_id;
-    assert_int_equal(RUN(f, db_match_request_insert(f, &r, &terms)), OK);
+    assert_int_equal(insert(f, &r, &terms), OK);
     assert_int_equal(RUN(f, db_match_request_take_back(f, &r.id, &r.user_id, &cancel)), OK);
     assert_true(cancel.changed);
     assert_int_equal(cancel.request.status, MATCH_CANCELLED);
     assert_false(first_result(&r.user_id, "k1", "asked").is_found);
-    assert_int_equal(RUN(f, db_match_request_insert(f, &again, &terms)), OK);
+    assert_int_equal(insert(f, &again, &terms), OK);
 }
 
 /* --- retries at once --- */
@@ -155,8 +161,7 @@ static void insert_each(int who, void *arg)
 {
     struct race *race = arg;
     struct db_insert_terms terms = keyed("k1", "asked");
-    race->err[who] =
-        RUN(race->racer[who], db_match_request_insert(race->racer[who], &race->request[who], &terms));
+    race->err[who] = insert(race->racer[who], &race->request[who], &terms);
 }
 
 static void retries_at_once_make_one_request(void **state)
@@ -188,6 +193,198 @@ static void retries_at_once_make_one_request(void **state)
         direct_close(race.racer[who]);
 }
 
+/* --- the week --- */
+
+#define DAY    (24 * 3600 * 1000LL)
+#define MONDAY INT64_C(1736726400000) /* 2025-01-13T00:00:00.000Z, of the week of NOW */
+
+static const struct db_insert_terms three_a_week = {
+    .estimated_wait_seconds = 60, .weekly_limit = 3, .week_start_ms = MONDAY};
+
+static struct match_request request_of(const struct uuid *user_id)
+{
+    struct match_request r = a_request();
+    r.user_id = *user_id;
+    return r;
+}
+
+/* A conversation of this user with somebody, begun at `started_at_ms`. */
+static void talked(const struct uuid *user_id, int64_t started_at_ms, int64_t active_ms)
+{
+    struct uuid partner = uuid_random();
+    set_now(started_at_ms);
+    a_talk(f, user_id, &partner, active_ms);
+    set_now(NOW);
+}
+
+static enum err asks(const struct uuid *user_id, struct db_week *week)
+{
+    struct match_request r = request_of(user_id);
+    return RUN(f, db_match_request_insert(f, &r, &three_a_week, week));
+}
+
+static void three_conversations_a_week(void **state)
+{
+    (void)state;
+    struct uuid user = uuid_random();
+    struct db_week week;
+    talked(&user, MONDAY, 60000);
+    talked(&user, MONDAY + DAY, 60000);
+    assert_int_equal(asks(&user, &week), OK);
+    assert_true(week.used == 2 && week.reserved == 0);
+    EXEC(f, "UPDATE match_requests SET status = 'cancelled' WHERE status = 'pending'");
+    talked(&user, MONDAY + 2 * DAY, 60000);
+    assert_int_equal(asks(&user, &week), ERR_DAILY_LIMIT_REACHED);
+    assert_true(week.used == 3 && week.reserved == 0);
+    struct match_request r = request_of(&user); /* of a premium learner */
+    assert_int_equal(insert_request(f, &r), OK);
+}
+
+static void what_counts_was_active_this_week_and_not_aborted(void **state)
+{
+    (void)state;
+    struct uuid user = uuid_random();
+    struct db_week week;
+    talked(&user, MONDAY - 1, 600000);      /* begun last week */
+    talked(&user, MONDAY + 3600000, 59999); /* left within the first minute: aborted */
+    talked(&user, MONDAY + 7200000, 60000); /* this one counts */
+    assert_int_equal(asks(&user, &week), OK);
+    assert_true(week.used == 1 && week.reserved == 0);
+}
+
+static void the_week_turns_on_monday(void **state)
+{
+    (void)state;
+    struct uuid user = uuid_random();
+    struct db_week week;
+    for (int i = 0; i < 3; i++)
+        talked(&user, MONDAY + i * DAY, 60000);
+    set_now(MONDAY + 7 * DAY - 1);
+    assert_int_equal(asks(&user, &week), ERR_DAILY_LIMIT_REACHED);
+    set_now(MONDAY + 7 * DAY);
+    struct match_request r = request_of(&user);
+    struct db_insert_terms terms = three_a_week;
+    terms.week_start_ms = MONDAY + 7 * DAY;
+    assert_int_equal(RUN(f, db_match_request_insert(f, &r, &terms, &week)), OK);
+    assert_true(week.used == 0 && week.reserved == 0);
+}
+
+/* A request that was made before its twin's conversation took the last place: the claim does not let it pass.
+ */
+static void a_claim_sees_that_the_week_is_used_up(void **state)
+{
+    (void)state;
+    struct uuid user = uuid_random();
+    for (int i = 0; i < 3; i++)
+        talked(&user, MONDAY + i * DAY, 60000);
+    struct match_request late = request_of(&user), ben = a_request();
+    assert_int_equal(insert_request(f, &late), OK); /* as if it had not seen them */
+    assert_int_equal(insert_request(f, &ben), OK);
+    struct db_claim claim = a_claim(&late, &ben);
+    struct session session;
+    int64_t events = direct_int(f, "SELECT count(*) FROM event_outbox");
+    claim.free_weekly_limit = 3;
+    claim.week_start_ms = MONDAY;
+    assert_int_equal(RUN(f, db_match_claim(f, &claim, &session)), ERR_CONFLICT);
+    assert_string_equal(direct_value(f, "SELECT status FROM match_requests WHERE id = '%s'", UUIDZ(&late.id)),
+                        "cancelled");
+    assert_string_equal(direct_value(f, "SELECT status FROM match_requests WHERE id = '%s'", UUIDZ(&ben.id)),
+                        "pending");
+    assert_int_equal(direct_int(f, "SELECT count(*) FROM event_outbox"), events + 1);
+    assert_int_equal(
+        direct_int(f, "SELECT count(*) FROM event_outbox WHERE event_type = 'match.cancelled' AND key = '%s'",
+                   UUIDZ(&user)),
+        1);
+    assert_int_equal(direct_int(f, "SELECT count(*) FROM sessions WHERE status = 'waiting'"), 0);
+}
+
+static void premium_claims_are_not_counted(void **state)
+{
+    (void)state;
+    struct uuid user = uuid_random();
+    for (int i = 0; i < 3; i++)
+        talked(&user, MONDAY + i * DAY, 60000);
+    struct match_request ana = request_of(&user), ben = a_request();
+    ana.tier = TIER_PREMIUM;
+    assert_int_equal(insert_request(f, &ana), OK);
+    assert_int_equal(insert_request(f, &ben), OK);
+    struct db_claim claim = a_claim(&ana, &ben);
+    struct session session;
+    claim.free_weekly_limit = 3;
+    claim.week_start_ms = MONDAY;
+    assert_int_equal(RUN(f, db_match_claim(f, &claim, &session)), OK);
+}
+
+/* --- the week, raced for --- */
+
+/* One thread's part: asks, is matched, talks and ends it, as often as it is let, all with real statements at
+ * once. */
+struct greed {
+    struct flow *racer[RACERS];
+    struct uuid user;
+    int talks[RACERS];
+};
+
+static bool talk(struct flow *flow, const struct match_request *mine)
+{
+    struct match_request partner = a_request();
+    struct db_claim claim = a_claim(mine, &partner);
+    struct session session;
+    struct db_join join;
+    struct db_ended ended;
+    claim.free_weekly_limit = 3;
+    claim.week_start_ms = MONDAY;
+    if (insert_request(flow, &partner) || RUN(flow, db_match_claim(flow, &claim, &session)))
+        return false;
+    for (int i = 0; i < 2; i++)
+        if (RUN(flow, db_session_join(flow, &session.id, &session.participants[i].user_id, &join)))
+            return false;
+    return end_session(flow, &session, &mine->user_id, SESSION_EVENT_END, &ended) == OK;
+}
+
+static void be_greedy(int who, void *arg)
+{
+    struct greed *g = arg;
+    struct flow *flow = g->racer[who];
+    enum err err = OK;
+    while (err != ERR_DAILY_LIMIT_REACHED) {
+        struct match_request mine = request_of(&g->user);
+        struct db_week week;
+        struct db_cancel cancel;
+        err = RUN(flow, db_match_request_insert(flow, &mine, &three_a_week, &week));
+        if (err == OK && talk(flow, &mine))
+            g->talks[who]++;
+        else if (err == OK) /* lost to one of the others */
+            (void)RUN(flow, db_match_request_cancel(flow, &mine.id, &mine.user_id, &cancel));
+        arena_done(flow_arena(flow));
+    }
+}
+
+static void nobody_gets_past_the_limit_by_asking_at_once(void **state)
+{
+    (void)state;
+    struct greed g;
+    for (int who = 0; who < RACERS; who++)
+        g.racer[who] = direct_open();
+    for (int i = 0; i < ROUNDS / 10; i++) {
+        int talks = 0;
+        memset(g.talks, 0, sizeof g.talks);
+        g.user = uuid_random();
+        direct_race(RACERS, be_greedy, &g);
+        int64_t used =
+            direct_int(f,
+                       "SELECT count(*) FROM session_participants p JOIN sessions s ON s.id = p.session_id"
+                       " WHERE p.user_id = '%s' AND s.started_at IS NOT NULL AND s.status <> 'aborted'",
+                       UUIDZ(&g.user));
+        assert_int_equal(used, 3);
+        for (int who = 0; who < RACERS; who++)
+            talks += g.talks[who];
+        assert_int_equal(talks, 3);
+    }
+    for (int who = 0; who < RACERS; who++)
+        direct_close(g.racer[who]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -197,6 +394,12 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_key_of_yesterday_is_free, setup, teardown),
         cmocka_unit_test_setup_teardown(what_is_taken_back_frees_its_key, setup, teardown),
         cmocka_unit_test_setup_teardown(retries_at_once_make_one_request, setup, teardown),
+        cmocka_unit_test_setup_teardown(three_conversations_a_week, setup, teardown),
+        cmocka_unit_test_setup_teardown(what_counts_was_active_this_week_and_not_aborted, setup, teardown),
+        cmocka_unit_test_setup_teardown(the_week_turns_on_monday, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_claim_sees_that_the_week_is_used_up, setup, teardown),
+        cmocka_unit_test_setup_teardown(premium_claims_are_not_counted, setup, teardown),
+        cmocka_unit_test_setup_teardown(nobody_gets_past_the_limit_by_asking_at_once, setup, teardown),
     };
     return cmocka_run_group_tests(tests, direct_create_database, direct_drop_database);
 }

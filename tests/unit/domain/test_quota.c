@@ -20,6 +20,13 @@ static void free_has_three_a_week(void **state)
     assert_true(quota_allows(&limits, TIER_PREMIUM, 100));
 }
 
+static void the_weekly_number_is_the_free_tiers(void **state)
+{
+    (void)state;
+    assert_int_equal(quota_weekly(&limits, TIER_FREE), 3);
+    assert_int_equal(quota_weekly(&limits, TIER_PREMIUM), 0);
+}
+
 static void zero_is_no_limit(void **state)
 {
     (void)state;
@@ -58,9 +65,8 @@ static void it_resets_on_monday(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(free_has_three_a_week),
-        cmocka_unit_test(zero_is_no_limit),
-        cmocka_unit_test(the_more_generous_tier_decides_the_length),
+        cmocka_unit_test(free_has_three_a_week), cmocka_unit_test(the_weekly_number_is_the_free_tiers),
+        cmocka_unit_test(zero_is_no_limit),      cmocka_unit_test(the_more_generous_tier_decides_the_length),
         cmocka_unit_test(it_resets_on_monday),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
