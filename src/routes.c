@@ -13,6 +13,7 @@ static const struct route routes[] = {
     {POST, "/match-request", &rest_match_create, AUTH_USER, &match_requests, ROUTE_REPEATABLE},
     {DELETE, "/match-request/:id", &rest_match_cancel, AUTH_USER, NULL, 0},
     {GET, "/match-request/status", &rest_match_status, AUTH_USER, NULL, 0},
+    {GET, "/match-request/explain", &rest_match_explain, AUTH_USER, NULL, 0},
     {GET, "/topics", &rest_topics_list, AUTH_USER, NULL, ROUTE_ETAG},
     {GET, "/topics/:code", &rest_topic_get, AUTH_USER, NULL, ROUTE_ETAG},
     {POST, "/sessions/:id/join", &rest_session_join, AUTH_USER, &session_joins, 0},

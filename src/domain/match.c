@@ -10,6 +10,7 @@
 const char *const match_status_names[] = {"pending", "matched", "expired", "cancelled", NULL};
 const char *const partner_level_names[] = {"same", "higher", "lower", "any", NULL};
 const char *const match_mode_names[] = {"now", "scheduled", NULL};
+const char *const match_phase_names[] = {"strict", "level", "category", "any_level", NULL};
 const int64_t match_phase_start_ms[PHASE_COUNT] = {0, 30000, 60000, 120000};
 
 #define RECENT_MS (7 * INT64_C(86400000))

@@ -6,7 +6,7 @@
 #include "conversation/edge/reply.h"
 
 /* rest/ */
-extern const struct handler rest_match_create, rest_match_cancel, rest_match_status;
+extern const struct handler rest_match_create, rest_match_cancel, rest_match_status, rest_match_explain;
 extern const struct handler rest_topics_list, rest_topic_get;
 extern const struct handler rest_session_join, rest_session_leave, rest_session_end, rest_session_get;
 extern const struct handler rest_session_rate, rest_session_transcript, rest_history;

@@ -166,6 +166,11 @@ void matchmaker_set_compatible(const struct db_topic_pairs *pairs)
     compatible = copy;
 }
 
+bool matchmaker_explain(const struct uuid *request_id, struct pairing_explanation *out)
+{
+    return waiting && pairing_explain(waiting, request_id, clock_now_ms(), out);
+}
+
 size_t matchmaker_waiting(void)
 {
     return waiting ? pairing_count(waiting) : 0;

@@ -4,6 +4,7 @@
 #define FLOWS_MATCHMAKER_H
 
 #include "conversation/domain/pairing.h"
+#include "conversation/domain/pairing_explain.h"
 #include "conversation/ports/db.h"
 
 void matchmaker_start(void); /* empty index; compares it with the database as soon as that is there */
@@ -19,6 +20,8 @@ void matchmaker_look(const struct uuid *request_ids, size_t count);
 void matchmaker_reload_soon(void);
 
 size_t matchmaker_waiting(void);
+/* Why a request still waits; false when the index does not hold it. */
+bool matchmaker_explain(const struct uuid *request_id, struct pairing_explanation *out);
 
 /* Metrics of what became of requests. */
 void matchmaker_count_match(const struct pairing_pair *pair);

@@ -54,6 +54,10 @@ export class Learner {
     return this.call('GET', '/match-request/status');
   }
 
+  matchExplanation() {
+    return this.call('GET', '/match-request/explain');
+  }
+
   // The session id once the request is matched.
   async matched(ms) {
     const request = await until(

@@ -86,6 +86,7 @@ int match_score(const struct match_request *a, const struct match_request *b, en
 
 /* The widening of the criteria with the wait. */
 enum match_phase { PHASE_STRICT, PHASE_LEVEL, PHASE_CATEGORY, PHASE_ANY_LEVEL, PHASE_COUNT };
+extern const char *const match_phase_names[]; /* "strict", "level", "category", "any_level" */
 enum match_phase match_phase_of(int64_t waited_ms);
 extern const int64_t match_phase_start_ms[PHASE_COUNT]; /* 0, 30000, 60000, 120000 */
 
