@@ -19,6 +19,7 @@
 #include "conversation/ports/bus.h"
 #include "conversation/ports/db.h"
 #include "conversation/ports/kv.h"
+#include "conversation/ports/profile.h"
 #include "conversation/rt/loop.h"
 #include "conversation/rt/process.h"
 #include "conversation/rt/timer.h"
@@ -43,6 +44,7 @@ static int64_t stop_by_ms;
 
 static void stop_now(void)
 {
+    profile_stop();
     db_stop();
     bus_stop();
     kv_stop();
@@ -156,6 +158,10 @@ static bool start(void)
     process_metrics_start();
     if (!edge_init(&hub, &why)) {
         fprintf(stderr, "conversationd: JWT_PUBLIC_KEY: %s\n", why);
+        return false;
+    }
+    if (!profile_start()) {
+        fprintf(stderr, "conversationd: AUTH_SERVICE_URL: cannot be used: %s\n", config.auth_service_url);
         return false;
     }
     routes_init();

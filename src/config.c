@@ -11,6 +11,7 @@
 #include <stdlib.h>
 
 #include "conversation/base/str.h"
+#include "conversation/base/url.h"
 
 struct config config;
 
@@ -134,6 +135,14 @@ static const struct row rows[] = {
 {"JWT_AUDIENCE",                FIELD(jwt_audience), "", TEXT(0, TEXT_MAX), 0},
 {"JWT_LEEWAY_SECONDS",          FIELD(jwt_leeway_seconds), "30", NUMBER(0, 3600), 0},
 {"JWT_CACHE_ENTRIES",           FIELD(jwt_cache_entries), "20000", NUMBER(0, COUNT_MAX), 0},
+/* auth-service */
+{"AUTH_SERVICE_URL",            FIELD(auth_service_url), "", TEXT(0, TEXT_MAX), 0},
+{"AUTH_SERVICE_TOKEN",          FIELD(auth_service_token), "", TEXT(0, LIST_MAX), RELOADABLE | SECRET},
+{"AUTH_SERVICE_TIMEOUT_MS",     FIELD(auth_service_timeout_ms), "2000", NUMBER(50, 4000), 0},
+{"AUTH_SERVICE_RETRIES",        FIELD(auth_service_retries), "1", NUMBER(0, 3), 0},
+{"AUTH_SERVICE_BREAKER_FAILURES",FIELD(auth_service_breaker_failures), "5", NUMBER(0, COUNT_MAX), 0},
+{"AUTH_SERVICE_BREAKER_SECONDS",FIELD(auth_service_breaker_seconds), "10", NUMBER(1, 3600), 0},
+{"AUTH_SERVICE_CACHE_SECONDS",  FIELD(auth_service_cache_seconds), "300", NUMBER(0, 86400), 0},
 /* topics */
 {"TOPICS_CACHE_SECONDS",        FIELD(topics_cache_seconds), "5", NUMBER(0, 3600), 0},
 /* matching */
@@ -483,6 +492,25 @@ static int64_t number_of(const struct config *c, const struct row *row)
     return row->kind == KIND_INT ? *(const int *)field : *(const int64_t *)field;
 }
 
+/* What a match request, which has 5 s, can spend on waiting for the auth-service. */
+#define AUTH_SERVICE_TOTAL_MS 4000
+
+static bool check_auth_service(const struct config *c, char *problem)
+{
+    if (c->auth_service_url[0] && !url_is_base(str_of(c->auth_service_url)))
+        return refuse(&rows[find_row(STR("AUTH_SERVICE_URL"))], c->auth_service_url,
+                      "http://HOST or https://HOST, with :PORT and a path or without", problem);
+    if (!url_text_is_visible(str_of(c->auth_service_token)))
+        return refuse(&rows[find_row(STR("AUTH_SERVICE_TOKEN"))], "", "visible ASCII characters", problem);
+    int64_t total_ms = c->auth_service_timeout_ms * (1 + c->auth_service_retries);
+    if (total_ms > AUTH_SERVICE_TOTAL_MS)
+        return problem_set(
+            problem,
+            "AUTH_SERVICE_TIMEOUT_MS and AUTH_SERVICE_RETRIES: %d tries of %lld ms are more than %d ms",
+            1 + c->auth_service_retries, (long long)c->auth_service_timeout_ms, AUTH_SERVICE_TOTAL_MS);
+    return true;
+}
+
 static bool check_together(const struct config *c, const struct given *given, char *problem)
 {
     for (size_t i = 0; i < sizeof ordered / sizeof ordered[0]; i++) {
@@ -499,7 +527,7 @@ static bool check_together(const struct config *c, const struct given *given, ch
                            "TURN_USERNAME and TURN_CREDENTIAL: only one is set; set both or neither");
     if (!c->tls_cert_file[0] != !c->tls_key_file[0])
         return problem_set(problem, "TLS_CERT_FILE and TLS_KEY_FILE: only one is set; set both or neither");
-    return true;
+    return check_auth_service(c, problem);
 }
 
 static bool read_all(const char *path, struct config *out, char *problem)

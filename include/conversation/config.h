@@ -51,6 +51,11 @@ struct config {
     /* tokens */
     const char *jwt_public_key, *jwt_issuer, *jwt_audience;
     int jwt_leeway_seconds, jwt_cache_entries;
+    /* auth-service: profiles; auth_service_url "" is off */
+    const char *auth_service_url, *auth_service_token;
+    int64_t auth_service_timeout_ms; /* of one try */
+    int auth_service_retries, auth_service_cache_seconds;
+    int auth_service_breaker_failures, auth_service_breaker_seconds; /* failures 0: no breaker */
     /* topics */
     int topics_cache_seconds;
     /* matching */

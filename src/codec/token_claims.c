@@ -3,6 +3,8 @@
  * keep anybody from signing in. */
 #include "token_claims.h"
 
+#include "learner_text.h"
+
 #define SECONDS_MAX 253402300799 /* the year 9999; a time beyond is most likely in milliseconds */
 
 /* --- is the token good: NULL, or why not --- */
@@ -85,43 +87,6 @@ static enum tier take_tier(const json_t *claim)
 
 /* --- who it is --- */
 
-/* "" when it does not fit or holds a control character (C0 and DEL): names end up on the partner's screen. */
-static void copy_name(struct str name, char *dst, size_t cap)
-{
-    for (size_t i = 0; i < name.n; i++) {
-        if ((unsigned char)name.p[i] < 0x20 || name.p[i] == 0x7F)
-            return;
-    }
-    while (name.n >= cap) { /* cut between code points: a partner with half a name beats one without */
-        name.n--;
-        while (name.n && ((unsigned char)name.p[name.n] & 0xC0) == 0x80)
-            name.n--;
-    }
-    (void)str_copy(name, dst, cap);
-}
-
-static void copy_language(struct str code, char *dst, size_t cap)
-{
-    if (language_code_is_valid(code))
-        (void)str_copy(code, dst, cap);
-}
-
-/* Partners' browsers load it: nothing but http and https, and only the visible ASCII a URL is made of (RFC
- * 3986). */
-static void copy_url(struct str url, char *dst, size_t cap)
-{
-    struct str rest = url, scheme = str_cut(&rest, ':');
-    if (!str_eq_nocase(scheme, STR("https")) && !str_eq_nocase(scheme, STR("http")))
-        return;
-    if (rest.n < 3 || !str_starts_with(rest, STR("//")))
-        return;
-    for (size_t i = 0; i < rest.n; i++) {
-        if (rest.p[i] <= ' ' || rest.p[i] > '~' || strchr("\"<>\\^`{|}", rest.p[i]))
-            return;
-    }
-    (void)str_copy(url, dst, cap);
-}
-
 static unsigned role_of(const json_t *name)
 {
     if (str_eqz(json_text(name), "moderator"))
@@ -171,11 +136,12 @@ const char *token_read_claims(const json_t *claims, const struct token_policy *p
         return reason;
     out->tier = take_tier(json_object_get(claims, "tier"));
     out->roles = read_roles(claims);
-    copy_name(json_text(json_object_get(claims, "name")), out->display_name, sizeof out->display_name);
-    copy_url(json_text(json_object_get(claims, "picture")), out->avatar_url, sizeof out->avatar_url);
-    copy_language(json_text(json_object_get(claims, "nativeLanguageCode")), out->native_language,
-                  sizeof out->native_language);
-    copy_language(json_text(json_object_get(claims, "accent")), out->accent, sizeof out->accent);
+    learner_copy_name(json_text(json_object_get(claims, "name")), out->display_name,
+                      sizeof out->display_name);
+    learner_copy_url(json_text(json_object_get(claims, "picture")), out->avatar_url, sizeof out->avatar_url);
+    learner_copy_language(json_text(json_object_get(claims, "nativeLanguageCode")), out->native_language,
+                          sizeof out->native_language);
+    learner_copy_language(json_text(json_object_get(claims, "accent")), out->accent, sizeof out->accent);
     read_levels(json_object_get(claims, "levels"), out);
     return NULL;
 }

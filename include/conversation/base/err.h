@@ -41,6 +41,7 @@
     X(ERR_NOT_IMPLEMENTED,         501, "NOT_IMPLEMENTED",         LOG_DEBUG, false)                  \
     X(ERR_KV_UNAVAILABLE,          503, "MATCHING_UNAVAILABLE",    LOG_WARN,  true)                   \
     X(ERR_DB_UNAVAILABLE,          503, "SERVICE_UNAVAILABLE",     LOG_WARN,  true)                   \
+    X(ERR_PROFILE_UNAVAILABLE,     503, "SERVICE_UNAVAILABLE",     LOG_WARN,  true)                   \
     X(ERR_TIMEOUT,                 503, "SERVICE_UNAVAILABLE",     LOG_WARN,  true)                   \
     X(ERR_DRAINING,                503, "SERVICE_UNAVAILABLE",     LOG_INFO,  true)                   \
     X(ERR_OVERLOADED,              503, "SERVICE_UNAVAILABLE",     LOG_WARN,  true)                   \

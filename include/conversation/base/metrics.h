@@ -56,6 +56,12 @@ enum metric_kind { METRIC_COUNTER, METRIC_GAUGE, METRIC_HISTOGRAM };
       "Time of a statement or command")                                                                      \
     X(M_DEPENDENCY_ERRORS, METRIC_COUNTER, "dependency_errors_total", "dependency",                          \
       "Failed statements, commands and connects")                                                            \
+    X(M_PROFILE_ANSWERS, METRIC_COUNTER, "profile_answers_total", "source",                                  \
+      "Learner profiles asked for, by where the answer came from")                                           \
+    X(M_PROFILE_REQUESTS, METRIC_COUNTER, "profile_requests_total", "result",                                \
+      "Requests to the auth-service, by result")                                                             \
+    X(M_PROFILE_BREAKER, METRIC_GAUGE, "profile_breaker_state", "",                                          \
+      "Circuit breaker of the auth-service: 0 closed, 1 half-open, 2 open")                                  \
     X(M_FLOWS_ACTIVE, METRIC_GAUGE, "flows_active", "", "Flows in progress")                                 \
     X(M_FLOW_FAILURES, METRIC_COUNTER, "flow_failures_total", "flow,error", "Flows that ended in an error")  \
     X(M_LOOP_LAG, METRIC_HISTOGRAM, "event_loop_lag_seconds", "", "Lateness of the timer tick")              \

@@ -25,6 +25,11 @@ struct rate_limit {
 void kv_rate_take(struct flow *f, const struct rate_limit *limit, const struct uuid *user_id,
                   int64_t *retry_after_ms);
 
+/* Answers of others, kept for a while. `key` is the caller's, with a prefix of its own; texts hold no zero
+ * byte. *value is in the flow's arena, {NULL,0} when nothing is kept. */
+void kv_cache_get(struct flow *f, const char *key, struct str *value);
+void kv_cache_put(struct flow *f, const char *key, struct str value, int seconds);
+
 /* The shared queue: match_queue:{lang}:{level}:{topic} and match_request:{id}. */
 void kv_queue_add(struct flow *f, const struct match_request *requests,
                   size_t count); /* again: changes nothing */

@@ -1,10 +1,10 @@
-/* The profile as the caller's token tells it (docs/api.md, "Profiles"). No I/O, yet it reports like every
- * adapter. */
+/* Claims to profile (docs/api.md, "Profiles"). */
+#include "adapters/profile/claims.h"
+
 #include <stdio.h>
 #include <string.h>
 
 #include "conversation/base/jsonw.h"
-#include "conversation/ports/profile.h"
 
 static const struct identity_level *find_level(const struct identity *who, const char *language, size_t n)
 {
@@ -23,6 +23,19 @@ static const struct identity_level *level_for(const struct identity *who, const 
     return exact ? exact : find_level(who, language, strcspn(language, "-"));
 }
 
+bool claims_profile(const struct identity *who, const char *language, struct profile *out)
+{
+    const struct identity_level *level = level_for(who, language);
+    if (!level || !who->native_language[0])
+        return false;
+    *out = (struct profile){.tier = who->tier, .level = level->level};
+    memcpy(out->native_language, who->native_language, sizeof out->native_language);
+    memcpy(out->display_name, who->display_name, sizeof out->display_name);
+    memcpy(out->avatar_url, who->avatar_url, sizeof out->avatar_url);
+    memcpy(out->accent, who->accent, sizeof out->accent);
+    return true;
+}
+
 static void add_missing(struct jsonw *w, const char *claim, const char *of)
 {
     char field[64];
@@ -33,35 +46,14 @@ static void add_missing(struct jsonw *w, const char *claim, const char *of)
     jsonw_end_object(w);
 }
 
-static void fail_missing(struct flow *f, bool has_level, bool has_native, const char *language)
+void claims_missing(const struct identity *who, const char *language, struct buf *details)
 {
-    struct buf details = {0};
-    struct jsonw w = jsonw_on(&details);
+    struct jsonw w = jsonw_on(details);
     jsonw_array(&w);
-    if (!has_level)
+    if (!level_for(who, language))
         add_missing(&w, "levels.", language);
-    if (!has_native)
+    if (!who->native_language[0])
         add_missing(&w, "nativeLanguageCode", "");
     jsonw_end_array(&w);
     jsonw_finish(&w);
-    flow_set_error_details(f, ERR_INVALID_REQUEST, buf_str(&details));
-    buf_done(&details);
-}
-
-void profile_get(struct flow *f, const struct identity *who, const char *language, struct profile *out)
-{
-    struct flow_op *op = flow_op_begin(f);
-    const struct identity_level *level = level_for(who, language);
-    bool has_native = who->native_language[0] != '\0';
-    if (!level || !has_native) {
-        fail_missing(f, level != NULL, has_native, language);
-        flow_op_done_later(op, ERR_INVALID_REQUEST);
-        return;
-    }
-    *out = (struct profile){.tier = who->tier, .level = level->level};
-    memcpy(out->native_language, who->native_language, sizeof out->native_language);
-    memcpy(out->display_name, who->display_name, sizeof out->display_name);
-    memcpy(out->avatar_url, who->avatar_url, sizeof out->avatar_url);
-    memcpy(out->accent, who->accent, sizeof out->accent);
-    flow_op_done_later(op, OK);
 }
