@@ -233,6 +233,16 @@ static void a_token_without_the_level_is_refused_with_the_claim(void **state)
     assert_calls("profile_get");
 }
 
+static void a_profile_that_nobody_can_tell_is_503_and_asks_no_further(void **state)
+{
+    (void)state;
+    given_learner();
+    port_script_next(PROFILE_GET, (struct port_script){.err = ERR_PROFILE_UNAVAILABLE});
+    struct caller *c = create(PLAIN);
+    assert_refused(c, ERR_PROFILE_UNAVAILABLE, NULL);
+    assert_calls("profile_get");
+}
+
 static void the_edges_of_the_schedule_are_allowed(void **state)
 {
     (void)state;
@@ -465,6 +475,7 @@ int main(void)
         WORLD_TEST(refuses_bad_input_without_asking_anybody),
         WORLD_TEST(refuses_values_out_of_range),
         WORLD_TEST(a_token_without_the_level_is_refused_with_the_claim),
+        WORLD_TEST(a_profile_that_nobody_can_tell_is_503_and_asks_no_further),
         WORLD_TEST(the_edges_of_the_schedule_are_allowed),
         WORLD_TEST(scheduling_is_for_premium),
         WORLD_TEST(an_unknown_topic_is_not_found),

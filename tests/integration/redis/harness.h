@@ -165,6 +165,10 @@ struct call {
     struct rate_limit limit;
     struct uuid user_id;
     int64_t retry_after_ms;
+    const char *key;
+    char text[256];
+    bool has_text;
+    int seconds;
     bool is_done;
     enum err err;
 };
@@ -172,6 +176,7 @@ struct call {
 struct call_ctx {
     struct call *call;
     int64_t retry_after_ms;
+    struct str value;
 };
 
 static inline void call_run(struct flow *f)
@@ -190,6 +195,9 @@ static inline void call_done(struct flow *f)
     x->call->is_done = true;
     x->call->err = flow_error(f);
     x->call->retry_after_ms = x->retry_after_ms;
+    x->call->has_text = x->value.p != NULL;
+    if (x->value.p)
+        assert_true(str_copy(x->value, x->call->text, sizeof x->call->text));
 }
 
 static const struct flow_spec call_spec = {"test.call", call_run, sizeof(struct call_ctx), 0};
@@ -232,6 +240,18 @@ static inline void submit_session_put(struct flow *f, struct call *c)
 static inline void submit_session_clear(struct flow *f, struct call *c)
 {
     kv_session_clear(f, c->session);
+}
+
+/* What is to be kept is `text`; what was kept is copied there. */
+static inline void submit_cache_put(struct flow *f, struct call *c)
+{
+    kv_cache_put(f, c->key, str_of(c->text), c->seconds);
+}
+
+static inline void submit_cache_get(struct flow *f, struct call *c)
+{
+    struct call_ctx *x = flow_ctx(f);
+    kv_cache_get(f, c->key, &x->value);
 }
 
 static inline void submit_rate_take(struct flow *f, struct call *c)

@@ -277,6 +277,43 @@ static void test_an_emptied_server_is_used_on(void **state)
     assert_int_equal(look_int("EXISTS match_request:%s", UUIDZ(&r.id)), 1);
 }
 
+/* --- what is kept for a while --- */
+
+static void test_a_text_is_kept_for_its_time(void **state)
+{
+    (void)state;
+    struct call put = {.submit = submit_cache_put,
+                       .key = "profile:a:en",
+                       .seconds = 300,
+                       .text = "{\"displayName\":\"An% s \xc3\xa9\"}"};
+    assert_int_equal(call_and_wait(&put), OK);
+    assert_string_equal(look_text("GET profile:a:en"), put.text);
+    assert_in_range(look_int("TTL profile:a:en"), 295, 300);
+    struct call get = {.submit = submit_cache_get, .key = "profile:a:en"};
+    assert_int_equal(call_and_wait(&get), OK);
+    assert_true(get.has_text);
+    assert_string_equal(get.text, put.text);
+}
+
+static void test_nothing_kept_is_no_text(void **state)
+{
+    (void)state;
+    struct call get = {.submit = submit_cache_get, .key = "profile:nobody:en"};
+    assert_int_equal(call_and_wait(&get), OK);
+    assert_false(get.has_text);
+}
+
+static void test_a_key_of_another_type_is_our_fault(void **state)
+{
+    (void)state;
+    look_int("RPUSH profile:list:en x");
+    struct call get = {.submit = submit_cache_get, .key = "profile:list:en"};
+    log_set_threshold(LOG_ERROR + 1);
+    assert_int_equal(call_and_wait(&get), ERR_INTERNAL);
+    log_set_threshold(LOG_ERROR);
+    assert_false(get.has_text);
+}
+
 static int open_and_connect(void **state)
 {
     world_open(state);
@@ -305,6 +342,9 @@ int main(void)
         cmocka_unit_test(test_a_wrong_type_is_our_fault),
         cmocka_unit_test(test_a_server_that_cannot_write_counts_as_away),
         cmocka_unit_test(test_an_emptied_server_is_used_on),
+        cmocka_unit_test(test_a_text_is_kept_for_its_time),
+        cmocka_unit_test(test_nothing_kept_is_no_text),
+        cmocka_unit_test(test_a_key_of_another_type_is_our_fault),
     };
     return cmocka_run_group_tests(tests, open_and_connect, world_close);
 }

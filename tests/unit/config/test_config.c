@@ -202,6 +202,32 @@ static void test_variables_are_checked_together(void **state)
     assert_refused(NULL, "TURN_USERNAME and TURN_CREDENTIAL: only one is set; set both or neither");
 }
 
+static void test_the_auth_service_is_checked(void **state)
+{
+    (void)state;
+    assert_true(config_load(NULL, problem));
+    assert_string_equal(config.auth_service_url, "");
+    assert_int_equal(config.auth_service_timeout_ms, 2000);
+    assert_int_equal(config.auth_service_retries, 1);
+    assert_int_equal(config.auth_service_breaker_failures, 5);
+    assert_int_equal(config.auth_service_breaker_seconds, 10);
+    assert_int_equal(config.auth_service_cache_seconds, 300);
+    setenv("AUTH_SERVICE_URL", "auth-service:3001", 1);
+    assert_refused(NULL,
+                   "AUTH_SERVICE_URL: \"auth-service:3001\" is not allowed: http://HOST or https://HOST, with"
+                   " :PORT and a path or without");
+    setenv("AUTH_SERVICE_URL", "http://auth-service:3001/api", 1);
+    setenv("AUTH_SERVICE_TOKEN", "two words", 1);
+    assert_refused(NULL, "AUTH_SERVICE_TOKEN: this value is not allowed: visible ASCII characters");
+    setenv("AUTH_SERVICE_TOKEN", "secret", 1);
+    setenv("AUTH_SERVICE_RETRIES", "2", 1);
+    assert_refused(NULL, "AUTH_SERVICE_TIMEOUT_MS and AUTH_SERVICE_RETRIES: 3 tries of 2000 ms are more than"
+                         " 4000 ms");
+    setenv("AUTH_SERVICE_TIMEOUT_MS", "1333", 1);
+    assert_true(config_load(NULL, problem));
+    assert_string_equal(config.auth_service_url, "http://auth-service:3001/api");
+}
+
 /* --- NAME_FILE --- */
 
 /* Not the content of a file for a variable TLS_CERT: the rule about NAME_FILE stops at names that are rows.
@@ -380,6 +406,7 @@ int main(void)
         TEST(test_a_long_or_broken_value_stays_one_short_line),
         TEST(test_a_secret_is_never_shown),
         TEST(test_variables_are_checked_together),
+        TEST(test_the_auth_service_is_checked),
         TEST(test_a_path_is_taken_as_it_is),
         TEST(test_a_value_may_come_from_a_file_of_its_own),
         TEST(test_a_name_given_both_ways_is_refused),
