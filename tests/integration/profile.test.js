@@ -1,8 +1,12 @@
 // Profiles from the auth-service: a real HTTP server that answers well, late, badly, or not at all.
 import assert from 'node:assert/strict';
 import crypto from 'node:crypto';
+import fs from 'node:fs';
+import https from 'node:https';
+import path from 'node:path';
 import { after, afterEach, before, beforeEach, describe, it } from 'node:test';
 import { AuthService, json, profileOf } from '../lib/auth_service.js';
+import { makeCertificate } from '../lib/certificate.js';
 import { expectError, expectOk, expectRetryable } from '../lib/expect.js';
 import { freePort } from '../lib/ports.js';
 import { until } from '../lib/wait.js';
@@ -44,11 +48,17 @@ const withClaims = () => learner({ native: 'de', levels: { en: 'A2' }, name: 'Be
 
 const unavailable = (answer) => expectRetryable(answer, 503, 'SERVICE_UNAVAILABLE');
 
+// Accepted; taken back, or the next learner of a test would be matched with this one.
+async function withdraw(who, answer) {
+  const { matchRequest } = expectOk(answer, 201);
+  expectOk(await who.cancelMatch(matchRequest.id));
+  return matchRequest.id;
+}
+
 // What was stored of an accepted request.
 async function stored(who, request) {
-  const { matchRequest } = expectOk(await who.requestMatch(request), 201);
-  const [row] = await world.db.query('SELECT * FROM match_requests WHERE id = $1', [matchRequest.id]);
-  await who.cancelMatch(matchRequest.id);
+  const id = await withdraw(who, await who.requestMatch(request));
+  const [row] = await world.db.query('SELECT * FROM match_requests WHERE id = $1', [id]);
   return row;
 }
 
@@ -86,7 +96,7 @@ describe('profiles from the auth-service', () => {
       { targetLanguageCode: 'en', topicCode: 'free_talk' },
       { headers: { 'x-correlation-id': correlationId } },
     );
-    expectOk(answer, 201);
+    await withdraw(ana, answer);
     const { method, url, headers } = auth.requests.find((request) => request.userId === ana.userId);
     assert.equal(method, 'GET');
     assert.equal(url, `/internal/users/${ana.userId}/learning-profile?targetLanguageCode=en`);
@@ -128,6 +138,17 @@ describe('profiles from the auth-service', () => {
     assert.equal(auth.asked(ana.userId), 1);
   });
 
+  it('are asked for over connections that are kept', async () => {
+    let opened = 0;
+    auth.server.on('connection', () => opened++);
+    for (let i = 0; i < 10; i++) {
+      const ana = learner();
+      auth.knows(ana.userId);
+      await stored(ana);
+    }
+    assert.ok(opened <= 1, `${opened} connections for 10 requests`);
+  });
+
   it('are asked for once by those who ask at once', async () => {
     const ana = learner();
     auth.knows(ana.userId);
@@ -135,11 +156,12 @@ describe('profiles from the auth-service', () => {
     auth.behave((_, response, note) => held.push(() => auth.answer(response, note)));
     const calls = [ana.requestMatch(), ana.requestMatch(), ana.requestMatch()];
     await until('the request to arrive', () => held.length > 0);
-    // all three flows are under way before the answer goes out: each has been counted as active
-    await until('three calls', async () => (await metric('flows_active')) >= 4);
+    // all three calls, and the one fetch they share, are under way before the answer goes out; the fifth is this one
+    await until('three calls', async () => (await metric('flows_active')) >= 5);
     held.forEach((answer) => answer());
-    const statuses = (await Promise.all(calls)).map((answer) => answer.status).sort();
-    assert.equal(statuses[0], 201, statuses.join());
+    const [first, ...others] = (await Promise.all(calls)).sort((a, b) => a.status - b.status);
+    await withdraw(ana, first);
+    for (const other of others) expectError(other, 409, 'ALREADY_MATCHED');
     assert.equal(auth.asked(ana.userId), 1);
     assert.equal(held.length, 1);
   });
@@ -187,7 +209,7 @@ describe('profiles from the auth-service', () => {
     const started = performance.now();
     const [served, refused] = await Promise.all([ben.requestMatch(), ana.requestMatch()]);
     const took = performance.now() - started;
-    expectOk(served, 201);
+    await withdraw(ben, served);
     unavailable(refused);
     assert.ok(took >= 2000, `two timeouts of 1 s, not ${took.toFixed(0)} ms`);
     assert.equal(auth.asked(ben.userId), 2);
@@ -233,6 +255,16 @@ describe('profiles from the auth-service', () => {
       assert.equal((await failureOf(ben)).result, 'away');
     });
   }
+
+  it('a head without end is a bad answer', async () => {
+    auth.behave((request) => {
+      request.socket.write('HTTP/1.1 200 OK\r\n');
+      for (let i = 0; i < 100; i++) request.socket.write(`X-${i}: ${'x'.repeat(2000)}\r\n`);
+    });
+    const ben = withClaims();
+    assert.equal((await stored(ben)).current_level, 'A2');
+    assert.match((await failureOf(ben)).problem, /too large/);
+  });
 
   const someone = '9d1f0c62-1f4e-4d0b-9a36-0f6c8a7d1b22';
   const BAD = {
@@ -340,7 +372,7 @@ describe('the circuit breaker of the auth-service', () => {
       const tried = await ana.requestMatch();
       return tried.status === 201 && tried;
     });
-    expectOk(answer, 201);
+    await withdraw(ana, answer);
     await world.daemon.log('the breaker', (l) => l.event === 'profile.breaker_closed');
     assert.equal(await metric('profile_breaker_state'), 0);
     assert.equal(auth.asked(ana.userId), 1, 'while it was open nobody asked');
@@ -409,6 +441,41 @@ describe('the auth-service by name, and a stop under a request', () => {
     const ana = learner();
     unavailable(await ana.requestMatch());
     assert.match((await failureOf(ana)).problem, /resolve/);
+  });
+
+  it('a certificate that nobody vouches for is refused', async () => {
+    await setUp();
+    const { cert, key } = makeCertificate(world.dir, 'stranger');
+    let requests = 0;
+    const stranger = https.createServer({ cert: fs.readFileSync(cert), key: fs.readFileSync(key) }, () => requests++);
+    await new Promise((resolve) => stranger.listen(0, '127.0.0.1', resolve));
+    try {
+      await world.daemon.stop();
+      await world.startDaemon({ env: { AUTH_SERVICE_URL: `https://127.0.0.1:${stranger.address().port}` } });
+      const ana = world.learner(NO_CLAIMS);
+      unavailable(await ana.requestMatch());
+      assert.match((await failureOf(ana)).problem, /certificate/i);
+      assert.equal(requests, 0);
+    } finally {
+      stranger.close();
+    }
+  });
+
+  it('a new service token is taken over on SIGHUP', async () => {
+    await setUp();
+    const file = path.join(world.dir, 'token');
+    fs.writeFileSync(file, `${TOKEN}\n`);
+    await world.daemon.stop();
+    await world.startDaemon({ env: { AUTH_SERVICE_TOKEN: undefined, AUTH_SERVICE_TOKEN_FILE: file } });
+    const [ana, ben] = [world.learner(NO_CLAIMS), world.learner(NO_CLAIMS)];
+    for (const who of [ana, ben]) auth.knows(who.userId);
+    await stored(ana);
+    fs.writeFileSync(file, `${TOKEN}-next\n`);
+    world.daemon.signal('SIGHUP');
+    await world.daemon.log('the reload', (l) => l.event === 'config.reloaded');
+    await stored(ben);
+    const sent = auth.requests.map((request) => request.headers.authorization);
+    assert.deepEqual(sent, [`Bearer ${TOKEN}`, `Bearer ${TOKEN}-next`]);
   });
 
   it('a stop does not wait for an answer longer than for any call', async () => {

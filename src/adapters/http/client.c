@@ -8,6 +8,8 @@
 #include "adapters/http/multi.h"
 #include "adapters/http/resolver.h"
 
+#define HEAD_MAX 65536 /* bytes of an answer's head */
+
 struct http_client {
     struct http_multi multi;
     struct http_resolver resolver;
@@ -28,7 +30,7 @@ struct call {
     struct curl_slist *headers, *addresses; /* libcurl borrows them */
     struct timer timer;
     struct buf body;
-    size_t body_max;
+    size_t body_max, head_bytes;
     bool is_too_large;
     char error[CURL_ERROR_SIZE];
 };
@@ -97,6 +99,16 @@ static void on_transfer_ended(CURL *easy, CURLcode result)
 
 /* --- a transfer --- */
 
+/* libcurl keeps what heads say, and bounds no more than a line. */
+static size_t on_head(char *p, size_t size, size_t count, void *arg)
+{
+    struct call *c = arg;
+    (void)p;
+    c->head_bytes += size * count;
+    c->is_too_large = c->head_bytes > HEAD_MAX;
+    return c->is_too_large ? 0 : size * count; /* 0 ends the transfer */
+}
+
 static size_t on_body(char *p, size_t size, size_t count, void *arg)
 {
     struct call *c = arg;
@@ -151,6 +163,8 @@ static void set_options(struct call *c, const struct http_get *get)
     curl_easy_setopt(c->easy, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(c->easy, CURLOPT_TCP_NODELAY, 1L);
     curl_easy_setopt(c->easy, CURLOPT_ERRORBUFFER, c->error);
+    curl_easy_setopt(c->easy, CURLOPT_HEADERFUNCTION, on_head);
+    curl_easy_setopt(c->easy, CURLOPT_HEADERDATA, c);
     curl_easy_setopt(c->easy, CURLOPT_WRITEFUNCTION, on_body);
     curl_easy_setopt(c->easy, CURLOPT_WRITEDATA, c);
     curl_easy_setopt(c->easy, CURLOPT_PRIVATE, c);

@@ -31,7 +31,7 @@ enum http_outcome {
     HTTP_ANSWERED,    /* `status` and `body`, whatever the status */
     HTTP_UNREACHABLE, /* no address, refused, TLS, reset, cut short, no HTTP */
     HTTP_TIMED_OUT,
-    HTTP_TOO_LARGE, /* a body longer than body_max */
+    HTTP_TOO_LARGE, /* a body longer than body_max, or an endless head */
     HTTP_STOPPED
 };
 
