@@ -42,7 +42,7 @@ static void check_text(const char *taken, const char *told, bool may_be_cut)
 
 static void check_profile(const struct profile *p, const struct uuid *user, struct str json)
 {
-    json_t *answer = json_loadb(json.p, json.n, 0, NULL);
+    json_t *answer = json_loadb(json.p, json.n, JSON_ALLOW_NUL, NULL);
     assert(json_is_object(answer));
     assert(is_uuid_text(member(answer, "userId"), user));
     assert(is_uuid_text(member(answer, "learningProfileId"), &p->learning_profile_id));

@@ -39,13 +39,11 @@ bool breaker_tell(struct breaker *b, struct breaker_pass pass, bool went_well, i
     uint32_t before = b->era;
     if (pass.era != b->era)
         return false;
-    if (b->state == BREAKER_HALF_OPEN && went_well)
-        move(b, BREAKER_CLOSED);
-    else if (b->state == BREAKER_HALF_OPEN)
+    if (!went_well && (b->state == BREAKER_HALF_OPEN || ++b->failures == b->failures_max))
         open_up(b, now_ms);
+    else if (went_well && b->state == BREAKER_HALF_OPEN)
+        move(b, BREAKER_CLOSED);
     else if (went_well)
         b->failures = 0;
-    else if (++b->failures == b->failures_max)
-        open_up(b, now_ms);
     return b->era != before;
 }
