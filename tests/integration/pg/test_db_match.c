@@ -566,9 +566,9 @@ static void the_pending_ones_come_page_by_page(void **state)
         struct match_request r = a_request();
         r.scheduled_for_ms = i % 2 ? NOW + DAY : 0;
         r.mode = i % 2 ? MATCH_SCHEDULED : MATCH_NOW;
-        assert_int_equal(RUN(f, db_match_request_insert(f, &r)), OK);
+        assert_int_equal(insert_request(f, &r), OK);
     }
-    assert_int_equal(RUN(f, db_match_request_insert(f, &cancelled)), OK);
+    assert_int_equal(insert_request(f, &cancelled), OK);
     assert_int_equal(RUN(f, db_match_request_cancel(f, &cancelled.id, &cancelled.user_id, &cancel)), OK);
     for (int i = 0; i < COUNT; i += 3) {
         assert_int_equal(RUN(f, db_match_requests_pending(f, &after, 3, &page)), OK);
