@@ -2,24 +2,28 @@
  * twice. */
 #include "tables.h"
 
-#include "conversation/base/clock.h"
 #include "conversation/config.h"
 #include "conversation/rt/timer.h"
+#include "flows/instance.h"
 #include "flows/job.h"
 
 struct job {
     const struct flow_spec *flow;
-    const int64_t *interval_ms; /* of the configuration */
+    const int64_t *interval_ms; /* of the configuration, or a constant */
+    int64_t first_ms;           /* after the start */
     struct timer timer;
     struct flow *running;
 };
 
+static const int64_t beat_ms = DB_INSTANCE_BEAT_MS, recover_ms = DB_INSTANCE_SILENT_MS;
+
 static struct job jobs[] = {
-    {.flow = &job_sessions_sweep, .interval_ms = &config.session_cleanup_interval_ms},
+    {.flow = &job_instance_beat, .interval_ms = &beat_ms},
+    {.flow = &job_sessions_sweep, .interval_ms = &config.session_cleanup_interval_ms, .first_ms = 2000},
+    {.flow = &job_sessions_recover, .interval_ms = &recover_ms, .first_ms = 2000},
 };
 
-#define FIRST_RUN_MS 2000 /* soon after the start: what the last process left is waiting */
-#define JOB_COUNT    (sizeof jobs / sizeof jobs[0])
+#define JOB_COUNT (sizeof jobs / sizeof jobs[0])
 
 static void on_due(struct timer *t);
 
@@ -37,27 +41,16 @@ static void on_due(struct timer *t)
     timer_start(t, *job->interval_ms, on_due);
 }
 
-/* Once: see flows/job/sessions_recover.c. */
-static struct timer recover_timer;
-static int64_t started_at_ms;
-
-static void on_grace_over(struct timer *t)
-{
-    (void)t;
-    job_sessions_recover(started_at_ms);
-}
-
 void jobs_start(void)
 {
-    started_at_ms = clock_now_ms();
-    timer_start(&recover_timer, config.session_reconnect_grace_seconds * 1000LL, on_grace_over);
+    instance_begins();
     for (size_t i = 0; i < JOB_COUNT; i++)
-        timer_start(&jobs[i].timer, FIRST_RUN_MS, on_due);
+        timer_start(&jobs[i].timer, jobs[i].first_ms, on_due);
 }
 
 void jobs_stop(void)
 {
-    timer_stop(&recover_timer);
     for (size_t i = 0; i < JOB_COUNT; i++)
         timer_stop(&jobs[i].timer);
+    job_instance_stop();
 }

@@ -14,7 +14,6 @@
 void job_session_end(const struct db_session_ending *ending);
 void job_session_look(const struct uuid *session_id);
 void job_session_put(const struct session *s, int prompts_shown);
-void job_sessions_recover(int64_t started_at_ms); /* of this process */
 void job_session_unjoin(const struct uuid *session_id, const struct uuid *user_id, int64_t joined_at_ms);
 void job_session_clear(const struct session *s);
 void job_prompt_store(const struct uuid *session_id, const struct topic_prompt *prompt);
@@ -22,8 +21,11 @@ void job_match_claim(const struct pairing_pair *pair);
 void job_match_expire(const struct pairing_ticket *tickets, size_t count);
 void job_leadership_hold(int64_t lease_ms);
 void job_leadership_release(void);
+void job_instance_stop(void);
 
 /* Periodic ones: rows of src/jobs.c. */
 extern const struct flow_spec job_sessions_sweep;
+extern const struct flow_spec job_sessions_recover;
+extern const struct flow_spec job_instance_beat;
 
 #endif

@@ -101,46 +101,128 @@ static void the_sweep_survives_its_upstream(void **state)
     every_upstream_is_silent(&sweeping);
 }
 
-/* --- recover --- */
+/* --- instances, recover --- */
+
+/* Alive for as long as it takes to know who else is: 15 s and the grace of 20 s. */
+static void given_an_old_instance(void)
+{
+    jobs_start();
+    pass_ms(36000);
+    jobs_stop();
+    pass_ms(0);
+}
+
+static void an_instance_says_that_it_is_alive(void **state)
+{
+    (void)state;
+    jobs_start();
+    pass_ms(10);
+    assert_int_equal(fake_db.beats, 1); /* at once */
+    pass_ms(20100);
+    assert_int_equal(fake_db.beats, 5);
+    assert_false(fake_db.is_stopped);
+    jobs_stop();
+    pass_ms(0);
+    assert_true(fake_db.is_stopped);
+    pass_ms(20000);
+    assert_int_equal(fake_db.beats, 6);
+}
+
+static void a_sign_of_life_that_fails_is_followed_by_others(void **state)
+{
+    static const enum err errors[] = {ERR_DB_UNAVAILABLE, ERR_TIMEOUT, ERR_INTERNAL};
+    (void)state;
+    for (int i = 0; i < 3; i++) {
+        world_again();
+        port_script_next(DB_INSTANCE_BEAT, (struct port_script){.err = errors[i]});
+        jobs_start();
+        pass_ms(5100);
+        assert_int_equal(fake_db.beats, 1);
+        port_script_next(DB_INSTANCE_BEAT, (struct port_script){.err = errors[i]});
+        jobs_stop();
+        pass_ms(0);
+        assert_int_equal(flow_active_count(), 0);
+    }
+}
 
 static void a_session_that_nobody_came_back_to_is_dropped(void **state)
 {
     (void)state;
+    given_an_old_instance();
     struct session *s = given_active_session();
-    s->started_at_ms = T0 - 90000;
-    pass_ms(20000);
-    job_sessions_recover(T0);
+    fake_db.left_at_ms = world_now_ms() - 30000;
+    run_job(&job_sessions_recover);
     pass_ms(10);
     assert_row(SESSION_COMPLETED, END_DROPPED);
-    assert_int_equal(s->ended_at_ms, T0); /* when this process began, not when it looked */
+    assert_int_equal(s->ended_at_ms, fake_db.left_at_ms); /* when who ran it was last seen */
+    assert_int_equal(fake_db.asked.left_grace_ms, 20000);
     assert_int_equal(flow_active_count(), 0);
 }
 
 static void a_session_that_someone_came_back_to_goes_on(void **state)
 {
     (void)state;
+    given_an_old_instance();
     given_active_session();
     socket_opens(ANAS, ANA);
     joins(ANA, ANAS);
     socket_opens(BENS, BEN);
     joins(BEN, BENS);
-    job_sessions_recover(T0);
+    run_job(&job_sessions_recover);
     pass_ms(30000);
     assert_row(SESSION_ACTIVE, END_NONE);
 }
 
-static void recovery_waits_for_the_database(void **state)
+static void who_has_just_begun_judges_nobody(void **state)
 {
     (void)state;
     given_active_session();
-    fake_db_goes_away();
-    job_sessions_recover(T0);
-    pass_ms(40000);
+    jobs_start();
+    pass_ms(34000);
+    assert_int_equal(port_calls(DB_SESSIONS_LEFT), 0);
     assert_row(SESSION_ACTIVE, END_NONE);
+    pass_ms(16000);
+    assert_row(SESSION_COMPLETED, END_DROPPED);
+    jobs_stop();
+}
+
+/* All the others look dead until they, too, have reached the database. */
+static void who_has_just_found_the_database_again_judges_nobody(void **state)
+{
+    (void)state;
+    jobs_start();
+    pass_ms(40000);
+    fake_db_goes_away();
+    pass_ms(60000);
+    given_active_session();
     fake_db_comes_back();
-    pass_ms(3000);
-    assert_true(session_is_over(session_row()));
-    assert_int_equal(flow_active_count(), 0);
+    port_forget();
+    pass_ms(34000);
+    assert_int_equal(port_calls(DB_SESSIONS_LEFT), 0);
+    pass_ms(21000);
+    assert_row(SESSION_COMPLETED, END_DROPPED);
+    jobs_stop();
+}
+
+static void given_left(void)
+{
+    given_an_old_instance();
+    given_active_session();
+}
+
+static struct caller *start_recover(void)
+{
+    run_job(&job_sessions_recover);
+    return NULL;
+}
+
+static const struct scenario recovering = {.given = given_left, .start = start_recover};
+
+static void recovery_survives_its_upstream(void **state)
+{
+    (void)state;
+    every_upstream_fails(&recovering);
+    every_answer_is_lost(&recovering);
 }
 
 /* --- the jobs of a session --- */
@@ -328,6 +410,7 @@ static void the_periodic_jobs_run_soon_and_then_at_their_intervals(void **state)
     pass_ms(5 * MINUTE);
     assert_int_equal(port_calls(DB_SESSIONS_SWEEP), 2);
     jobs_stop();
+    pass_ms(0);
     port_forget();
     pass_ms(10 * MINUTE);
     assert_calls("");
@@ -366,9 +449,13 @@ int main(void)
         WORLD_TEST(the_sweep_closes_what_is_live_here),
         WORLD_TEST(the_sweep_deletes_what_nobody_joined),
         WORLD_TEST(the_sweep_survives_its_upstream),
+        WORLD_TEST(an_instance_says_that_it_is_alive),
+        WORLD_TEST(a_sign_of_life_that_fails_is_followed_by_others),
         WORLD_TEST(a_session_that_nobody_came_back_to_is_dropped),
         WORLD_TEST(a_session_that_someone_came_back_to_goes_on),
-        WORLD_TEST(recovery_waits_for_the_database),
+        WORLD_TEST(who_has_just_begun_judges_nobody),
+        WORLD_TEST(who_has_just_found_the_database_again_judges_nobody),
+        WORLD_TEST(recovery_survives_its_upstream),
         WORLD_TEST(unjoin_takes_the_join_back),
         WORLD_TEST(clear_takes_the_keys_away),
         WORLD_TEST(put_makes_the_keys),

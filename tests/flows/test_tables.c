@@ -193,8 +193,12 @@ static void the_periodic_jobs_have_deadlines(void **state)
 {
     (void)state;
     name_count = 0;
-    assert_flow(&job_sessions_sweep);
-    assert_true(job_sessions_sweep.deadline_ms > 0);
+    static const struct flow_spec *const jobs[] = {&job_sessions_sweep, &job_sessions_recover,
+                                                   &job_instance_beat};
+    for (size_t i = 0; i < sizeof jobs / sizeof jobs[0]; i++) {
+        assert_flow(jobs[i]);
+        assert_true(jobs[i]->deadline_ms > 0);
+    }
 }
 
 static void every_event_and_route_has_a_name_of_its_own(void **state)
@@ -209,6 +213,8 @@ static void every_event_and_route_has_a_name_of_its_own(void **state)
         if (row->handler)
             assert_new_name(row->handler->flow.name);
     assert_new_name(job_sessions_sweep.name);
+    assert_new_name(job_sessions_recover.name);
+    assert_new_name(job_instance_beat.name);
 }
 
 int main(void)

@@ -196,8 +196,8 @@ void db_session_prompts(struct flow *f, const struct session *s, struct db_sessi
 
 /* A participant's socket is there: joined_at set (while waiting also when it was), first_joined_at if null;
  * when both are joined and the session was waiting: active, started_at, conversation.started. A join of a
- * waiting session from before db_start does not count. ERR_SESSION_NOT_FOUND (also: not a participant),
- * ERR_SESSION_ENDED. */
+ * waiting session at an instance that is dead does not count. ERR_SESSION_NOT_FOUND (also: not a
+ * participant), ERR_SESSION_ENDED. */
 struct db_join {
     struct session session; /* as it is afterwards */
     bool activated;         /* by this call */
@@ -272,11 +272,24 @@ struct db_swept {
 };
 void db_sessions_sweep(struct flow *f, const struct db_sweep_query *q, struct db_swept *out);
 
-/* Active sessions that started before db_start: whoever ran them is gone. */
-struct db_sessions {
-    const struct session *items;
+/* --- instances --- */
+
+#define DB_INSTANCE_BEAT_MS   5000  /* how often an instance says that it is alive */
+#define DB_INSTANCE_SILENT_MS 15000 /* one that has been silent for this long is dead */
+
+/* This instance is alive; or, once and for all, stops. */
+void db_instance_beat(struct flow *f, bool is_stopping);
+
+/* Active sessions that no living instance runs, and none that was alive less than `grace_ms` before it was
+ * dead. */
+struct db_left_session {
+    struct session session;
+    int64_t left_at_ms; /* when who ran it was last alive */
+};
+struct db_left_sessions {
+    const struct db_left_session *items;
     size_t count;
 };
-void db_sessions_left(struct flow *f, struct db_sessions *out);
+void db_sessions_left(struct flow *f, int64_t grace_ms, struct db_left_sessions *out);
 
 #endif

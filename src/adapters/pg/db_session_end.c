@@ -77,37 +77,6 @@ void db_session_end(struct flow *f, const struct db_session_ending *ending, stru
     pg_run(f, &SESSION_END, &args, read_ended, out);
 }
 
-/* --- left by a process that is gone --- */
-
-/* $1 when this process began. */
-/* clang-format off */
-static const struct pg_statement SESSIONS_LEFT = {
-    .name = "sessions_left",
-    .sql = "SELECT " SESSION_COLUMNS " FROM sessions s" SESSION_SEATS("session_participants")
-           " WHERE s.status = 'active' AND s.started_at < " PG_AT("$1") " ORDER BY s.id"};
-/* clang-format on */
-
-static enum err read_left(struct flow *f, const struct pg_rows *rows, void *out)
-{
-    size_t count = (size_t)pg_row_count(rows);
-    struct session *items = ARENA_ARRAY(flow_arena(f), struct session, count);
-    for (size_t i = 0; i < count; i++) {
-        struct cursor c = cursor_at(rows, (int)i);
-        take_session(&c, &items[i]);
-        if (!c.ok)
-            return ERR_INTERNAL;
-    }
-    *(struct db_sessions *)out = (struct db_sessions){items, count};
-    return OK;
-}
-
-void db_sessions_left(struct flow *f, struct db_sessions *out)
-{
-    struct pg_args args = {0};
-    pg_arg_time(&args, pg_started_ms());
-    pg_run(f, &SESSIONS_LEFT, &args, read_left, out);
-}
-
 /* --- sweep --- */
 
 /* $1 now, $2 slack, $3 join window, $4 abandoned (all ms), $5 correlation id; then the endings of active

@@ -1,16 +1,19 @@
 /* Participants come to a waiting session, and the second one makes it active. */
 #include "conversation/base/clock.h"
+#include "conversation/base/instance.h"
 #include "conversation/ports/db.h"
 #include "db_session.h"
 
 /* --- join --- */
 
-/* $1 session, $2 participant, $3 now, $4 correlation id, $5 when this process began.
+/* $1 session, $2 participant, $3 now, $4 correlation id, $5 this instance, $6 since when an instance must
+ * have been seen to be alive.
  *
  * seats_after: the participants with the caller joined. It is made of the locked rows, so of two who join at
  * the same moment the second one sees the first, and exactly one of them makes the session active. In a
- * waiting session a join from before this process does not count: its socket was another process's, and is
- * gone. */
+ * waiting session a join at an instance that is dead does not count: the socket has gone with it.
+ *
+ * here: whoever has a join counts as alive, even before its first sign of life. */
 /* clang-format off */
 static const struct pg_statement SESSION_JOIN = {
     .name = "session_join",
@@ -20,16 +23,22 @@ static const struct pg_statement SESSION_JOIN = {
         "    SELECT p.session_id, p.position, p.user_id, p.display_name, p.avatar_url,"
         "           p.native_language_code, p.target_language_code, p.spoken_seconds, p.turn_count,"
         "           p.left_at,"
+        "           CASE WHEN p.user_id = $2 THEN $5::uuid ELSE p.joined_by END AS joined_by,"
         "           CASE WHEN p.user_id = $2 AND l.status = 'waiting' THEN " PG_AT("$3")
         "                WHEN p.user_id = $2 AND l.status = 'active' THEN coalesce(p.joined_at, " PG_AT("$3") ")"
-        "                WHEN l.status = 'waiting' AND p.joined_at < " PG_AT("$5") " THEN NULL"
+        "                WHEN l.status = 'waiting' AND p.joined_by IS DISTINCT FROM $5::uuid"
+        "                 AND NOT EXISTS (SELECT FROM instances i WHERE i.id = p.joined_by"
+        "                                    AND NOT i.is_stopped AND i.seen_at > " PG_AT("$6") ") THEN NULL"
         "                ELSE p.joined_at END AS joined_at"
         "      FROM seats p JOIN locked l ON l.id = p.session_id"
         "), joined AS ("
-        "    UPDATE session_participants p SET joined_at = a.joined_at"
+        "    UPDATE session_participants p SET joined_at = a.joined_at, joined_by = a.joined_by"
         "      FROM seats_after a JOIN seats b ON b.position = a.position"
         "     WHERE p.session_id = a.session_id AND p.position = a.position"
-        "       AND a.joined_at IS DISTINCT FROM b.joined_at"
+        "       AND (a.joined_at, a.joined_by) IS DISTINCT FROM (b.joined_at, b.joined_by)"
+        "), here AS ("
+        "    INSERT INTO instances (id, seen_at) SELECT $5::uuid, " PG_AT("$3") " FROM locked"
+        "    ON CONFLICT (id) DO NOTHING"
         "), everyone AS ("
         "    SELECT bool_and(joined_at IS NOT NULL) AS is_there FROM seats_after"
         "), moved AS ("
@@ -78,7 +87,8 @@ void db_session_join(struct flow *f, const struct uuid *id, const struct uuid *u
     pg_arg_uuid(&args, user_id);
     pg_arg_time(&args, clock_now_ms());
     pg_arg_text(&args, flow_correlation_id(f));
-    pg_arg_time(&args, pg_started_ms());
+    pg_arg_uuid(&args, instance_id());
+    pg_arg_time(&args, clock_now_ms() - DB_INSTANCE_SILENT_MS);
     pg_run(f, &SESSION_JOIN, &args, read_joined, out);
 }
 

@@ -74,9 +74,6 @@ const char *const *pg_array(const struct pg_rows *r, int row, int col, struct ar
  * flow has gone. */
 typedef enum err pg_reader(struct flow *f, const struct pg_rows *rows, void *out);
 
-/* When db_start was called (wall clock). */
-int64_t pg_started_ms(void);
-
 /* One operation of the flow. Takes over args' memory (args is empty after). `read` NULL: rows are ignored. */
 void pg_run(struct flow *f, const struct pg_statement *statement, struct pg_args *args, pg_reader *read,
             void *out);

@@ -27,7 +27,6 @@ static struct pg_pool writers = {.name = "writer", .batch_max = SHARED_MAX};
 static enum { HEALTH_UNKNOWN, HEALTH_UP, HEALTH_DOWN } health;
 static bool is_started;
 static struct timer probe_timer;
-static int64_t started_ms;
 
 /* --- a statement's end --- */
 
@@ -313,7 +312,6 @@ void db_start(void)
 {
     assert(!is_started);
     is_started = true;
-    started_ms = clock_now_ms();
     health = HEALTH_UNKNOWN;
     metric_set(M_DEPENDENCY_UP, 0, "postgresql");
     fill(&readers, config.db_pool_size);
@@ -322,11 +320,6 @@ void db_start(void)
     pg_schema_start();
     each_conn(pg_conn_open);
     timer_start(&probe_timer, PROBE_MS, on_probe);
-}
-
-int64_t pg_started_ms(void)
-{
-    return started_ms;
 }
 
 void db_stop(void)

@@ -1,22 +1,27 @@
-/* sessions.recover: once, when the grace after the start is over. Active sessions of a process that is gone
- * go on when a learner comes back; those that nobody came back to end as dropped, as they would have with
- * that process alive. */
+/* sessions.recover: active sessions of an instance that is dead go on when a learner comes back, to whatever
+ * instance; those that nobody came back to within the grace end as dropped, as they would have with that
+ * instance alive. */
+#include "conversation/config.h"
+#include "flows/instance.h"
 #include "flows/job.h"
 #include "flows/live.h"
 
 struct recover {
-    int64_t started_at_ms;
-    struct db_sessions left;
-    enum err err;
+    struct db_left_sessions left;
 };
+
+static int64_t grace_ms(void)
+{
+    return config.session_reconnect_grace_seconds * INT64_C(1000);
+}
 
 static void end_those_without_anybody(const struct recover *c)
 {
     for (size_t i = 0; i < c->left.count; i++) {
-        const struct session *s = &c->left.items[i];
-        if (!live_get(&s->id))
+        const struct db_left_session *l = &c->left.items[i];
+        if (!live_get(&l->session.id))
             job_session_end(&(struct db_session_ending){
-                .id = s->id, .event = SESSION_EVENT_DROP, .at_ms = c->started_at_ms});
+                .id = l->session.id, .event = SESSION_EVENT_DROP, .at_ms = l->left_at_ms});
     }
 }
 
@@ -24,23 +29,18 @@ static void run(struct flow *f)
 {
     struct recover *c = flow_ctx(f);
     FLOW_BEGIN(f);
-    AWAIT_LASTING(f, &c->err, db_sessions_left(f, &c->left));
-    if (c->err)
-        FLOW_FAIL(f, c->err);
+    if (!instance_may_judge(grace_ms()))
+        return;
+    AWAIT(f, db_sessions_left(f, grace_ms(), &c->left));
     end_those_without_anybody(c);
     FLOW_END(f);
 fail:
-    return; /* the engine logs it; the sweep ends them at their limit */
+    return; /* the engine logs it; the next one tries again */
 }
 
-static const struct flow_spec sessions_recover = {
+const struct flow_spec job_sessions_recover = {
     .name = "sessions.recover",
     .run = run,
     .ctx_size = sizeof(struct recover),
+    .deadline_ms = 30000,
 };
-
-void job_sessions_recover(int64_t started_at_ms)
-{
-    struct recover *c = flow_ctx(flow_start(&(struct flow_start){.spec = &sessions_recover}));
-    c->started_at_ms = started_at_ms;
-}

@@ -47,6 +47,9 @@ struct fake_db {
     struct db_week week; /* everybody's */
     int recent_wait_seconds;
     struct db_rated rated;
+    int64_t left_at_ms; /* of db_sessions_left: all active sessions are left */
+    int beats;          /* signs of life */
+    bool is_stopped;
 
     /* what the flows asked with, last */
     struct {
@@ -65,6 +68,7 @@ struct fake_db {
         struct db_history_query history;
         char history_language[LANG_MAX];
         struct db_sweep_query sweep;
+        int64_t left_grace_ms;
     } asked;
 };
 extern struct fake_db fake_db;

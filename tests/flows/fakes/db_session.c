@@ -129,16 +129,28 @@ void db_session_unjoin(struct flow *f, const struct uuid *id, const struct uuid 
 }
 
 /* Everything that is active counts as left by another process. */
-void db_sessions_left(struct flow *f, struct db_sessions *out)
+void db_sessions_left(struct flow *f, int64_t grace_ms, struct db_left_sessions *out)
 {
     struct port_call *call = port_begin(f, DB_SESSIONS_LEFT);
-    struct session *items = ARENA_ARRAY(flow_arena(f), struct session, fake_db.session_count + 1);
-    struct db_sessions left = {.items = items};
+    struct db_left_session *items =
+        ARENA_ARRAY(flow_arena(f), struct db_left_session, fake_db.session_count + 1);
+    struct db_left_sessions left = {.items = items};
+    fake_db.asked.left_grace_ms = grace_ms;
     for (size_t i = 0; i < fake_db.session_count; i++) {
         if (fake_db.sessions[i].status == SESSION_ACTIVE)
-            items[left.count++] = fake_db.sessions[i];
+            items[left.count++] = (struct db_left_session){fake_db.sessions[i], fake_db.left_at_ms};
     }
     port_answer(call, OK, out, &left, sizeof left);
+}
+
+void db_instance_beat(struct flow *f, bool is_stopping)
+{
+    struct port_call *call = port_begin(f, DB_INSTANCE_BEAT);
+    if (port_takes_effect(call)) {
+        fake_db.beats++;
+        fake_db.is_stopped |= is_stopping;
+    }
+    port_answer(call, OK, NULL, NULL, 0);
 }
 
 /* --- end --- */

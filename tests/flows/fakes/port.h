@@ -33,6 +33,7 @@
     X(DB_SESSION_JOIN, "db_session_join")                     \
     X(DB_SESSION_UNJOIN, "db_session_unjoin")                 \
     X(DB_SESSIONS_LEFT, "db_sessions_left")                   \
+    X(DB_INSTANCE_BEAT, "db_instance_beat")                   \
     X(DB_SESSION_END, "db_session_end")                       \
     X(DB_SESSION_PROMPT_SHOWN, "db_session_prompt_shown")     \
     X(DB_SESSION_RATE, "db_session_rate")                     \

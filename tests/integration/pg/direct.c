@@ -178,7 +178,7 @@ int64_t direct_int(struct flow *f, const char *sql_format, ...)
 
 void direct_truncate(struct flow *f)
 {
-    EXEC(f, "TRUNCATE user_skills, match_requests, sessions, session_participants, past_partners, "
+    EXEC(f, "TRUNCATE instances, user_skills, match_requests, sessions, session_participants, past_partners, "
             "session_prompts, ratings, reports,"
             " recordings, user_flags, user_blocks, event_outbox RESTART IDENTITY");
 }
@@ -265,18 +265,4 @@ void direct_race(int count, void (*run)(int who, void *arg), void *arg)
     for (int i = 0; i < count; i++)
         pthread_join(threads[i], NULL);
     pthread_barrier_destroy(&start);
-}
-
-/* --- the process's begin --- */
-
-static int64_t started_ms;
-
-void direct_set_started(int64_t at_ms)
-{
-    started_ms = at_ms;
-}
-
-int64_t pg_started_ms(void)
-{
-    return started_ms;
 }

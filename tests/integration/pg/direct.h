@@ -30,8 +30,7 @@ const char *direct_value(struct flow *f, const char *sql_format, ...) __attribut
 int64_t direct_int(struct flow *f, const char *sql_format, ...) __attribute__((format(printf, 2, 3)));
 #define EXEC(f, ...) ((void)direct_value((f), __VA_ARGS__))
 
-void direct_set_started(int64_t at_ms); /* what pg_started_ms says; 0 at first */
-void direct_truncate(struct flow *f);   /* everything but the topics */
+void direct_truncate(struct flow *f); /* everything but the topics */
 
 /* Runs the function in `count` threads that start together; returns when all have. */
 void direct_race(int count, void (*run)(int who, void *arg), void *arg);

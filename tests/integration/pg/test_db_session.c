@@ -134,41 +134,104 @@ static void unjoin_spares_who_has_joined_again(void **state)
     assert_true(join.activated);
 }
 
-static void a_join_from_before_this_process_does_not_count(void **state)
+/* Whoever joined this session did so at another instance, last seen then. */
+static void joined_elsewhere(const struct session *s, int64_t seen_at_ms, const char *is_stopped)
 {
-    (void)state;
-    struct session s = a_waiting_session(f, 0), active = an_active_session(f);
-    const struct uuid *ana = &s.participants[0].user_id, *ben = &s.participants[1].user_id;
-    struct db_join join;
-    assert_int_equal(RUN(f, db_session_join(f, &s.id, ana, &join)), OK);
-    advance(MINUTE);
-    direct_set_started(clock_now_ms());
-    assert_int_equal(RUN(f, db_session_join(f, &s.id, ben, &join)), OK);
-    assert_false(join.activated);
-    assert_int_equal(join.session.participants[0].joined_at_ms, 0);
-    assert_stored(&join.session);
-    assert_int_equal(RUN(f, db_session_join(f, &s.id, ana, &join)), OK);
-    assert_true(join.activated);
-    assert_int_equal(RUN(f, db_session_join(f, &active.id, &active.participants[0].user_id, &join)), OK);
-    assert_stored(&active);
-    direct_set_started(0);
+    struct uuid other = uuid_random();
+    EXEC(f,
+         "UPDATE session_participants SET joined_by = '%s' WHERE session_id = '%s' AND joined_at IS NOT NULL",
+         UUIDZ(&other), UUIDZ(&s->id));
+    EXEC(f, "INSERT INTO instances VALUES ('%s', to_timestamp(%lld / 1000.0), %s)", UUIDZ(&other),
+         (long long)seen_at_ms, is_stopped);
 }
 
-static void sessions_left_are_the_active_ones_from_before(void **state)
+static void a_join_at_a_dead_instance_does_not_count(void **state)
+{
+    static const struct {
+        int64_t silent_ms;
+        const char *is_stopped;
+        bool counts;
+    } cases[] = {{14999, "false", true}, {15000, "false", false}, {0, "true", false}, {-100, "false", true}};
+    (void)state;
+    for (int i = 0; i < 4; i++) {
+        struct session s = a_waiting_session(f, 0);
+        const struct uuid *ana = &s.participants[0].user_id, *ben = &s.participants[1].user_id;
+        struct db_join join;
+        assert_int_equal(RUN(f, db_session_join(f, &s.id, ana, &join)), OK);
+        joined_elsewhere(&s, clock_now_ms() - cases[i].silent_ms, cases[i].is_stopped);
+        assert_int_equal(RUN(f, db_session_join(f, &s.id, ben, &join)), OK);
+        assert_int_equal(join.activated, cases[i].counts);
+        assert_stored(&join.session);
+        if (cases[i].counts)
+            continue;
+        assert_int_equal(join.session.participants[0].joined_at_ms, 0);
+        assert_int_equal(RUN(f, db_session_join(f, &s.id, ana, &join)), OK);
+        assert_true(join.activated);
+    }
+}
+
+/* Its joins count from the first moment, as does what it says later. */
+static void who_joins_is_alive(void **state)
 {
     (void)state;
-    struct session active = an_active_session(f);
+    struct session s = a_waiting_session(f, 0);
+    struct db_join join;
+    assert_int_equal(RUN(f, db_session_join(f, &s.id, &s.participants[0].user_id, &join)), OK);
+    assert_int_equal(direct_int(f, "SELECT count(*) FROM instances WHERE NOT is_stopped"), 1);
+    advance(MINUTE);
+    assert_int_equal(RUN(f, db_session_join(f, &s.id, &s.participants[1].user_id, &join)), OK);
+    assert_true(join.activated);
+}
+
+static void signs_of_life_are_kept_for_a_day(void **state)
+{
+    (void)state;
+    struct session s = a_waiting_session(f, 0);
+    joined_elsewhere(&s, clock_now_ms(), "false");
+    assert_int_equal(RUN(f, db_instance_beat(f, false)), OK);
+    advance(60 * MINUTE);
+    assert_int_equal(RUN(f, db_instance_beat(f, false)), OK);
+    assert_int_equal(direct_int(f, "SELECT count(*) FROM instances"), 2);
+    assert_int_equal(
+        direct_int(f, "SELECT extract(epoch FROM max(seen_at) - min(seen_at))::int FROM instances"), 3600);
+    advance(24 * 60 * MINUTE);
+    assert_int_equal(RUN(f, db_instance_beat(f, true)), OK);
+    assert_int_equal(direct_int(f, "SELECT count(*) FROM instances WHERE is_stopped"), 1);
+    assert_int_equal(RUN(f, db_instance_beat(f, false)), OK); /* one that was on its way */
+    assert_int_equal(direct_int(f, "SELECT count(*) FROM instances WHERE is_stopped"), 1);
+    assert_int_equal(direct_int(f, "SELECT count(*) FROM instances"), 1);
+}
+
+static void sessions_left_are_the_active_ones_of_the_dead(void **state)
+{
+    (void)state;
+    struct session ours = an_active_session(f), alive = an_active_session(f), dead = an_active_session(f),
+                   half = an_active_session(f);
     (void)a_waiting_session(f, 0);
-    struct db_sessions left;
-    assert_int_equal(RUN(f, db_sessions_left(f, &left)), OK);
+    int64_t died_at_ms = clock_now_ms() + 1000;
+    joined_elsewhere(&alive, died_at_ms + 1, "false");
+    joined_elsewhere(&dead, died_at_ms, "false");
+    joined_elsewhere(&half, died_at_ms, "true");
+    struct db_join join;
+    assert_int_equal(RUN(f, db_session_join(f, &half.id, &half.participants[1].user_id, &join)), OK);
+    struct db_left_sessions left;
+    advance(1000 + DB_INSTANCE_SILENT_MS + 19999);
+    assert_int_equal(RUN(f, db_sessions_left(f, 20000, &left)), OK);
     assert_int_equal(left.count, 0);
-    advance(1000);
-    direct_set_started(clock_now_ms());
-    (void)an_active_session(f);
-    assert_int_equal(RUN(f, db_sessions_left(f, &left)), OK);
+    advance(1);
+    assert_int_equal(RUN(f, db_sessions_left(f, 20000, &left)), OK);
     assert_int_equal(left.count, 1);
-    assert_memory_equal(&left.items[0], &active, sizeof active);
-    direct_set_started(0);
+    assert_memory_equal(&left.items[0].session, &dead, sizeof dead);
+    assert_int_equal(left.items[0].left_at_ms, died_at_ms);
+    assert_int_equal(RUN(f, db_session_join(f, &dead.id, &dead.participants[0].user_id, &join)), OK);
+    EXEC(f,
+         "DELETE FROM instances WHERE id NOT IN (SELECT joined_by FROM session_participants"
+         " WHERE session_id = '%s')",
+         UUIDZ(&ours.id));
+    assert_int_equal(RUN(f, db_sessions_left(f, 20000, &left)), OK);
+    assert_int_equal(left.count, 1); /* of an instance that nobody remembers */
+    assert_memory_equal(&left.items[0].session, &alive, sizeof alive);
+    assert_int_equal(left.items[0].left_at_ms, alive.started_at_ms);
 }
 
 /* --- prompts --- */
@@ -289,8 +352,10 @@ int main(void)
         TEST(unjoin_of_a_waiting_session_takes_the_join_back),
         TEST(unjoin_of_an_active_session_has_no_effect),
         TEST(unjoin_spares_who_has_joined_again),
-        TEST(a_join_from_before_this_process_does_not_count),
-        TEST(sessions_left_are_the_active_ones_from_before),
+        TEST(a_join_at_a_dead_instance_does_not_count),
+        TEST(who_joins_is_alive),
+        TEST(signs_of_life_are_kept_for_a_day),
+        TEST(sessions_left_are_the_active_ones_of_the_dead),
         TEST(prompts_of_the_topic_and_those_shown),
         TEST(prompts_of_a_topic_that_is_gone),
         TEST(a_prompt_is_shown_in_an_active_session_only),
