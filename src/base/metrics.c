@@ -18,6 +18,13 @@ static const char *const bucket_bounds_text[BUCKET_COUNT] = {
 static const double bucket_bounds[BUCKET_COUNT] = {0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25,
                                                    0.5,    1,     2.5,    5,     10,   30,    60,   120, 300};
 
+/* Points of a compatibility score: where the phases and the kinds of pairs lie apart. */
+static const char *const score_bounds_text[BUCKET_COUNT] = {"0",   "30",  "40",  "50",  "60",  "70",
+                                                            "80",  "90",  "100", "110", "120", "130",
+                                                            "140", "150", "170", "200", "220", "250"};
+static const double score_bounds[BUCKET_COUNT] = {0,   30,  40,  50,  60,  70,  80,  90,  100,
+                                                  110, 120, 130, 140, 150, 170, 200, 220, 250};
+
 struct histogram {
     double sum;
     uint64_t count;
@@ -44,8 +51,15 @@ static const struct {
 #undef METRIC_ROW
 };
 
-static const char *const kind_names[] = {
-    [METRIC_COUNTER] = "counter", [METRIC_GAUGE] = "gauge", [METRIC_HISTOGRAM] = "histogram"};
+static const char *const kind_names[] = {[METRIC_COUNTER] = "counter",
+                                         [METRIC_GAUGE] = "gauge",
+                                         [METRIC_HISTOGRAM] = "histogram",
+                                         [METRIC_SCORES] = "histogram"};
+
+static bool is_histogram(enum metric id)
+{
+    return infos[id].kind == METRIC_HISTOGRAM || infos[id].kind == METRIC_SCORES;
+}
 
 static struct series *chains[CHAIN_COUNT];
 static struct metric_state {
@@ -137,7 +151,7 @@ static struct series *create(enum metric id, struct str labels)
     s->label_length = labels.n;
     if (labels.n)
         memcpy(s->labels, labels.p, labels.n);
-    if (infos[id].kind == METRIC_HISTOGRAM)
+    if (is_histogram(id))
         s->histogram = zeroed(sizeof *s->histogram);
     if (!states[id].series.next)
         list_init(&states[id].series);
@@ -168,7 +182,7 @@ static struct series *series_of(enum metric id, const char *const values[LABELS_
 
 void metric_add(enum metric id, double delta, const char *label1, const char *label2, const char *label3)
 {
-    assert(infos[id].kind != METRIC_HISTOGRAM);
+    assert(!is_histogram(id));
     assert(infos[id].kind == METRIC_GAUGE || delta >= 0);
     series_of(id, (const char *const[LABELS_MAX]){label1, label2, label3})->value += delta;
 }
@@ -203,10 +217,11 @@ void metric_zero(enum metric id)
 
 void metric_observe(enum metric id, double value, const char *label1)
 {
-    assert(infos[id].kind == METRIC_HISTOGRAM);
+    assert(is_histogram(id));
+    const double *bounds = infos[id].kind == METRIC_SCORES ? score_bounds : bucket_bounds;
     struct histogram *h = series_of(id, (const char *const[LABELS_MAX]){label1})->histogram;
     int i = 0;
-    while (i < BUCKET_COUNT && value > bucket_bounds[i])
+    while (i < BUCKET_COUNT && value > bounds[i])
         i++;
     if (i < BUCKET_COUNT)
         h->buckets[i]++;
@@ -226,11 +241,12 @@ static void render_histogram(struct buf *out, const char *name, const struct ser
 {
     const struct histogram *h = s->histogram;
     const char *comma = s->label_length ? "," : "";
+    const char *const *bounds =
+        infos[s->metric].kind == METRIC_SCORES ? score_bounds_text : bucket_bounds_text;
     uint64_t below = 0;
     for (int i = 0; i < BUCKET_COUNT; i++) {
         below += h->buckets[i];
-        buf_addf(out, "%s_bucket{%s%sle=\"%s\"} %ju\n", name, s->labels, comma, bucket_bounds_text[i],
-                 (uintmax_t)below);
+        buf_addf(out, "%s_bucket{%s%sle=\"%s\"} %ju\n", name, s->labels, comma, bounds[i], (uintmax_t)below);
     }
     buf_addf(out, "%s_bucket{%s%sle=\"+Inf\"} %ju\n", name, s->labels, comma, (uintmax_t)h->count);
     const char *open = s->label_length ? "{" : "", *close = s->label_length ? "}" : "";
@@ -252,17 +268,27 @@ static void render_series(struct buf *out, const struct series *s)
     add_value(out, s->value);
 }
 
-static void (*on_render)(void);
+#define UPDATES_MAX 4
+
+static void (*updates[UPDATES_MAX])(void);
 
 void metrics_on_render(void (*update)(void))
 {
-    on_render = update;
+    if (!update) {
+        memset(updates, 0, sizeof updates);
+        return;
+    }
+    int i = 0;
+    while (i < UPDATES_MAX && updates[i] && updates[i] != update)
+        i++;
+    assert(i < UPDATES_MAX);
+    updates[i] = update;
 }
 
 void metrics_render(struct buf *out)
 {
-    if (on_render)
-        on_render();
+    for (int i = 0; i < UPDATES_MAX && updates[i]; i++)
+        updates[i]();
     for (enum metric id = 0; id < METRIC_COUNT; id++) {
         buf_addf(out, "# HELP %s %s\n", infos[id].name, infos[id].help);
         buf_addf(out, "# TYPE %s %s\n", infos[id].name, kind_names[infos[id].kind]);

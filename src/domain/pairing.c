@@ -228,13 +228,42 @@ size_t pairing_count(const struct pairing *p)
     return p->by_id.count;
 }
 
-void pairing_count_by_language(const struct pairing *p,
-                               void (*each)(const char *language, size_t n, void *arg), void *arg)
+size_t pairing_count_of(const struct pairing *p, const char *language)
+{
+    const struct space *space = index_space(&p->index, language);
+    return space ? space->ticket_count - space->ahead_count : 0;
+}
+
+/* The lists are by wait: the first of each will do. */
+static int64_t oldest_wait_start_ms(const struct space *space)
+{
+    int64_t oldest_ms = INT64_MAX;
+    for (int category = 0; category < CATEGORY_COUNT; category++) {
+        LIST_EACH (l, &space->categories[category].kinds) {
+            const struct kind *kind = container_of(l, struct kind, places[0].in_category);
+            for (int phase = 0; phase < PHASE_COUNT; phase++) {
+                if (!kind->phase_counts[phase])
+                    continue;
+                const struct ticket *first = LIST_FIRST(&kind->tickets[phase], struct ticket, in_kind);
+                oldest_ms = first->wait_start_ms < oldest_ms ? first->wait_start_ms : oldest_ms;
+            }
+        }
+    }
+    return oldest_ms;
+}
+
+void pairing_each_queue(const struct pairing *p, void (*each)(const struct pairing_queue *queue, void *arg),
+                        void *arg)
 {
     LIST_EACH (l, &p->index.all_spaces) {
         const struct space *space = container_of(l, struct space, in_index);
-        if (!space->is_tandem)
-            each(space->target, space->ticket_count, arg);
+        if (space->is_tandem)
+            continue;
+        each(&(struct pairing_queue){.language = space->target,
+                                     .waiting = space->ticket_count - space->ahead_count,
+                                     .scheduled = space->ahead_count,
+                                     .oldest_wait_start_ms = oldest_wait_start_ms(space)},
+             arg);
     }
 }
 

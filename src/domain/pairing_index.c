@@ -96,6 +96,11 @@ static struct space *space_find(const struct index *x, const char *target, const
     return NULL;
 }
 
+const struct space *index_space(const struct index *x, const char *target)
+{
+    return space_find(x, target, "", false);
+}
+
 struct space *index_crossed_space(const struct index *x, const struct ticket *t)
 {
     if (!t->kind->key.is_tandem_seeker)

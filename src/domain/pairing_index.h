@@ -141,6 +141,8 @@ static inline struct space *ticket_space(const struct ticket *t)
     return t->kind->places[0].topic->space;
 }
 
+/* The space of a target language; NULL when nobody waits for it. */
+const struct space *index_space(const struct index *x, const char *target);
 /* Where the counterparts of a tandem seeker stand; NULL when there are none, or it seeks no tandem. */
 struct space *index_crossed_space(const struct index *x, const struct ticket *t);
 /* Creates the topic in the space when it is not there yet. */

@@ -7,12 +7,12 @@
 #include <string.h>
 
 #include "conversation/base/clock.h"
-#include "conversation/base/metrics.h"
 #include "conversation/config.h"
 #include "conversation/rt/timer.h"
 #include "flows/job.h"
 #include "flows/leadership.h"
 #include "flows/match_events.h"
+#include "flows/match_metrics.h"
 #include "flows/matchmaker_parts.h"
 
 #define LAST_PASS_MS     1000 /* the any-level pass comes this long before the expiry */
@@ -43,18 +43,6 @@ static void arm(int64_t at_ms)
     timer_start(&pump_timer, wait > 0 ? wait : 0, on_pump);
 }
 
-static void set_gauge(const char *language, size_t n, void *arg)
-{
-    (void)arg;
-    metric_set(M_QUEUE_SIZE, (double)n, language);
-}
-
-static void gauge_queue(void)
-{
-    metric_zero(M_QUEUE_SIZE); /* the index forgets a language with its last request */
-    pairing_count_by_language(waiting, set_gauge, NULL);
-}
-
 static void claim_pairs(int64_t now)
 {
     struct pairing_pair pair;
@@ -81,16 +69,16 @@ static void expire_due(int64_t now)
 static void on_pump(struct timer *t)
 {
     (void)t;
-    gauge_queue();
-    if (!leadership_is_held() || !is_reconciled)
-        return;        /* armed again when that changes */
+    if (!leadership_is_held() || !is_reconciled) {
+        pairing_advance(waiting, clock_now_ms()); /* so that not all is left for the moment of a take-over */
+        return;                                   /* armed again when that changes */
+    }
     if (!db_is_up()) { /* nothing could be claimed: keep everybody */
         arm(clock_now_ms() + DATABASE_POLL_MS);
         return;
     }
     claim_pairs(clock_now_ms());
     expire_due(clock_now_ms());
-    gauge_queue();
     arm(pairing_next_due_ms(waiting));
 }
 
@@ -123,8 +111,7 @@ void matchmaker_add(const struct match_request *r)
 static void forget(const struct uuid *request_id)
 {
     match_read_forget(request_id);
-    if (pairing_remove(waiting, request_id))
-        gauge_queue();
+    (void)pairing_remove(waiting, request_id);
 }
 
 void matchmaker_remove(const struct uuid *request_id)
@@ -227,30 +214,6 @@ void match_read_forget(const struct uuid *request_id)
     }
 }
 
-/* --- metrics --- */
-
-static void count_finished(double matched_now, double expired_now)
-{
-    static double matched, expired;
-    matched += matched_now;
-    expired += expired_now;
-    metric_set(M_MATCH_SUCCESS_RATE, 100.0 * matched / (matched + expired), NULL);
-}
-
-void matchmaker_count_match(const struct pairing_pair *pair)
-{
-    int64_t now = clock_now_ms();
-    metric_observe(M_MATCH_WAIT, (double)(now - pair->first.wait_start_ms) / 1000, NULL);
-    metric_observe(M_MATCH_WAIT, (double)(now - pair->second.wait_start_ms) / 1000, NULL);
-    count_finished(2, 0);
-}
-
-void matchmaker_count_expired(const char *language)
-{
-    metric_inc(M_MATCH_EXPIRED, language);
-    count_finished(0, 1);
-}
-
 /* --- start and stop --- */
 
 void matchmaker_start(void)
@@ -261,6 +224,7 @@ void matchmaker_start(void)
         .last_pass_ms = LAST_PASS_MS,
     });
     is_reconciled = false;
+    match_metrics_start();
     match_events_start(on_heard);
     match_lookup_start();
     match_reconcile_start();

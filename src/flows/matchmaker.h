@@ -23,8 +23,4 @@ size_t matchmaker_waiting(void);
 /* Why a request still waits; false when the index does not hold it. */
 bool matchmaker_explain(const struct uuid *request_id, struct pairing_explanation *out);
 
-/* Metrics of what became of requests. */
-void matchmaker_count_match(const struct pairing_pair *pair);
-void matchmaker_count_expired(const char *language);
-
 #endif

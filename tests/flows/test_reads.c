@@ -316,12 +316,12 @@ static void each_thing_away_makes_it_not_ready(void **state)
 static void metrics_are_prometheus_text(void **state)
 {
     (void)state;
-    metric_inc(M_MATCH_EXPIRED, "es");
+    metric_add(M_MATCH_EXPIRED, 1, "es", "alone", NULL);
     struct caller *c = ops(&ops_metrics);
     assert_int_equal(c->answers, 1);
     assert_int_equal(c->status, 200);
     assert_string_equal(c->content_type, "text/plain; version=0.0.4; charset=utf-8");
-    assert_non_null(strstr(c->body, "match_requests_expired_total{language=\"es\"} 1\n"));
+    assert_non_null(strstr(c->body, "match_requests_expired_total{language=\"es\",reason=\"alone\"} 1\n"));
 }
 
 static void the_description_is_served_as_it_was_written(void **state)

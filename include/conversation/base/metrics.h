@@ -5,19 +5,27 @@
 
 #include "conversation/base/str.h"
 
-enum metric_kind { METRIC_COUNTER, METRIC_GAUGE, METRIC_HISTOGRAM };
+/* Scores: a histogram with bounds for points instead of seconds. */
+enum metric_kind { METRIC_COUNTER, METRIC_GAUGE, METRIC_HISTOGRAM, METRIC_SCORES };
 
 /*  id                          kind              name                                label names      help */
 #define METRIC_TABLE(X)                                                                                      \
     X(M_MATCH_REQUESTS, METRIC_COUNTER, "match_requests_total", "language,topic", "Match requests accepted") \
     X(M_MATCH_SUCCESS_RATE, METRIC_GAUGE, "match_success_rate", "",                                          \
       "Matched requests among the finished ones since start, percent")                                       \
-    X(M_MATCH_WAIT, METRIC_HISTOGRAM, "match_wait_time_seconds", "", "Wait from request to match")           \
-    X(M_MATCH_EXPIRED, METRIC_COUNTER, "match_requests_expired_total", "language",                           \
+    X(M_MATCH_WAIT, METRIC_HISTOGRAM, "match_wait_time_seconds", "language", "Wait from request to match")   \
+    X(M_MATCH_SCORE, METRIC_SCORES, "match_score", "", "Compatibility score of the pairs")                   \
+    X(M_MATCHES, METRIC_COUNTER, "matches_total", "language,phase",                                          \
+      "Pairs, by the phase in which they were found")                                                        \
+    X(M_MATCH_EXPIRED, METRIC_COUNTER, "match_requests_expired_total", "language,reason",                    \
       "Match requests that found nobody in time")                                                            \
-    X(M_STATUS_WAITING, METRIC_GAUGE, "match_status_waiting", "",                                          \
+    X(M_STATUS_WAITING, METRIC_GAUGE, "match_status_waiting", "",                                            \
       "Calls waiting for a match request to change")                                                         \
     X(M_QUEUE_SIZE, METRIC_GAUGE, "redis_queue_size", "language", "Waiting match requests")                  \
+    X(M_QUEUE_OLDEST, METRIC_GAUGE, "match_oldest_wait_seconds", "language",                                 \
+      "Wait of the request that waits longest")                                                              \
+    X(M_QUEUE_SCHEDULED, METRIC_GAUGE, "match_requests_scheduled", "language",                               \
+      "Match requests whose time has not come")                                                              \
     X(M_IS_LEADER, METRIC_GAUGE, "matchmaker_is_leader", "", "1 on the instance that decides who is paired") \
     X(M_CONVERSATIONS_ACTIVE, METRIC_GAUGE, "conversations_active", "",                                      \
       "Active sessions this instance runs")                                                                  \
@@ -87,7 +95,7 @@ double *metric_counter(enum metric id, const char *label1);
 void metric_set(enum metric id, double value, const char *label1);
 void metric_mean(enum metric id, double value,
                  const char *label1); /* gauges; the mean of the values since start */
-void metric_observe(enum metric id, double value, const char *label1); /* histograms; seconds */
+void metric_observe(enum metric id, double value, const char *label1); /* histograms; seconds or points */
 static inline void metric_inc(enum metric id, const char *label1)
 {
     metric_add(id, 1, label1, NULL, NULL);
@@ -96,7 +104,8 @@ static inline void metric_inc(enum metric id, const char *label1)
 void metric_zero(
     enum metric id); /* sets every series of a gauge to 0, before those that still exist are set */
 
-/* Called before each rendering: the place to read what is measured only when asked for. NULL: none. */
+/* Called before each rendering: the place to read what is measured only when asked for. Each is added once;
+ * NULL takes all of them away. */
 void metrics_on_render(void (*update)(void));
 
 void metrics_render(struct buf *out); /* Prometheus text format 0.0.4 */

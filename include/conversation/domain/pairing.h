@@ -88,9 +88,18 @@ int64_t pairing_next_due_ms(const struct pairing *p);
 size_t pairing_count(const struct pairing *p);
 /* Calls back once per request, in no order; nothing may be changed meanwhile. */
 void pairing_each(const struct pairing *p, void (*each)(const struct uuid *request_id, void *arg), void *arg);
-/* Calls back once per target language with the number of its waiting requests. */
-void pairing_count_by_language(const struct pairing *p,
-                               void (*each)(const char *language, size_t n, void *arg), void *arg);
+/* What a target language's requests are like. */
+struct pairing_queue {
+    const char *language;         /* valid during the call */
+    size_t waiting, scheduled;    /* scheduled: their time has not come */
+    int64_t oldest_wait_start_ms; /* INT64_MAX: nobody's wait has begun, by the last move of the index */
+};
+
+/* Calls back once for each target language. The work grows with the kinds of request. */
+void pairing_each_queue(const struct pairing *p, void (*each)(const struct pairing_queue *queue, void *arg),
+                        void *arg);
+/* How many wait for the language. */
+size_t pairing_count_of(const struct pairing *p, const char *language);
 
 /* The rule itself: whether two requests may be paired at `now_ms`, and how. The index decides by the same
  * terms without looking at every request. */

@@ -2,6 +2,7 @@
  * is lost (one side cancelled, expired, or was claimed by another instance) both are looked up, and whoever
  * is still pending goes on waiting. */
 #include "flows/job.h"
+#include "flows/match_metrics.h"
 #include "flows/matchmaker.h"
 #include "flows/user_events.h"
 
@@ -52,15 +53,15 @@ static void announce(struct flow *f, struct match_claim *c)
 {
     struct buf text = {0};
     const struct uuid participants[2] = {c->pair.first.user_id, c->pair.second.user_id};
-    int64_t wait_ms = clock_now_ms() - c->pair.first.wait_start_ms;
+    int64_t wait_ms = c->pair.is_ahead ? 0 : clock_now_ms() - c->pair.first.wait_start_ms;
     tell(c, 0, &text);
     tell(c, 1, &text);
     buf_done(&text);
-    matchmaker_count_match(&c->pair);
+    match_metrics_paired(&c->pair);
     LOG(LOG_INFO, "conversation.matched", LOG_UUID("sessionId", &c->session.id),
         LOG_UUID_PAIR("participants", participants), LOG_INT("waitTimeSeconds", wait_ms / 1000),
         LOG_INT("compatibilityScore", c->pair.score), LOG_INT("levelDifference", c->pair.level_difference),
-        LOG_INT("phase", c->pair.phase), LOG_Z("correlationId", flow_correlation_id(f)));
+        LOG_Z("phase", match_phase_names[c->pair.phase]), LOG_Z("correlationId", flow_correlation_id(f)));
 }
 
 static void run(struct flow *f)

@@ -1,6 +1,7 @@
 /* match.expire: requests whose time is over become expired in the database, and their users are told; tried
  * until the database has answered. */
 #include "flows/job.h"
+#include "flows/match_metrics.h"
 #include "flows/matchmaker.h"
 #include "flows/user_events.h"
 
@@ -28,8 +29,9 @@ static void announce(struct flow *f, const struct match_expire *c)
         jsonw_m_uuid(&w, "matchRequestId", &r->id);
         jsonw_end_object(&w);
         user_events_send(&r->user_id, "match_expired", buf_str(&text));
-        matchmaker_count_expired(r->target_language);
+        const char *reason = match_metrics_expired(r->target_language);
         LOG(LOG_WARN, "match.expired", LOG_UUID("matchRequestId", &r->id), LOG_UUID("userId", &r->user_id),
+            LOG_Z("language", r->target_language), LOG_Z("reason", reason),
             LOG_Z("correlationId", flow_correlation_id(f)));
     }
     buf_done(&text);

@@ -47,7 +47,7 @@ static void plain_metrics_start_at_zero(void **state)
     assert_has("# TYPE http_connections_active gauge");
     assert_has("http_connections_active 0");
     assert_has("websocket_slow_consumers_total 0");
-    assert_has("match_wait_time_seconds_count 0");
+    assert_has("event_loop_lag_seconds_count 0");
     assert_has("# HELP http_requests_total REST requests answered");
     assert_int_equal(lines_with("\nhttp_requests_total{"), 0);
 }
@@ -65,7 +65,7 @@ static void counts_and_sets(void **state)
     metric_add(M_HTTP_REQUESTS, 1, "GET", "/v1/sessions/:id", "200");
     metric_add(M_HTTP_REQUESTS, 1, "GET", "/v1/sessions/:id", "200");
     metric_add(M_HTTP_REQUESTS, 1, "GET", "/v1/sessions/:id", "404");
-    metric_inc(M_MATCH_EXPIRED, NULL); /* a label without a value is empty */
+    metric_inc(M_CONVERSATIONS_ABORTED, NULL); /* a label without a value is empty */
     assert_has("websocket_slow_consumers_total 2");
     assert_has("http_connections_active 2");
     assert_has("match_success_rate 62.5");
@@ -73,7 +73,7 @@ static void counts_and_sets(void **state)
     assert_has("dependency_up{dependency=\"postgresql\"} 0");
     assert_has("http_requests_total{method=\"GET\",route=\"/v1/sessions/:id\",status=\"200\"} 2");
     assert_has("http_requests_total{method=\"GET\",route=\"/v1/sessions/:id\",status=\"404\"} 1");
-    assert_has("match_requests_expired_total{language=\"\"} 1");
+    assert_has("conversations_aborted_total{language=\"\"} 1");
     metric_add(M_WS_SLOW_CLOSED, 1e12, NULL, NULL, NULL);
     assert_has("websocket_slow_consumers_total 1000000000002");
 }
@@ -111,7 +111,7 @@ static void histograms_are_cumulative(void **state)
     static const double values[] = {0, 0.0005, 0.0006, 0.3, 299, 301};
     for (size_t i = 0; i < sizeof values / sizeof values[0]; i++) {
         metric_observe(M_HTTP_DURATION, values[i], "/x");
-        metric_observe(M_MATCH_WAIT, values[i], NULL);
+        metric_observe(M_LOOP_LAG, values[i], NULL);
     }
     assert_has("http_request_duration_seconds_bucket{route=\"/x\",le=\"0.0005\"} 2");
     assert_has("http_request_duration_seconds_bucket{route=\"/x\",le=\"0.001\"} 3");
@@ -121,9 +121,51 @@ static void histograms_are_cumulative(void **state)
     assert_has("http_request_duration_seconds_bucket{route=\"/x\",le=\"+Inf\"} 6");
     assert_has("http_request_duration_seconds_sum{route=\"/x\"} 600.3011");
     assert_has("http_request_duration_seconds_count{route=\"/x\"} 6");
-    assert_has("match_wait_time_seconds_bucket{le=\"0.0005\"} 2");
-    assert_has("match_wait_time_seconds_sum 600.3011");
-    assert_has("match_wait_time_seconds_count 6");
+    assert_has("event_loop_lag_seconds_bucket{le=\"0.0005\"} 2");
+    assert_has("event_loop_lag_seconds_sum 600.3011");
+    assert_has("event_loop_lag_seconds_count 6");
+}
+
+static void scores_have_bounds_of_their_own(void **state)
+{
+    (void)state;
+    metric_observe(M_MATCH_SCORE, 0, NULL);
+    metric_observe(M_MATCH_SCORE, 100, NULL);
+    metric_observe(M_MATCH_SCORE, 270, NULL);
+    assert_has("# TYPE match_score histogram");
+    assert_has("match_score_bucket{le=\"0\"} 1");
+    assert_has("match_score_bucket{le=\"90\"} 1");
+    assert_has("match_score_bucket{le=\"100\"} 2");
+    assert_has("match_score_bucket{le=\"250\"} 2");
+    assert_has("match_score_bucket{le=\"+Inf\"} 3");
+    assert_has("match_score_sum 370");
+}
+
+static int first_updates, second_updates;
+
+static void first_update(void)
+{
+    first_updates++;
+}
+
+static void second_update(void)
+{
+    second_updates++;
+}
+
+static void each_update_is_called_once_a_rendering(void **state)
+{
+    (void)state;
+    metrics_on_render(first_update);
+    metrics_on_render(second_update);
+    metrics_on_render(first_update);
+    struct buf text = {0};
+    metrics_render(&text);
+    metrics_on_render(NULL);
+    metrics_render(&text);
+    buf_done(&text);
+    assert_int_equal(first_updates, 1);
+    assert_int_equal(second_updates, 1);
 }
 
 static void bounds_the_series_of_a_metric(void **state)
@@ -186,6 +228,8 @@ int main(void)
         TEST(writes_values_that_are_no_numbers),
         TEST(escapes_label_values),
         TEST(histograms_are_cumulative),
+        TEST(scores_have_bounds_of_their_own),
+        TEST(each_update_is_called_once_a_rendering),
         TEST(bounds_the_series_of_a_metric),
         TEST(every_line_is_a_comment_or_a_sample),
     };

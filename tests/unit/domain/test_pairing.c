@@ -445,24 +445,47 @@ static void a_new_table_counts_from_the_next_try(void **state)
     expect_pair(T0, 1, 3);
 }
 
-static void count_one(const char *language, size_t n, void *arg)
+static void write_queue(const struct pairing_queue *queue, void *arg)
 {
     struct buf *b = arg;
-    buf_addf(b, "%s:%zu ", language, n);
+    buf_addf(b, "%s:%zu+%zu ", queue->language, queue->waiting, queue->scheduled);
+    if (queue->oldest_wait_start_ms == INT64_MAX)
+        buf_addz(b, "- ");
+    else
+        buf_addf(b, "%lld ", (long long)(queue->oldest_wait_start_ms - T0));
+}
+
+static void expect_queues(const char *text)
+{
+    struct buf b = {0};
+    pairing_each_queue(p, write_queue, &b);
+    buf_addc(&b, '\0');
+    assert_string_equal(b.p, text);
+    buf_done(&b);
 }
 
 static void requests_are_counted_by_language(void **state)
 {
     (void)state;
     struct match_request a = newcomer(1), b = tandem(2, "es", "en"), c = newcomer(3);
-    c.created_at_ms = T0 + DAY;
+    strcpy(c.topic_code, "work");
+    c.topic_category = CATEGORY_WORK;
+    c.created_at_ms = T0 - 7 * SECOND;
+    struct match_request d = newcomer(4);
+    d.mode = MATCH_SCHEDULED;
+    d.scheduled_for_ms = T0 + DAY;
     add(&a);
     add(&b);
     add(&c);
-    struct buf text = {0};
-    pairing_count_by_language(p, count_one, &text);
-    assert_true(str_eqz(buf_str(&text), "es:2 en:1 "));
-    buf_done(&text);
+    add(&d);
+    expect_queues("es:2+1 - en:1+0 - ");
+    expect_none(T0);
+    expect_queues("es:2+1 -7000 en:1+0 0 ");
+    assert_true(pairing_remove(p, &c.id));
+    expect_none(T0 + 65 * SECOND);
+    expect_queues("es:1+1 0 en:1+0 0 ");
+    assert_int_equal(pairing_count_of(p, "es"), 1);
+    assert_int_equal(pairing_count_of(p, "fr"), 0);
 }
 
 static void freeing_nothing_is_harmless(void **state)
