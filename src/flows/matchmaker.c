@@ -101,11 +101,10 @@ void matchmaker_reconciled(void)
 
 void matchmaker_add(const struct match_request *r)
 {
-    if (waiting && !pairing_add(waiting, r))
-        return;
-    if (waiting)
+    if (waiting && pairing_add(waiting, r))
         arm(clock_now_ms());
-    match_events_say(MATCH_ADDED, &r->id); /* also while this process drains */
+    /* Also while this process drains, and when a comparison has found the row before. */
+    match_events_say(MATCH_ADDED, &r->id);
 }
 
 static void forget(const struct uuid *request_id)

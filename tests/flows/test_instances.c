@@ -218,6 +218,19 @@ static void what_comes_and_goes_is_told(void **state)
     assert_published("match_events", "");
 }
 
+/* A comparison finds the row between its insert and this. */
+static void one_that_was_found_before_is_told_all_the_same(void **state)
+{
+    (void)state;
+    given_follower();
+    given_request(REQUEST_A, ANA);
+    matchmaker_reload_soon();
+    pass_ms(1000);
+    assert_int_equal(matchmaker_waiting(), 1);
+    matchmaker_add(row(REQUEST_A));
+    assert_published("match_events", "added " REQUEST_A);
+}
+
 static void what_follows_closely_is_told_together(void **state)
 {
     (void)state;
@@ -588,6 +601,7 @@ int main(void)
         WORLD_TEST(a_lease_that_comes_during_the_end_is_given_back),
         WORLD_TEST(a_follower_gives_nothing_back),
         WORLD_TEST(what_comes_and_goes_is_told),
+        WORLD_TEST(one_that_was_found_before_is_told_all_the_same),
         WORLD_TEST(what_follows_closely_is_told_together),
         WORLD_TEST(many_are_told_in_several_messages),
         WORLD_TEST(an_expiry_is_told),

@@ -15,8 +15,8 @@ let redis;
 let world;
 let daemons;
 
-async function startDaemon() {
-  const daemon = await Daemon.start({ env: world.env() });
+async function startDaemon(env = {}) {
+  const daemon = await Daemon.start({ env: { ...world.env(), ...env } });
   daemons.push(daemon);
   return daemon;
 }
@@ -262,5 +262,47 @@ describe('several instances', () => {
       await matchedAll([learner, partner]);
     }
     await nobodyIsPairedTwice(6);
+  });
+
+  // Two learners paired, with sockets on this daemon that have joined.
+  async function conversationOn(daemon, level) {
+    const [a, b] = [await waitingOn(daemon, level), await waitingOn(daemon, level)];
+    const [sessionId] = await matchedAll([a, b]);
+    for (const learner of [a, b]) await learner.enter(sessionId);
+    assert.equal(expectOk(await a.session(sessionId)).session.status, 'active');
+    return { a, b, sessionId };
+  }
+
+  it('a session goes on when another daemon starts; that of a killed one ends as dropped', async () => {
+    const env = { SESSION_RECONNECT_GRACE_SECONDS: '1' };
+    const [first, second] = [await startDaemon(env), await startDaemon(env)];
+    await leader();
+    const kept = await conversationOn(first, 'A1');
+    const lost = await conversationOn(second, 'C2');
+    await kill(second);
+    const third = await startDaemon(env);
+    for (const learner of [kept.a, lost.a]) learner.rest = third.rest;
+    const session = await until(
+      'the session of the killed one to end',
+      async () => {
+        const now = expectOk(await lost.a.session(lost.sessionId)).session;
+        return now.status !== 'active' && now;
+      },
+      60_000, // silent for 15 s, the grace, and the next look
+    );
+    assert.equal(session.endReason, 'dropped');
+    assert.equal(expectOk(await kept.a.session(kept.sessionId)).session.status, 'active');
+    expectOk(await kept.a.end(kept.sessionId));
+  });
+
+  it('who joined at one is not forgotten when the other joins at another', async () => {
+    const first = await startDaemon();
+    await leader();
+    const [a, b] = [await waitingOn(first, 'B1'), await waitingOn(first, 'B1')];
+    const [sessionId] = await matchedAll([a, b]);
+    await a.enter(sessionId);
+    b.rest = (await startDaemon()).rest;
+    await b.enter(sessionId);
+    assert.equal(expectOk(await b.session(sessionId)).session.status, 'active');
   });
 });
