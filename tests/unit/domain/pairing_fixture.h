@@ -62,6 +62,22 @@ static inline struct pairing_pair expect_pair(int64_t at_ms, unsigned first, uns
     return pair;
 }
 
+/* Two requests added at T0: paired at `seconds` and not a millisecond earlier. */
+static inline struct pairing_pair expect_pair_from(const struct match_request *a,
+                                                   const struct match_request *b, int seconds)
+{
+    add(a);
+    add(b);
+    if (seconds > 0) {
+        expect_none(T0);
+        expect_none(T0 + seconds * SECOND - 1);
+    }
+    struct pairing_pair pair;
+    assert_true(pairing_next(p, T0 + seconds * SECOND, &pair));
+    assert_int_equal(pairing_count(p), 0);
+    return pair;
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 #endif

@@ -2,22 +2,6 @@
  * comparison with the oracle is test_pairing_oracle.c, pairs made ahead of time are test_pairing_ahead.c. */
 #include "pairing_fixture.h"
 
-/* Two requests added at T0: paired at `seconds` and not a millisecond earlier. */
-static struct pairing_pair expect_pair_from(const struct match_request *a, const struct match_request *b,
-                                            int seconds)
-{
-    add(a);
-    add(b);
-    if (seconds > 0) {
-        expect_none(T0);
-        expect_none(T0 + seconds * SECOND - 1);
-    }
-    struct pairing_pair pair;
-    assert_true(pairing_next(p, T0 + seconds * SECOND, &pair));
-    assert_int_equal(pairing_count(p), 0);
-    return pair;
-}
-
 static void expect_never(const struct match_request *a, const struct match_request *b)
 {
     add(a);
