@@ -167,6 +167,7 @@ void session_run_init(struct session_run *run, const struct session *s, const st
 {
     *run = (struct session_run){.status = s->status,
                                 .type = s->type,
+                                .scheduled_at_ms = s->scheduled_at_ms,
                                 .first_joined_at_ms = s->first_joined_at_ms,
                                 .prompts = prompts,
                                 .prompt_count = prompt_count,
@@ -254,7 +255,9 @@ static void pick_waiting(const struct session_run *run, const struct session_lim
     if (run->first_joined_at_ms == 0 || (run->is_present[0] && run->is_present[1]))
         return;
     int absent = run->is_present[0] ? 1 : run->is_present[1] ? 0 : -1;
-    offer(best, run->first_joined_at_ms + limits->join_window_ms,
+    bool came_early = run->first_joined_at_ms < run->scheduled_at_ms;
+    int64_t from_ms = came_early ? run->scheduled_at_ms : run->first_joined_at_ms;
+    offer(best, from_ms + limits->join_window_ms,
           (struct session_action){.kind = ACTION_END, .event = SESSION_EVENT_NO_SHOW, .who = absent});
 }
 

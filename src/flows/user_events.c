@@ -1,5 +1,5 @@
-/* On the bus an event is `{userId} {event} {payload}`; without a payload it is for waiting calls alone. What a user is told
- * is of a match request, so that whoever waits for one looks again. */
+/* On the bus an event is `{userId} {event} {payload}`; without a payload it is for waiting calls alone. What
+ * a user is told is of a match request, so that whoever waits for one looks again. */
 #include "flows/user_events.h"
 
 #include "conversation/ports/bus.h"

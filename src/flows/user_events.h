@@ -1,5 +1,5 @@
-/* What a user is told of a match request: by socket events, and by calls that wait for it (flows/match_watch.h), on whatever
- * instance those are. */
+/* What a user is told of a match request: by socket events, and by calls that wait for it
+ * (flows/match_watch.h), on whatever instance those are. */
 #ifndef FLOWS_USER_EVENTS_H
 #define FLOWS_USER_EVENTS_H
 

@@ -229,12 +229,50 @@ static void a_scheduled_request_has_not_waited_yet(void **state)
     r->expires_at_ms = T0 + 32 * MINUTE;
     pass_ms(10 * MINUTE);
     assert_answer(status(), 200,
-                  "{'matchRequest':{'id':'" REQUEST_A "','status':'pending','waitedSeconds':0,"
+                  "{'matchRequest':{'id':'" REQUEST_A
+                  "','status':'pending','scheduledFor':'2025-01-15T10:30:00.000Z','waitedSeconds':0,"
                   "'expiresAt':'2025-01-15T10:32:00.000Z'}}");
     pass_ms(21 * MINUTE);
     assert_answer(status(), 200,
-                  "{'matchRequest':{'id':'" REQUEST_A "','status':'pending','waitedSeconds':60,"
+                  "{'matchRequest':{'id':'" REQUEST_A
+                  "','status':'pending','scheduledFor':'2025-01-15T10:30:00.000Z','waitedSeconds':60,"
                   "'expiresAt':'2025-01-15T10:32:00.000Z'}}");
+}
+
+static void shows_what_a_match_was_arranged_for(void **state)
+{
+    (void)state;
+    struct match_request *r = given_request(REQUEST_A, ANA);
+    r->mode = MATCH_SCHEDULED;
+    r->scheduled_for_ms = T0 + 30 * MINUTE;
+    r->expires_at_ms = T0 + 32 * MINUTE;
+    r->status = MATCH_MATCHED;
+    r->matched_at_ms = T0;
+    r->session_id = id_of(SESSION);
+    r->session_scheduled_at_ms = T0 + 33 * MINUTE;
+    assert_answer(status(), 200,
+                  "{'matchRequest':{'id':'" REQUEST_A "','status':'matched','sessionId':'" SESSION "',"
+                  "'scheduledFor':'2025-01-15T10:30:00.000Z','scheduledAt':'2025-01-15T10:33:00.000Z',"
+                  "'waitedSeconds':0,'expiresAt':'2025-01-15T10:32:00.000Z','levelDifference':0}}");
+}
+
+/* One who waits for a partner now, and has a request for later, too. */
+static void the_live_one_is_that_for_now(void **state)
+{
+    (void)state;
+    struct match_request *later = given_request(REQUEST_A, ANA);
+    later->mode = MATCH_SCHEDULED;
+    later->scheduled_for_ms = T0 + 30 * MINUTE;
+    given_request(REQUEST_B, ANA);
+    assert_non_null(strstr(status()->body, REQUEST_B));
+    fake_db.requests[1].status = MATCH_CANCELLED;
+    assert_non_null(strstr(status()->body, REQUEST_A));
+    struct caller *c = rest_call(ANA, rest_match_status, .query = "id=" REQUEST_B);
+    pass_ms(0);
+    assert_non_null(strstr(c->body, "cancelled"));
+    c = rest_call(BEN, rest_match_status, .query = "id=" REQUEST_B);
+    pass_ms(0);
+    assert_refused(c, ERR_MATCH_REQUEST_NOT_FOUND, NULL);
 }
 
 static void one_who_never_asked_has_no_status(void **state)
@@ -284,6 +322,8 @@ int main(void)
         WORLD_TEST(shows_a_matched_request),
         WORLD_TEST(an_expired_request_has_waited_its_time),
         WORLD_TEST(a_scheduled_request_has_not_waited_yet),
+        WORLD_TEST(shows_what_a_match_was_arranged_for),
+        WORLD_TEST(the_live_one_is_that_for_now),
         WORLD_TEST(one_who_never_asked_has_no_status),
         WORLD_TEST(status_with_each_upstream_failing),
         WORLD_TEST(status_with_each_upstream_silent),

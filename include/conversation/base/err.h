@@ -27,6 +27,7 @@
     X(ERR_ALREADY_IN_SESSION,      409, "ALREADY_IN_SESSION",      LOG_DEBUG, false)                  \
     X(ERR_ALREADY_MATCHED,         409, "ALREADY_MATCHED",         LOG_DEBUG, false)                  \
     X(ERR_SESSION_NOT_ENDED,       409, "SESSION_NOT_ENDED",       LOG_DEBUG, false)                  \
+    X(ERR_SESSION_NOT_OPEN,        409, "SESSION_NOT_OPEN",        LOG_DEBUG, false)                  \
     X(ERR_MATCH_EXPIRED,           410, "MATCH_EXPIRED",           LOG_DEBUG, false)                  \
     X(ERR_SESSION_ENDED,           410, "SESSION_ENDED",           LOG_DEBUG, false)                  \
     X(ERR_PAYLOAD_TOO_LARGE,       413, "PAYLOAD_TOO_LARGE",       LOG_DEBUG, false)                  \

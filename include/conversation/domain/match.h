@@ -44,8 +44,9 @@ struct match_request {
     int preferred_duration_minutes; /* 0: none */
     int max_wait_seconds;
     int64_t created_at_ms, expires_at_ms, scheduled_for_ms, matched_at_ms; /* 0: not set */
-    struct uuid session_id, partner_id;                                    /* nil until matched */
-    int compatibility_score, level_difference;                             /* when matched */
+    int64_t session_scheduled_at_ms;           /* of a session arranged ahead, when matched; 0: none */
+    struct uuid session_id, partner_id;        /* nil until matched */
+    int compatibility_score, level_difference; /* when matched */
 
     bool history_is_known;
     const struct match_past_partner *history;

@@ -52,6 +52,7 @@ struct session {
     enum session_end_reason end_reason;
     char target_language[LANG_MAX], topic_code[TOPIC_MAX];
     int64_t created_at_ms, first_joined_at_ms, started_at_ms, ended_at_ms; /* 0: not yet */
+    int64_t scheduled_at_ms; /* when it was arranged for; 0: for now */
     int duration_seconds, max_duration_seconds;
     bool transcript_available;
     struct uuid transcript_id;          /* nil: none */
@@ -62,6 +63,14 @@ struct session {
 static inline bool session_is_over(const struct session *s)
 {
     return s->status != SESSION_WAITING && s->status != SESSION_ACTIVE;
+}
+
+/* A session that was arranged for later can be joined from 5 minutes before. So long before it, too, its
+ * participants are not given another one. */
+#define SESSION_OPENS_EARLY_MS (5 * 60 * 1000)
+static inline int64_t session_opens_at_ms(const struct session *s)
+{
+    return s->scheduled_at_ms ? s->scheduled_at_ms - SESSION_OPENS_EARLY_MS : 0;
 }
 
 /* Index of the user among the participants, or -1. */
@@ -115,7 +124,7 @@ struct session_run {
     enum session_type type;
     bool is_present[2];
     int64_t dropped_at_ms[2];
-    int64_t first_joined_at_ms, started_at_ms, limit_at_ms;
+    int64_t scheduled_at_ms, first_joined_at_ms, started_at_ms, limit_at_ms;
     int64_t next_prompt_at_ms; /* icebreaker or asked for; 0: the interval after last_prompt_at_ms decides */
     int64_t last_prompt_at_ms, last_request_at_ms;
     bool is_warned, is_switched; /* limit warning sent; tandem half-time told */

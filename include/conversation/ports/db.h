@@ -67,6 +67,13 @@ struct db_first_result {
     int64_t expires_at_ms;
 };
 
+/* The time that a request asks its maker to be free in: from the begin of its wait to the latest end that
+ * counts. */
+struct db_time {
+    enum match_mode mode;
+    int64_t from_ms, until_ms;
+};
+
 /* A user's conversations of a calendar week. */
 struct db_week {
     int used;     /* that were active and not aborted */
@@ -78,9 +85,9 @@ struct db_admission {
     struct db_first_result first; /* of the query's `repeatable` */
     bool topic_found;
     struct topic topic;
-    struct db_week week; /* that from `week_start_ms` */
-    bool has_live_session;
-    bool has_live_request;
+    struct db_week week;     /* that from `week_start_ms` */
+    bool has_live_session;   /* now, when the mode is now; or one arranged within the query's time */
+    bool has_live_request;   /* of the query's mode */
     int recent_wait_seconds; /* typical wait of recent matches, in the narrowest group with enough data; -1:
                                 none */
     const struct match_past_partner *history;
@@ -94,6 +101,7 @@ struct db_admission_query {
     enum level level;
     int64_t week_start_ms;
     struct db_repeatable repeatable;
+    struct db_time time;
 };
 void db_match_admission(struct flow *f, const struct db_admission_query *q, struct db_admission *out);
 
@@ -103,6 +111,7 @@ void db_match_admission(struct flow *f, const struct db_admission_query *q, stru
 struct db_insert_terms {
     struct db_repeatable repeatable;
     int estimated_wait_seconds; /* as the maker is told */
+    int64_t free_until_ms;      /* as db_time.until_ms */
     int weekly_limit;           /* conversations in the week from `week_start_ms`; 0: no limit */
     int64_t week_start_ms;
 };
@@ -149,7 +158,9 @@ struct db_claim {
     bool is_tandem, is_any_level;
     struct uuid session_id;
     enum level level;         /* of the session */
-    int max_duration_seconds; /* of the session */
+    int max_duration_seconds; /* of the session; less when one of the two has another one arranged soon after
+                               */
+    int64_t scheduled_at_ms;  /* arranged ahead for this time; 0: for now */
     int free_weekly_limit;    /* as in db_insert_terms */
     int64_t week_start_ms;
 };
@@ -197,7 +208,8 @@ void db_session_prompts(struct flow *f, const struct session *s, struct db_sessi
 /* A participant's socket is there: joined_at set (while waiting also when it was), first_joined_at if null;
  * when both are joined and the session was waiting: active, started_at, conversation.started. A join of a
  * waiting session at an instance that is dead does not count. ERR_SESSION_NOT_FOUND (also: not a
- * participant), ERR_SESSION_ENDED. */
+ * participant), ERR_SESSION_ENDED, ERR_ALREADY_IN_SESSION (another one; only for one that was arranged
+ * ahead). */
 struct db_join {
     struct session session; /* as it is afterwards */
     bool activated;         /* by this call */

@@ -31,6 +31,15 @@
     PG_MS("first.expires_at")
 #define MATCH_DIGEST(asked) "sha256(convert_to(" asked ", 'UTF8'))"
 
+/* Whether `user` is in a session that is not for later; and whether one that was arranged ahead takes any of the time. */
+#define MATCH_IS_TALKING(user)                                                                               \
+    "EXISTS (SELECT FROM session_participants p WHERE p.user_id = " user " AND p.is_live AND p.booked IS NULL)"
+#define MATCH_IS_BOOKED(user, from, until)                                                                   \
+    "EXISTS (SELECT FROM session_participants p"                                                             \
+    " WHERE p.user_id = " user " AND p.is_live AND p.booked IS NOT NULL"                                     \
+    " AND p.booked && tstzrange(" from ", " until "))"
+#define MATCH_OPENS_EARLY "interval '5 minutes'" /* SESSION_OPENS_EARLY_MS */
+
 /* Joins `week`, one row: how many conversations of the week from `start` the user has used up, and how many are reserved.
  * Sessions created up to eight days earlier are looked at: a scheduled one is paired up to seven days ahead. Nothing is
  * counted where `wanted` is false. */

@@ -4,7 +4,8 @@
 #include "db_match.h"
 #include "db_records.h"
 
-/* $1 user, $2 language, $3 topic, $4 level, $5 week's start, $6 now, $7 key, $8 what was asked for with it.
+/* $1 user, $2 language, $3 topic, $4 level, $5 week's start, $6 now, $7 key, $8 what was asked for with it,
+ * $9 mode, $10 and $11 the time the request is for.
  *
  * waits: of the latest 200 matches in the language within the last hour; the bound keeps the read
  * short on a busy day, when the latest 200 say more than the hour. */
@@ -31,8 +32,9 @@ static const struct pg_statement ADMISSION = {
            ") "
            "SELECT " MATCH_FIRST_COLUMNS("$8") ","
            "       week.used, week.reserved,"
-           "       EXISTS (SELECT FROM session_participants p WHERE p.user_id = $1 AND p.is_live),"
-           "       EXISTS (SELECT FROM match_requests r WHERE r.user_id = $1 AND r.status = 'pending'),"
+           "       $9 = 'now' AND " MATCH_IS_TALKING("$1") " OR " MATCH_IS_BOOKED("$1", PG_AT("$10"), PG_AT("$11")) ","
+           "       EXISTS (SELECT FROM match_requests r"
+           "                WHERE r.user_id = $1 AND r.status = 'pending' AND r.mode = $9),"
            "       coalesce((SELECT greatest(round(seconds), 0)::bigint"
            "                   FROM median WHERE seconds IS NOT NULL), -1),"
            "       past.partners, past.times, " MATCH_EXCLUDED("$1") ","
@@ -72,5 +74,8 @@ void db_match_admission(struct flow *f, const struct db_admission_query *q, stru
     pg_arg_time(&args, clock_now_ms());
     pg_arg_str(&args, q->repeatable.key);
     pg_arg_str(&args, q->repeatable.asked);
+    pg_arg_text(&args, match_mode_names[q->time.mode]);
+    pg_arg_time(&args, q->time.from_ms);
+    pg_arg_time(&args, q->time.until_ms);
     pg_run(f, &ADMISSION, &args, read_admission, out);
 }

@@ -5,7 +5,7 @@
 
 /* $1 first request, $2 second, $3 session, $4 now, $5 score, $6 level difference, $7 tandem, $8 any level, $9
  * the session's level, $10 seconds it lasts, $11 correlation id, $12 conversations a week of a free learner,
- * $13 the week's start.
+ * $13 the week's start, $14 when the session is to be; null: now.
  *
  * locked: both rows in the order of their ids, as by everyone who locks two, and as the last committed writer
  * left them: after a cancel, an expiry or another claim that was awaited here, the status is no longer
@@ -16,12 +16,17 @@
  *
  * pair: one row when the claim may be made, none otherwise; everything after reads it, so that all of it
  * happens or nothing. A user who got into a live session after this statement's snapshot is caught by the
- * unique index. */
+ * unique index; in one arranged for the same time, by the exclusion constraint. A session now ends a minute
+ * before the next one that either of the two has arranged. */
 /* clang-format off */
+#define BEGIN "coalesce(" PG_AT("$14") ", " PG_AT("$4") ")"
+#define END   BEGIN " + $10::int * interval '1 s' + " MATCH_OPENS_EARLY /* the end of what it takes at most */
 static const struct pg_statement CLAIM = {
     .name = "match_claim",
     .is_write = true,
-    .violations = (const struct pg_violation[]){{"idx_participant_one_live", ERR_CONFLICT}, {NULL, OK}},
+    .violations = (const struct pg_violation[]){{"idx_participant_one_live", ERR_CONFLICT},
+                                                {"idx_participant_one_booking", ERR_CONFLICT},
+                                                {NULL, OK}},
     .sql =
         "WITH locked AS MATERIALIZED ("
         "    SELECT r.*, CASE r.id WHEN $1::uuid THEN 0 ELSE 1 END AS position,"
@@ -34,18 +39,24 @@ static const struct pg_statement CLAIM = {
         "), pair AS MATERIALIZED ("
         "    SELECT (array_agg(user_id ORDER BY position))[1] AS first_user,"
         "           (array_agg(user_id ORDER BY position))[2] AS second_user,"
-        "           min(waiting_since) AS waiting_since"
+        "           min(waiting_since) AS waiting_since,"
+        "           min((SELECT min(lower(p.booked)) FROM session_participants p"
+        "                 WHERE p.user_id = locked.user_id AND p.is_live AND p.booked IS NOT NULL"
+        "                   AND lower(p.booked) > " BEGIN ")) AS next_booked"
         "      FROM locked"
         "    HAVING count(*) FILTER (WHERE status = 'pending') = 2 AND count(DISTINCT user_id) = 2"
         "       AND NOT EXISTS (SELECT FROM used_up)"
         "       AND NOT EXISTS (SELECT FROM locked l"
-        "                         JOIN session_participants p ON p.user_id = l.user_id AND p.is_live)"
+        "                        WHERE " PG_AT("$14") " IS NULL AND " MATCH_IS_TALKING("l.user_id")
+        "                           OR " MATCH_IS_BOOKED("l.user_id", BEGIN, "CASE WHEN " PG_AT("$14") " IS NULL THEN "
+                                                         PG_AT("$4") " + " MATCH_OPENS_EARLY " ELSE " END " END") ")"
         "), matched AS ("
         "    UPDATE match_requests r"
         "       SET status = 'matched', matched_at = " PG_AT("$4") ", matched_session_id = $3::uuid,"
         "           matched_with_user_id ="
         "               CASE l.position WHEN 0 THEN pair.second_user ELSE pair.first_user END,"
-        "           compatibility_score = $5::int, level_difference = $6::int"
+        "           compatibility_score = $5::int, level_difference = $6::int,"
+        "           session_scheduled_at = " PG_AT("$14")
         "      FROM locked l CROSS JOIN pair WHERE r.id = l.id"
         "), cancelled AS ("
         "    UPDATE match_requests r SET status = 'cancelled' FROM used_up u WHERE r.id = u.id RETURNING r.*"
@@ -57,18 +68,19 @@ static const struct pg_statement CLAIM = {
         "        id, target_language_code, topic_code, target_level, session_type, is_any_level,"
         "        scheduled_at, max_duration_seconds, created_at, updated_at)"
         "    SELECT $3::uuid, l.target_language_code, l.topic_code, $9,"
-        "           CASE WHEN $7::boolean THEN 'tandem' ELSE 'practice' END, $8::boolean, l.scheduled_for,"
-        "           $10::int, " PG_AT("$4") ", " PG_AT("$4")
+        "           CASE WHEN $7::boolean THEN 'tandem' ELSE 'practice' END, $8::boolean, " PG_AT("$14") ","
+        "           least($10::int, floor(extract(epoch FROM pair.next_booked - " BEGIN ")) - 60), " PG_AT("$4") ", " PG_AT("$4")
         "      FROM pair JOIN locked l ON l.position = 0"
         "    RETURNING *"
         "), seats AS ("
         "    INSERT INTO session_participants ("
         "        session_id, user_id, position, role, native_language_code, target_language_code,"
-        "        display_name, avatar_url, recording_consent, created_at)"
+        "        display_name, avatar_url, recording_consent, created_at, booked)"
         "    SELECT s.id, l.user_id, l.position,"
         "           CASE WHEN $7::boolean AND l.position = 1 THEN 'partner' ELSE 'learner' END,"
         "           l.native_language_code, l.target_language_code, l.display_name, l.avatar_url,"
-        "           l.recording_consent, s.created_at"
+        "           l.recording_consent, s.created_at,"
+        "           CASE WHEN s.scheduled_at IS NOT NULL THEN tstzrange(" BEGIN ", " END ") END"
         "      FROM s CROSS JOIN locked l"
         "    RETURNING *"
         "), event AS ("
@@ -84,6 +96,8 @@ static const struct pg_statement CLAIM = {
         "                                 ORDER BY position) FROM seats),"
         "               'waitTimeSeconds',"
         "               greatest(floor(extract(epoch FROM s.created_at - pair.waiting_since)), 0)::bigint)"
+        "           || CASE WHEN s.scheduled_at IS NULL THEN '{}' ELSE jsonb_build_object('scheduledAt',"
+        "               to_char(s.scheduled_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"')) END"
         "      FROM s CROSS JOIN pair"
         ") "
         "SELECT " SESSION_COLUMNS " FROM s" SESSION_SEATS("seats")};
@@ -118,5 +132,6 @@ void db_match_claim(struct flow *f, const struct db_claim *claim, struct session
     pg_arg_text(&args, flow_correlation_id(f));
     pg_arg_int(&args, claim->free_weekly_limit);
     pg_arg_time(&args, claim->week_start_ms);
+    pg_arg_time(&args, claim->scheduled_at_ms);
     pg_run(f, &CLAIM, &args, read_claimed, out);
 }

@@ -1,4 +1,5 @@
 /* What the pairing index is made of: which requests are pending, and those requests themselves. */
+#include "conversation/base/clock.h"
 #include "conversation/ports/db.h"
 #include "db_match.h"
 #include "db_records.h"
@@ -34,15 +35,18 @@ void db_match_requests_pending(struct flow *f, const struct uuid *after, int lim
 
 /* --- the requests --- */
 
-/* $1 ids. A user who is in a live session can have a pending request only through a race of two of their own
- * calls; it waits until the session is over, since no claim of it could succeed. */
+/* $1 ids, $2 now. Not those whose time has come and whom no claim could succeed for: their user is in a
+ * session, after a race of two of their own calls, or when a scheduled request's time comes; or one that was
+ * arranged ahead is near. They come back when that is over. */
 /* clang-format off */
 static const struct pg_statement REQUESTS_BY_ID = {
     .name = "match_requests_by_id",
     .sql = "SELECT " MATCH_COLUMNS ", past.partners, past.times, " MATCH_EXCLUDED("r.user_id")
            "  FROM match_requests r" MATCH_PAST("r.user_id")
            " WHERE r.id = ANY ($1::uuid[]) AND r.status = 'pending'"
-           "   AND NOT EXISTS (SELECT FROM session_participants p WHERE p.user_id = r.user_id AND p.is_live)"
+           "   AND (coalesce(r.scheduled_for, r.created_at) > " PG_AT("$2")
+           "        OR NOT (" MATCH_IS_TALKING("r.user_id")
+           "                OR " MATCH_IS_BOOKED("r.user_id", PG_AT("$2"), PG_AT("$2") " + " MATCH_OPENS_EARLY) "))"
            " ORDER BY coalesce(r.scheduled_for, r.created_at), r.id"};
 /* clang-format on */
 
@@ -69,5 +73,6 @@ void db_match_requests_by_id(struct flow *f, const struct uuid *ids, size_t coun
 {
     struct pg_args args = {0};
     pg_arg_uuids(&args, ids, count);
+    pg_arg_time(&args, clock_now_ms());
     pg_run(f, &REQUESTS_BY_ID, &args, read_requests, out);
 }

@@ -7,20 +7,21 @@
 
 /* --- insert --- */
 
-/* The parameters are the columns of `added` in their order, then the correlation id, the weekly limit and the
- * week's start. The checks of `state` serve the answer; what decides in a race of two inserts are the unique
- * indexes: the second waits for the first and then adds nothing. `freed` is older than the time a key is
- * kept; `added` looks at it, so that it comes after. */
+/* The parameters are the columns of `added` in their order, then the correlation id, the weekly limit, the
+ * week's start and the end of the time the maker must be free. The checks of `state` serve the answer; what
+ * decides in a race of two inserts are the unique indexes: the second waits for the first and then adds
+ * nothing. `freed` is older than the time a key is kept; `added` looks at it, so that it comes after. */
 /* clang-format off */
 static const struct pg_statement REQUEST_INSERT = {
     .name = "match_request_insert",
     .is_write = true,
     .sql =
         "WITH state AS ("
-        "    SELECT EXISTS (SELECT FROM session_participants p"
-        "                    WHERE p.user_id = $2::uuid AND p.is_live) AS in_session,"
-        "           EXISTS (SELECT FROM match_requests r"
-        "                    WHERE r.user_id = $2::uuid AND r.status = 'pending') AS has_request,"
+        "    SELECT $15 = 'now' AND " MATCH_IS_TALKING("$2::uuid")
+        "           OR " MATCH_IS_BOOKED("$2::uuid", "coalesce(" PG_AT("$21") ", " PG_AT("$19") ")", PG_AT("$28"))
+        "              AS in_session,"
+        "           EXISTS (SELECT FROM match_requests r WHERE r.user_id = $2::uuid"
+        "                      AND r.status = 'pending' AND r.mode = $15) AS has_request,"
         "           week.used, week.reserved,"
         "           $26::int > 0 AND week.used + week.reserved >= $26::int AS is_used_up"
         "      FROM (VALUES (1)) one" MATCH_WEEK("$2::uuid", PG_AT("$27"), "$26::int > 0")
@@ -108,6 +109,7 @@ void db_match_request_insert(struct flow *f, const struct match_request *r,
     pg_arg_text(&args, flow_correlation_id(f));
     pg_arg_int(&args, terms->weekly_limit);
     pg_arg_time(&args, terms->week_start_ms);
+    pg_arg_time(&args, terms->free_until_ms ? terms->free_until_ms : r->expires_at_ms);
     pg_run(f, &REQUEST_INSERT, &args, read_inserted, week);
 }
 
@@ -220,7 +222,8 @@ void db_match_request_take_back(struct flow *f, const struct uuid *id, const str
 static const struct pg_statement REQUEST_LATEST = {
     .name = "match_request_latest",
     .sql = "SELECT " MATCH_COLUMNS "  FROM match_requests r"
-           " WHERE r.id = coalesce((SELECT id FROM match_requests WHERE user_id = $1 AND status = 'pending'),"
+           " WHERE r.id = coalesce((SELECT id FROM match_requests WHERE user_id = $1 AND status = 'pending'"
+           "                         ORDER BY mode LIMIT 1)," /* 'now' before 'scheduled' */
            "                       (SELECT id FROM match_requests WHERE user_id = $1"
            "                         ORDER BY created_at DESC LIMIT 1))"};
 /* clang-format on */

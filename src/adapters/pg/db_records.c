@@ -150,6 +150,7 @@ void take_match_request(struct cursor *c, struct match_request *out)
     out->partner_id = take_uuid(c);
     out->compatibility_score = (int)take_int(c);
     out->level_difference = (int)take_int(c);
+    out->session_scheduled_at_ms = take_time(c);
 }
 
 static void take_participant(struct cursor *c, struct participant *out)
@@ -173,6 +174,7 @@ void take_session(struct cursor *c, struct session *out)
     out->end_reason = take_name(c, session_end_reason_names, END_REASON_COUNT);
     take_text(c, out->target_language, sizeof out->target_language);
     take_text(c, out->topic_code, sizeof out->topic_code);
+    out->scheduled_at_ms = take_time(c);
     out->created_at_ms = take_time(c);
     out->first_joined_at_ms = take_time(c);
     out->started_at_ms = take_time(c);

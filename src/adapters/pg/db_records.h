@@ -51,7 +51,8 @@ struct match_past_partner *take_history(struct cursor *c, struct arena *arena, s
     "r.avatar_url, r.topic_category, r.current_level, r.preferred_partner_level, r.tier, r.mode, r.status, " \
     "r.recording_consent, r.preferred_duration_minutes, r.max_wait_seconds, " PG_MS("r.created_at") ", "     \
     PG_MS("r.expires_at") ", " PG_MS("r.scheduled_for") ", " PG_MS("r.matched_at") ", "                      \
-    "r.matched_session_id, r.matched_with_user_id, r.compatibility_score, r.level_difference"
+    "r.matched_session_id, r.matched_with_user_id, r.compatibility_score, r.level_difference, "              \
+    PG_MS("r.session_scheduled_at")
 void take_match_request(struct cursor *c, struct match_request *out); /* history unknown, nobody excluded */
 
 /* --- sessions: of relations named s, and a and b for its participants of position 0 and 1 --- */
@@ -61,7 +62,7 @@ void take_match_request(struct cursor *c, struct match_request *out); /* history
     PG_MS(p ".left_at")
 #define SESSION_COLUMNS                                                                                      \
     "s.id, s.session_type, s.status, s.end_reason, s.target_language_code, s.topic_code, "                   \
-    PG_MS("s.created_at") ", " PG_MS("s.first_joined_at") ", " PG_MS("s.started_at") ", "                    \
+    PG_MS("s.scheduled_at") ", " PG_MS("s.created_at") ", " PG_MS("s.first_joined_at") ", " PG_MS("s.started_at") ", "                    \
     PG_MS("s.ended_at") ", s.duration_seconds, s.max_duration_seconds, s.transcript_id, s.recording_url, "   \
     PARTICIPANT_COLUMNS("a") ", " PARTICIPANT_COLUMNS("b")
 /* Joins a and b to s out of `seats`: the table, or what a statement has made of its rows. */

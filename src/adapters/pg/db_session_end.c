@@ -96,7 +96,8 @@ static const struct pg_statement SESSIONS_SWEEP = {
            "       AND s.started_at + s.max_duration_seconds * interval '1 s' + $2::bigint * interval '1 ms'"
            "           <= " PG_AT("$1")
            "        OR s.status = 'waiting'"
-           "       AND s.first_joined_at + ($2::bigint + $3::bigint) * interval '1 ms' <= " PG_AT("$1")
+           "       AND greatest(s.first_joined_at, s.scheduled_at) + ($2::bigint + $3::bigint) * interval '1 ms'"
+           "           <= " PG_AT("$1") " AND s.first_joined_at IS NOT NULL"
            "     ORDER BY s.id FOR UPDATE SKIP LOCKED"
            "), moved AS ("
            "    UPDATE sessions s"
@@ -112,7 +113,7 @@ static const struct pg_statement SESSIONS_SWEEP = {
            "abandoned AS MATERIALIZED ("
            "    SELECT s.id FROM sessions s"
            "     WHERE s.status = 'waiting' AND s.first_joined_at IS NULL"
-           "       AND s.created_at + $4::bigint * interval '1 ms' <= " PG_AT("$1")
+           "       AND greatest(s.created_at, s.scheduled_at) + $4::bigint * interval '1 ms' <= " PG_AT("$1")
            "     ORDER BY s.id FOR UPDATE SKIP LOCKED"
            "), deleted AS ("
            "    DELETE FROM sessions s USING abandoned d WHERE s.id = d.id RETURNING s.id"

@@ -11,13 +11,16 @@
  *
  * seats_after: the participants with the caller joined. It is made of the locked rows, so of two who join at
  * the same moment the second one sees the first, and exactly one of them makes the session active. In a
- * waiting session a join at an instance that is dead does not count: the socket has gone with it.
+ * waiting session a join at an instance that is dead does not count: the socket has gone with it. With the
+ * join a session that was arranged ahead becomes the caller's session now: `booked` ends, and the unique
+ * index sees to it that it is their only one.
  *
  * here: whoever has a join counts as alive, even before its first sign of life. */
 /* clang-format off */
 static const struct pg_statement SESSION_JOIN = {
     .name = "session_join",
     .is_write = true,
+    .violations = (const struct pg_violation[]){{"idx_participant_one_live", ERR_ALREADY_IN_SESSION}, {NULL, OK}},
     .sql =
         "WITH " SESSION_LOCKED ", seats_after AS MATERIALIZED ("
         "    SELECT p.session_id, p.position, p.user_id, p.display_name, p.avatar_url,"
@@ -32,7 +35,9 @@ static const struct pg_statement SESSION_JOIN = {
         "                ELSE p.joined_at END AS joined_at"
         "      FROM seats p JOIN locked l ON l.id = p.session_id"
         "), joined AS ("
-        "    UPDATE session_participants p SET joined_at = a.joined_at, joined_by = a.joined_by"
+        "    UPDATE session_participants p"
+        "       SET joined_at = a.joined_at, joined_by = a.joined_by,"
+        "           booked = CASE WHEN p.user_id <> $2 THEN p.booked END"
         "      FROM seats_after a JOIN seats b ON b.position = a.position"
         "     WHERE p.session_id = a.session_id AND p.position = a.position"
         "       AND (a.joined_at, a.joined_by) IS DISTINCT FROM (b.joined_at, b.joined_by)"

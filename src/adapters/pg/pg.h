@@ -25,7 +25,7 @@
 struct pg_statement {
     const char *name, *sql;
     bool is_write;
-    /* What a unique violation (SQLSTATE 23505) of the named constraint means; NULL-terminated. Others are
+    /* What a violation of the named unique index or exclusion constraint means; NULL-terminated. Others are
      * ERR_INTERNAL. */
     const struct pg_violation {
         const char *constraint;

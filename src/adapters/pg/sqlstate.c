@@ -29,7 +29,7 @@ enum err pg_error_of(const PGresult *failed, const struct pg_statement *statemen
 {
     struct str state = str_of(PQresultErrorField(failed, PG_DIAG_SQLSTATE));
     struct str constraint = str_of(PQresultErrorField(failed, PG_DIAG_CONSTRAINT_NAME));
-    if (str_eqz(state, "23505")) {
+    if (str_eqz(state, "23505") || str_eqz(state, "23P01")) { /* unique_violation, exclusion_violation */
         for (const struct pg_violation *v = statement->violations; v && v->constraint; v++)
             if (str_eqz(constraint, v->constraint))
                 return v->err;

@@ -4,6 +4,7 @@
 #include "flows/handlers.h"
 #include "flows/job.h"
 #include "flows/live.h"
+#include "flows/session_open.h"
 
 #include <stddef.h>
 
@@ -71,6 +72,9 @@ static void run(struct flow *f)
     if (flow_error(f))
         goto fail;
     AWAIT(f, db_session_get(f, &c->in.session_id, &c->session));
+    check_session_is_open(f, &c->session);
+    if (flow_error(f))
+        goto fail;
     AWAIT(f, db_session_prompts(f, &c->session, &c->prompts));
     AWAIT(f, db_session_join(f, &c->in.session_id, caller_user_id(f), &c->joined));
     enter(f, c);

@@ -42,6 +42,7 @@ static void tell(struct match_claim *c, int who, struct buf *text)
     jsonw_end_object(&w);
     jsonw_m_z(&w, "topicCode", c->session.topic_code);
     jsonw_m_z(&w, "sessionType", session_type_names[c->session.type]);
+    jsonw_m_time_opt(&w, "scheduledAt", c->session.scheduled_at_ms);
     jsonw_m_int(&w, "levelDifference", c->pair.level_difference);
     if (c->pair.is_any_level)
         jsonw_m_z(&w, "notice", "estimated level difference");
@@ -79,7 +80,8 @@ static void run(struct flow *f)
     matchmaker_remove(&c->request_ids[1]);
     announce(f, c);
     AWAIT_TRY(f, &c->ignored, kv_queue_remove(f, c->request_ids, 2));
-    AWAIT_TRY(f, &c->ignored, kv_session_put(f, &c->session, 0));
+    if (!c->pair.is_ahead) /* else it is nobody's session yet */
+        AWAIT_TRY(f, &c->ignored, kv_session_put(f, &c->session, 0));
     FLOW_END(f);
 fail:
     matchmaker_look(c->request_ids, 2);
@@ -119,6 +121,7 @@ void job_match_claim(const struct pairing_pair *pair)
         .is_tandem = pair->is_tandem,
         .is_any_level = pair->is_any_level,
         .session_id = uuid_random(),
+        .scheduled_at_ms = pair->scheduled_at_ms,
     };
     apply_rules(&c->claim, pair);
 }

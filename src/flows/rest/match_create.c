@@ -10,7 +10,9 @@
 #include "conversation/base/clock.h"
 #include "conversation/base/metrics.h"
 #include "conversation/config.h"
+#include "conversation/domain/pairing.h"
 #include "conversation/domain/quota.h"
+#include "conversation/domain/session.h"
 #include "conversation/ports/kv.h"
 #include "conversation/ports/profile.h"
 
@@ -225,6 +227,21 @@ static void fail_insert(struct flow *f, const struct create *c)
         flow_set_error(f, c->insert_err);
 }
 
+/* When the maker must not be in another conversation: until a session that begins at the last moment has got
+ * going; one that is arranged ahead, until it is over. */
+static struct db_time time_of(const struct create_input *in)
+{
+    int max_wait = in->max_wait_seconds ? in->max_wait_seconds : config.match_timeout_seconds;
+    struct db_time time = {.mode = (enum match_mode)in->mode, .from_ms = clock_now_ms()};
+    int64_t last_ms = max_wait * 1000LL;
+    if (in->mode == MATCH_SCHEDULED) {
+        time.from_ms = in->scheduled_for_ms;
+        last_ms = PAIRING_AHEAD_MS + config.session_max_duration_premium_seconds * 1000LL;
+    }
+    time.until_ms = time.from_ms + last_ms + SESSION_OPENS_EARLY_MS;
+    return time;
+}
+
 static void query_admission(struct flow *f, struct create *c)
 {
     c->terms.repeatable = repeatable_of(f, &c->in);
@@ -235,7 +252,9 @@ static void query_admission(struct flow *f, struct create *c)
         .level = c->profile.level,
         .week_start_ms = clock_week_start_ms(clock_now_ms()),
         .repeatable = c->terms.repeatable,
+        .time = time_of(&c->in),
     };
+    c->terms.free_until_ms = q.time.until_ms;
     db_match_admission(f, &q, &c->admission);
 }
 

@@ -1,5 +1,6 @@
-/* GET /match-request/status: the caller's live request, or the last one. With `wait` the answer comes when a
- * pending request is pending no longer, or when the time is over: then as it still stands. */
+/* GET /match-request/status: the caller's live request, or the last one, or the one that is named. With
+ * `wait` the answer comes when a pending request is pending no longer, or when the time is over: then as it
+ * still stands. */
 #include "flows/handlers.h"
 #include "flows/match_watch.h"
 
@@ -12,6 +13,7 @@
 
 struct status_input {
     int wait_seconds;
+    struct uuid id; /* nil: the live one, or the last */
 };
 
 struct status {
@@ -25,6 +27,7 @@ struct status {
 
 static const struct field status_fields[] = {
     {"wait", FIELD_INT, .offset = offsetof(struct status_input, wait_seconds), .min = 0, .max = 25},
+    {"id", FIELD_UUID, .offset = offsetof(struct status_input, id)},
     FIELDS_END,
 };
 
@@ -49,6 +52,8 @@ static void answer(struct flow *f, const struct match_request *r)
     jsonw_m_uuid(w, "id", &r->id);
     jsonw_m_z(w, "status", match_status_names[r->status]);
     jsonw_m_uuid_opt(w, "sessionId", &r->session_id);
+    jsonw_m_time_opt(w, "scheduledFor", r->scheduled_for_ms);
+    jsonw_m_time_opt(w, "scheduledAt", r->session_scheduled_at_ms);
     jsonw_m_int(w, "waitedSeconds", waited_seconds(r));
     jsonw_m_time(w, "expiresAt", r->expires_at_ms);
     if (r->status == MATCH_MATCHED)
@@ -82,6 +87,14 @@ static void wait_for_news(struct flow *f, struct status *c)
     match_watch_wait(f, &c->watch, &c->request.id, left_ms(c));
 }
 
+static void look_up(struct flow *f, struct status *c)
+{
+    if (uuid_is_nil(&c->in.id))
+        db_match_request_latest(f, caller_user_id(f), &c->request);
+    else
+        db_match_request_get(f, &c->in.id, caller_user_id(f), &c->request);
+}
+
 static void run(struct flow *f)
 {
     struct status *c = flow_ctx(f);
@@ -89,7 +102,7 @@ static void run(struct flow *f)
     begin_watch(f, c);
     if (flow_error(f))
         goto fail;
-    AWAIT(f, db_match_request_latest(f, caller_user_id(f), &c->request));
+    AWAIT(f, look_up(f, c));
     while (left_ms(c) > 0) {
         AWAIT(f, wait_for_news(f, c));
         c->idle_ms += clock_mono_ms() - c->idle_since_ms;

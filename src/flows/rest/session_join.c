@@ -2,6 +2,7 @@
  * participant counts as joined when the socket joins (flows/event/join_session.c), so that asking twice
  * changes nothing. */
 #include "flows/handlers.h"
+#include "flows/session_open.h"
 
 #include <stddef.h>
 
@@ -82,6 +83,7 @@ static void answer(struct flow *f, const struct join *c)
     jsonw_m_bool(w, "enabled", false); /* this version does not record */
     jsonw_end_object(w);
     jsonw_m_int(w, "maxDurationSeconds", c->session.max_duration_seconds);
+    jsonw_m_time_opt(w, "scheduledAt", c->session.scheduled_at_ms);
     jsonw_end_object(w);
     jsonw_end_object(w);
     reply_send(f);
@@ -96,6 +98,9 @@ static void run(struct flow *f)
         FLOW_FAIL(f, ERR_SESSION_NOT_FOUND);
     if (session_is_over(&c->session))
         FLOW_FAIL(f, ERR_SESSION_ENDED);
+    check_session_is_open(f, &c->session);
+    if (flow_error(f))
+        goto fail;
     AWAIT(f, db_session_prompts(f, &c->session, &c->prompts));
     answer(f, c);
     FLOW_END(f);

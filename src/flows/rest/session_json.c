@@ -40,6 +40,7 @@ void reply_session(struct flow *f, const struct session *s)
     write_participant(w, &s->participants[1]);
     jsonw_end_array(w);
     jsonw_m_int(w, "durationSeconds", duration_seconds(s));
+    jsonw_m_time_opt(w, "scheduledAt", s->scheduled_at_ms);
     jsonw_m_time_opt(w, "startedAt", s->started_at_ms);
     jsonw_m_time_opt(w, "endedAt", s->ended_at_ms);
     jsonw_m_z_opt(w, "endReason", session_end_reason_names[s->end_reason]);

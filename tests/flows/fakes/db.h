@@ -79,6 +79,8 @@ void fake_db_comes_back(void);
 
 struct match_request *fake_request(const struct uuid *id); /* NULL: none */
 struct session *fake_session(const struct uuid *id);
-bool fake_user_is_in_live_session(const struct uuid *user_id);
+bool fake_user_is_in_live_session(const struct uuid *user_id); /* not one that is arranged for later */
+/* In a live session now, when the mode is now; or in one arranged within the time. */
+bool fake_user_is_busy(const struct uuid *user_id, const struct db_time *time);
 
 #endif

@@ -15,11 +15,11 @@ struct match_request *fake_request(const struct uuid *id)
     return NULL;
 }
 
-static struct match_request *live_request_of(const struct uuid *user_id)
+static struct match_request *live_request_of(const struct uuid *user_id, enum match_mode mode)
 {
     for (size_t i = 0; i < fake_db.request_count; i++) {
         struct match_request *r = &fake_db.requests[i];
-        if (uuid_eq(&r->user_id, user_id) && r->status == MATCH_PENDING)
+        if (uuid_eq(&r->user_id, user_id) && r->status == MATCH_PENDING && r->mode == mode)
             return r;
     }
     return NULL;
@@ -68,8 +68,8 @@ void db_match_admission(struct flow *f, const struct db_admission_query *q, stru
         .first = first_result(&q->user_id, &q->repeatable),
         .topic_found = t != NULL,
         .week = fake_db.week,
-        .has_live_session = fake_user_is_in_live_session(&q->user_id),
-        .has_live_request = live_request_of(&q->user_id) != NULL,
+        .has_live_session = fake_user_is_busy(&q->user_id, &q->time),
+        .has_live_request = live_request_of(&q->user_id, q->time.mode) != NULL,
         .recent_wait_seconds = fake_db.recent_wait_seconds,
     };
     if (t)
@@ -83,9 +83,11 @@ void db_match_admission(struct flow *f, const struct db_admission_query *q, stru
 static enum err insert(const struct match_request *r, const struct db_insert_terms *terms)
 {
     struct fake_key *key = &fake_db.keys[fake_db.request_count];
-    if (live_request_of(&r->user_id) || first_result(&r->user_id, &terms->repeatable).is_found)
+    const struct db_time time = {
+        .mode = r->mode, .from_ms = match_wait_start_ms(r), .until_ms = terms->free_until_ms};
+    if (live_request_of(&r->user_id, r->mode) || first_result(&r->user_id, &terms->repeatable).is_found)
         return ERR_ALREADY_MATCHED;
-    if (fake_user_is_in_live_session(&r->user_id))
+    if (fake_user_is_busy(&r->user_id, &time))
         return ERR_ALREADY_IN_SESSION;
     if (terms->weekly_limit && fake_db.week.used + fake_db.week.reserved >= terms->weekly_limit)
         return ERR_DAILY_LIMIT_REACHED;
@@ -146,7 +148,9 @@ void db_match_request_take_back(struct flow *f, const struct uuid *id, const str
 void db_match_request_latest(struct flow *f, const struct uuid *user_id, struct match_request *out)
 {
     struct port_call *call = port_begin(f, DB_MATCH_REQUEST_LATEST);
-    const struct match_request *r = live_request_of(user_id);
+    const struct match_request *r = live_request_of(user_id, MATCH_NOW);
+    if (!r)
+        r = live_request_of(user_id, MATCH_SCHEDULED);
     for (size_t i = fake_db.request_count; !r && i > 0; i--) {
         if (uuid_eq(&fake_db.requests[i - 1].user_id, user_id))
             r = &fake_db.requests[i - 1];
@@ -197,13 +201,24 @@ static void match(struct match_request *r, const struct match_request *partner, 
     r->partner_id = partner->user_id;
     r->compatibility_score = claim->score;
     r->level_difference = claim->level_difference;
+    r->session_scheduled_at_ms = claim->scheduled_at_ms;
+}
+
+static struct db_time claim_time(const struct db_claim *claim)
+{
+    int64_t at = claim->scheduled_at_ms ? claim->scheduled_at_ms : clock_now_ms();
+    int64_t lasts_ms = claim->scheduled_at_ms ? claim->max_duration_seconds * 1000LL : 0;
+    return (struct db_time){.mode = claim->scheduled_at_ms ? MATCH_SCHEDULED : MATCH_NOW,
+                            .from_ms = at,
+                            .until_ms = at + lasts_ms + SESSION_OPENS_EARLY_MS};
 }
 
 static enum err claim_pair(const struct db_claim *claim, struct session *out)
 {
     struct match_request *a = fake_request(&claim->first_id), *b = fake_request(&claim->second_id);
+    const struct db_time time = claim_time(claim);
     if (!a || !b || a->status != MATCH_PENDING || b->status != MATCH_PENDING ||
-        fake_user_is_in_live_session(&a->user_id) || fake_user_is_in_live_session(&b->user_id))
+        fake_user_is_busy(&a->user_id, &time) || fake_user_is_busy(&b->user_id, &time))
         return ERR_CONFLICT;
     match(a, b, claim);
     match(b, a, claim);
@@ -212,6 +227,7 @@ static enum err claim_pair(const struct db_claim *claim, struct session *out)
         .id = claim->session_id,
         .type = claim->is_tandem ? SESSION_TANDEM : SESSION_PRACTICE,
         .created_at_ms = clock_now_ms(),
+        .scheduled_at_ms = claim->scheduled_at_ms,
         .max_duration_seconds = claim->max_duration_seconds,
         .participants = {participant_of(a), participant_of(b)},
     };
@@ -280,7 +296,8 @@ void db_match_requests_by_id(struct flow *f, const struct uuid *ids, size_t coun
     struct db_match_requests found = {.items = items};
     for (size_t i = 0; i < count; i++) {
         const struct match_request *r = fake_request(&ids[i]);
-        if (r && r->status == MATCH_PENDING && !fake_user_is_in_live_session(&r->user_id)) {
+        if (r && r->status == MATCH_PENDING &&
+            (match_wait_start_ms(r) > clock_now_ms() || !fake_user_is_in_live_session(&r->user_id))) {
             items[found.count] = *r;
             items[found.count++].history_is_known = true;
         }

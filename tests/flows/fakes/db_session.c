@@ -15,14 +15,31 @@ struct session *fake_session(const struct uuid *id)
     return NULL;
 }
 
-bool fake_user_is_in_live_session(const struct uuid *user_id)
+static bool is_for_later(const struct session *s, int who)
+{
+    return s->scheduled_at_ms && !s->participants[who].joined_at_ms;
+}
+
+bool fake_user_is_busy(const struct uuid *user_id, const struct db_time *time)
 {
     for (size_t i = 0; i < fake_db.session_count; i++) {
         const struct session *s = &fake_db.sessions[i];
-        if (!session_is_over(s) && session_participant_index(s, user_id) >= 0)
+        int who = session_is_over(s) ? -1 : session_participant_index(s, user_id);
+        int64_t ends_ms = s->scheduled_at_ms + s->max_duration_seconds * 1000LL + SESSION_OPENS_EARLY_MS;
+        if (who < 0)
+            continue;
+        if (is_for_later(s, who) ? s->scheduled_at_ms < time->until_ms && ends_ms > time->from_ms
+                                 : time->mode == MATCH_NOW)
             return true;
     }
     return false;
+}
+
+bool fake_user_is_in_live_session(const struct uuid *user_id)
+{
+    const struct db_time now = {
+        .mode = MATCH_NOW, .from_ms = clock_now_ms(), .until_ms = clock_now_ms() + SESSION_OPENS_EARLY_MS};
+    return fake_user_is_busy(user_id, &now);
 }
 
 void db_session_get(struct flow *f, const struct uuid *id, struct session *out)

@@ -565,6 +565,7 @@ static void the_pending_ones_come_page_by_page(void **state)
     for (int i = 0; i < COUNT; i++) {
         struct match_request r = a_request();
         r.scheduled_for_ms = i % 2 ? NOW + DAY : 0;
+        r.expires_at_ms += i % 2 ? DAY : 0;
         r.mode = i % 2 ? MATCH_SCHEDULED : MATCH_NOW;
         assert_int_equal(insert_request(f, &r), OK);
     }
