@@ -74,6 +74,11 @@ bool topic_code_is_valid(struct str s)
     return in_word;
 }
 
+struct str language_base(struct str code)
+{
+    return str_cut(&code, '-');
+}
+
 bool language_is_same(const char *a, const char *b)
 {
     size_t n = strcspn(a, "-");

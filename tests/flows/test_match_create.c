@@ -121,6 +121,51 @@ static void every_wish_is_stored(void **state)
     assert_true(r->recording_consent);
 }
 
+/* Topics are those of `es`: with them one who asks for Mexican Spanish meets everybody who learns Spanish. */
+static void a_region_without_topics_of_its_own_is_a_wish_like_an_accent(void **state)
+{
+    (void)state;
+    given_learner();
+    assert_int_equal(create("{'targetLanguageCode':'es-CO','topicCode':'travel',"
+                            "'preferredPartnerNativeLanguageCode':'es-CO'}")
+                         ->status,
+                     201);
+    const struct match_request *r = &fake_db.asked.inserted;
+    assert_string_equal(fake_profile_language, "es-CO");
+    assert_string_equal(r->target_language, "es");
+    assert_string_equal(r->wanted_native_language, "es");
+    assert_string_equal(r->preferred_accent, "es-CO"); /* before the profile's */
+}
+
+static void an_accent_that_is_named_comes_before_the_region(void **state)
+{
+    (void)state;
+    given_learner();
+    create("{'targetLanguageCode':'es-CO','topicCode':'travel','preferredAccent':'es-AR'}");
+    assert_string_equal(fake_db.asked.inserted.preferred_accent, "es-AR");
+}
+
+static void a_region_with_topics_of_its_own_is_a_language(void **state)
+{
+    (void)state;
+    given_learner();
+    struct topic *own = given_topic();
+    own->language = "es-CO";
+    create("{'targetLanguageCode':'es-CO','topicCode':'travel'}");
+    assert_string_equal(fake_db.asked.inserted.target_language, "es-CO");
+    assert_string_equal(fake_db.asked.inserted.preferred_accent, "es-MX"); /* the profile's */
+}
+
+static void learners_of_a_region_and_of_the_language_meet(void **state)
+{
+    (void)state;
+    given_learner();
+    matchmaker_add(given_request(REQUEST_B, BEN));
+    create("{'targetLanguageCode':'es-CO','topicCode':'travel'}");
+    pass_ms(10);
+    assert_int_equal(fake_db.session_count, 1);
+}
+
 static void the_estimate_is_that_of_recent_matches(void **state)
 {
     (void)state;
@@ -469,6 +514,10 @@ int main(void)
         WORLD_TEST(asks_for_admission_with_the_profile),
         WORLD_TEST(a_plain_request_has_the_defaults),
         WORLD_TEST(every_wish_is_stored),
+        WORLD_TEST(a_region_without_topics_of_its_own_is_a_wish_like_an_accent),
+        WORLD_TEST(an_accent_that_is_named_comes_before_the_region),
+        WORLD_TEST(a_region_with_topics_of_its_own_is_a_language),
+        WORLD_TEST(learners_of_a_region_and_of_the_language_meet),
         WORLD_TEST(the_estimate_is_that_of_recent_matches),
         WORLD_TEST(a_waiting_partner_is_found_at_once),
         WORLD_TEST(a_scheduled_request_is_stored_but_not_queued),

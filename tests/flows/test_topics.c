@@ -73,6 +73,19 @@ static void lists_topics_of_a_level_and_category(void **state)
     assert_answer(list_with("targetLanguageCode=es&level=C1"), 200, "{'topics':[]}");
 }
 
+static void a_region_without_topics_has_those_of_the_language(void **state)
+{
+    (void)state;
+    given_two_topics();
+    assert_answer(list_with("targetLanguageCode=es-MX&level=A2"), 200, "{'topics':[{" TRAVEL "}]}");
+    assert_calls("db_topics_list db_topics_list");
+    assert_string_equal(fake_db.asked.topics_language, "es");
+    port_forget();
+    assert_answer(list(), 200, "{'topics':[{" TRAVEL "},{" INTERVIEW ",'isUnlocked':false}]}");
+    assert_calls(""); /* it is the list of the language */
+    assert_answer(list_with("targetLanguageCode=it-CH"), 200, "{'topics':[]}");
+}
+
 static void an_empty_list_is_an_answer(void **state)
 {
     (void)state;
@@ -330,6 +343,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         WORLD_TEST(lists_topics),
         WORLD_TEST(lists_topics_of_a_level_and_category),
+        WORLD_TEST(a_region_without_topics_has_those_of_the_language),
         WORLD_TEST(an_empty_list_is_an_answer),
         WORLD_TEST(premium_and_skills_unlock),
         WORLD_TEST(skills_are_read_only_when_they_decide),

@@ -24,6 +24,8 @@ enum level level_mean(enum level a, enum level b);  /* rounded half up */
 bool language_code_is_valid(struct str s); /* BCP 47 subset: 2-3 letters, then -subtags; fits LANG_MAX */
 bool topic_code_is_valid(struct str s);    /* [a-z0-9_]+(\.[a-z0-9_]+)*, fits TOPIC_MAX */
 
+/* "es" of "es-MX": the language without its region; borrowed. */
+struct str language_base(struct str code);
 /* "es" from "es-MX": what "same language" means for tandem and native languages. */
 bool language_is_same(const char *a, const char *b);
 

@@ -29,7 +29,7 @@ int db_migrate_now(void);
 struct db_topic_query {
     struct uuid user_id; /* for has_required_skills */
     const char *code;
-    const char *language; /* NULL: any */
+    const char *language; /* NULL: any. Without a topic of "en-GB" it is that of "en" */
 };
 struct db_topics {
     const struct topic *items;
@@ -97,7 +97,7 @@ struct db_admission {
 };
 struct db_admission_query {
     struct uuid user_id;
-    const char *language, *topic_code;
+    const char *language, *topic_code; /* as in db_topic_query */
     enum level level;
     int64_t week_start_ms;
     struct db_repeatable repeatable;

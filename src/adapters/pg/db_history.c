@@ -2,8 +2,9 @@
 #include "conversation/ports/db.h"
 #include "db_records.h"
 
-/* $1 user, $2 language ('': any; the one this user practised, which in a tandem need not be the session's),
- * $3 limit, $4 offset. One row also when the page is empty: it carries the total. */
+/* $1 user, $2 language ('': any; the one this user practised, which in a tandem need not be the session's;
+ * "en-GB" is also what was practised as "en"), $3 limit, $4 offset. One row also when the page is empty: it
+ * carries the total. */
 /* clang-format off */
 static const struct pg_statement HISTORY = {
     .name = "history",
@@ -12,7 +13,7 @@ static const struct pg_statement HISTORY = {
            "           s.transcript_id, p.position"
            "      FROM session_participants p"
            "      JOIN sessions s ON s.id = p.session_id AND s.status = 'completed'"
-           "     WHERE p.user_id = $1 AND ($2 = '' OR p.target_language_code = $2)"
+           "     WHERE p.user_id = $1 AND ($2 = '' OR p.target_language_code IN ($2, split_part($2, '-', 1)))"
            "), page AS ("
            "    SELECT * FROM mine ORDER BY ended_at DESC, id LIMIT $3::bigint OFFSET $4::bigint"
            ") "

@@ -7,17 +7,22 @@
 /* $1 user, $2 language, $3 topic, $4 level, $5 week's start, $6 now, $7 key, $8 what was asked for with it,
  * $9 mode, $10 and $11 the time the request is for.
  *
- * waits: of the latest 200 matches in the language within the last hour; the bound keeps the read
- * short on a busy day, when the latest 200 say more than the hour. */
+ * topic: of the language as asked for, or else of the language without its region. waits: of the latest 200
+ * matches in the language within the last hour; the bound keeps the read short on a busy day, when the latest
+ * 200 say more than the hour. */
 /* clang-format off */
 static const struct pg_statement ADMISSION = {
     .name = "match_admission",
-    .sql = "WITH waits AS ("
+    .sql = "WITH topic AS MATERIALIZED ("
+           "    SELECT * FROM topics t"
+           "     WHERE t.code = $3 AND t.is_active AND t.target_language_code IN ($2, split_part($2, '-', 1))"
+           "     ORDER BY t.target_language_code = $2 DESC LIMIT 1"
+           "), waits AS ("
            "    SELECT r.current_level = $4 AS is_level,"
            "           r.current_level = $4 AND r.topic_code = $3 AS is_topic,"
            "           extract(epoch FROM r.matched_at - coalesce(r.scheduled_for, r.created_at)) AS seconds"
            "      FROM match_requests r"
-           "     WHERE r.status = 'matched' AND r.target_language_code = $2"
+           "     WHERE r.status = 'matched' AND r.target_language_code = (SELECT target_language_code FROM topic)"
            "       AND r.matched_at > " PG_AT("$6") " - interval '1 hour'"
            "     ORDER BY r.matched_at DESC LIMIT 200"
            "), median AS ("
@@ -41,7 +46,7 @@ static const struct pg_statement ADMISSION = {
            "       t.id IS NOT NULL, " TOPIC_COLUMNS("$1::uuid")
            "  FROM (VALUES (1)) one" MATCH_PAST("$1") MATCH_FIRST("$1", "$7", PG_AT("$6"))
            MATCH_WEEK("$1", PG_AT("$5"), "true")
-           "  LEFT JOIN topics t ON t.code = $3 AND t.target_language_code = $2 AND t.is_active"};
+           "  LEFT JOIN topic t ON true"};
 /* clang-format on */
 
 static enum err read_admission(struct flow *f, const struct pg_rows *rows, void *out)

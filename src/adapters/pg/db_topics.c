@@ -45,13 +45,16 @@ void db_topics_list(struct flow *f, const char *language, struct db_topics *out)
 
 /* --- one code, with prompts --- */
 
-/* $1 user, $2 code, $3 language; null: any */
+/* $1 user, $2 code, $3 language; null: any. Without a topic of "en-GB" it is that of "en". */
 /* clang-format off */
 static const struct pg_statement TOPIC_GET = {
     .name = "topic_get",
     .sql = "SELECT " TOPIC_COLUMNS("$1::uuid") ", " TOPIC_PROMPT_COLUMNS
            "  FROM topics t"
-           " WHERE t.is_active AND t.code = $2 AND ($3::text IS NULL OR t.target_language_code = $3)"
+           " WHERE t.is_active AND t.code = $2 AND ($3::text IS NULL OR t.target_language_code = $3"
+           "        OR t.target_language_code = split_part($3, '-', 1)"
+           "           AND NOT EXISTS (SELECT FROM topics own WHERE own.is_active AND own.code = $2"
+           "                              AND own.target_language_code = $3))"
            " ORDER BY t.target_language_code"};
 /* clang-format on */
 

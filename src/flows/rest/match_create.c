@@ -61,7 +61,8 @@ static const struct field create_fields[] = {
 static void check_input(struct flow *f, const struct create_input *in)
 {
     int64_t now = clock_now_ms();
-    if (in->wanted_native_language.p && !str_eq(in->wanted_native_language, in->target_language))
+    if (in->wanted_native_language.p &&
+        !language_is_same(in->wanted_native_language.p, in->target_language.p))
         flow_set_error_field(f, ERR_INVALID_REQUEST, "preferredPartnerNativeLanguageCode",
                              "must equal targetLanguageCode");
     else if (in->duration_minutes % 5)
@@ -115,6 +116,16 @@ static void check_admission(struct flow *f, const struct create *c)
         flow_set_error(f, ERR_KV_UNAVAILABLE);
 }
 
+/* "en-GB" is practised with those who learn "en", where it has no topic of its own: the region is then a wish
+ * like an accent. */
+static struct str accent_of(const struct create *c)
+{
+    if (c->in.accent.p)
+        return c->in.accent;
+    bool has_region = !str_eqz(c->in.target_language, c->admission.topic.language);
+    return has_region ? c->in.target_language : str_of(c->profile.accent);
+}
+
 static void fill_request(struct create *c, const struct uuid *user_id)
 {
     struct match_request *r = &c->request;
@@ -143,11 +154,12 @@ static void fill_request(struct create *c, const struct uuid *user_id)
     };
     r->expires_at_ms = match_wait_start_ms(r) + max_wait * 1000LL;
     /* every source has been checked to fit by its field row or by the profile port */
-    (void)str_copy(c->in.target_language, r->target_language, sizeof r->target_language);
-    (void)str_copy(c->in.wanted_native_language, r->wanted_native_language, sizeof r->wanted_native_language);
+    struct str language = str_of(c->admission.topic.language);
+    (void)str_copy(language, r->target_language, sizeof r->target_language);
+    if (c->in.wanted_native_language.p)
+        (void)str_copy(language, r->wanted_native_language, sizeof r->wanted_native_language);
     (void)str_copy(c->in.topic_code, r->topic_code, sizeof r->topic_code);
-    struct str accent = c->in.accent.p ? c->in.accent : str_of(p->accent);
-    (void)str_copy(accent, r->preferred_accent, sizeof r->preferred_accent);
+    (void)str_copy(accent_of(c), r->preferred_accent, sizeof r->preferred_accent);
     (void)str_copy(str_of(p->native_language), r->native_language, sizeof r->native_language);
     (void)str_copy(str_of(p->display_name), r->display_name, sizeof r->display_name);
     (void)str_copy(str_of(p->avatar_url), r->avatar_url, sizeof r->avatar_url);

@@ -99,15 +99,29 @@ static void ask_for_topics(struct flow *f, struct topics_list *c)
     db_topics_list(f, c->in.language.p, &c->topics);
 }
 
+/* "en-GB" has no topics of its own: on to those of "en". False: it was without a region already. */
+static bool leaves_region_out(struct flow *f, struct topics_list *c)
+{
+    struct str base = language_base(c->in.language);
+    if (base.n == c->in.language.n)
+        return false;
+    topic_list_unref(c->list);
+    c->list = NULL;
+    c->in.language = arena_str(flow_arena(f), base);
+    return true;
+}
+
 static void run_list(struct flow *f)
 {
     struct topics_list *c = flow_ctx(f);
     FLOW_BEGIN(f);
-    c->list = topic_lists_get(c->in.language.p);
-    if (!c->list) {
-        AWAIT(f, ask_for_topics(f, c));
-        c->list = topic_lists_keep(c->in.language.p, c->topics.items, c->topics.count, c->asked_at_ms);
-    }
+    do {
+        c->list = topic_lists_get(c->in.language.p);
+        if (!c->list) {
+            AWAIT(f, ask_for_topics(f, c));
+            c->list = topic_lists_keep(c->in.language.p, c->topics.items, c->topics.count, c->asked_at_ms);
+        }
+    } while (c->list->count == 0 && leaves_region_out(f, c));
     if (depends_on_skills(f, c))
         AWAIT(f, db_user_skills(f, caller_user_id(f), &c->skills));
     answer_list(f, c);

@@ -25,14 +25,21 @@ static struct match_request *live_request_of(const struct uuid *user_id, enum ma
     return NULL;
 }
 
-static const struct topic *topic_of(const struct db_admission_query *q)
+static const struct topic *topic_in(const char *code, struct str language)
 {
     for (size_t i = 0; i < fake_db.topic_count; i++) {
         const struct topic *t = &fake_db.topics[i];
-        if (strcmp(t->code, q->topic_code) == 0 && strcmp(t->language, q->language) == 0)
+        if (strcmp(t->code, code) == 0 && str_eqz(language, t->language))
             return t;
     }
     return NULL;
+}
+
+static const struct topic *topic_of(const struct db_admission_query *q)
+{
+    struct str language = str_of(q->language);
+    const struct topic *t = topic_in(q->topic_code, language);
+    return t ? t : topic_in(q->topic_code, language_base(language));
 }
 
 static struct db_first_result first_result(const struct uuid *user_id, const struct db_repeatable *repeatable)

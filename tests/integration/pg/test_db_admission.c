@@ -147,6 +147,42 @@ static void what_is_taken_back_frees_its_key(void **state)
     assert_int_equal(insert(f, &again, &terms), OK);
 }
 
+/* --- regions --- */
+
+static struct db_admission admission_in(const char *language)
+{
+    struct db_admission a;
+    const struct db_admission_query q = {.user_id = uuid_random(),
+                                         .language = language,
+                                         .topic_code = "free_talk",
+                                         .time = {MATCH_NOW, NOW, NOW + 1}};
+    assert_int_equal(RUN(f, db_match_admission(f, &q, &a)), OK);
+    return a;
+}
+
+static void a_region_has_the_topics_of_its_language(void **state)
+{
+    (void)state;
+    struct db_topics topics;
+    struct db_topic_query q = {.user_id = uuid_random(), .code = "free_talk", .language = "en-GB"};
+    assert_string_equal(admission_in("en").topic.language, "en");
+    assert_string_equal(admission_in("en-GB").topic.language, "en");
+    assert_false(admission_in("eo-GB").topic_found);
+    assert_int_equal(RUN(f, db_topic_get(f, &q, &topics)), OK);
+    assert_int_equal(topics.count, 1);
+    assert_string_equal(topics.items[0].language, "en");
+    /* a topic of its own comes first */
+    EXEC(f,
+         "INSERT INTO topics (code, target_language_code, name_key, description_key, title, level, category,"
+         " estimated_duration_minutes) VALUES ('free_talk', 'en-GB', 'n', 'd', 't', 'A1', 'other', 5)");
+    assert_string_equal(admission_in("en-GB").topic.language, "en-GB");
+    assert_string_equal(admission_in("en").topic.language, "en");
+    assert_int_equal(RUN(f, db_topic_get(f, &q, &topics)), OK);
+    assert_int_equal(topics.count, 1);
+    assert_string_equal(topics.items[0].language, "en-GB");
+    EXEC(f, "DELETE FROM topics WHERE target_language_code = 'en-GB'");
+}
+
 /* --- retries at once --- */
 
 #define RACERS 4
@@ -393,6 +429,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_key_is_used_once, setup, teardown),
         cmocka_unit_test_setup_teardown(a_key_of_yesterday_is_free, setup, teardown),
         cmocka_unit_test_setup_teardown(what_is_taken_back_frees_its_key, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_region_has_the_topics_of_its_language, setup, teardown),
         cmocka_unit_test_setup_teardown(retries_at_once_make_one_request, setup, teardown),
         cmocka_unit_test_setup_teardown(three_conversations_a_week, setup, teardown),
         cmocka_unit_test_setup_teardown(what_counts_was_active_this_week_and_not_aborted, setup, teardown),
