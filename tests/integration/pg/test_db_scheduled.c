@@ -22,7 +22,6 @@ static int setup(void **state)
     (void)state;
     f = direct_open();
     direct_truncate(f);
-    direct_set_started(0);
     set_now(NOW);
     return 0;
 }
