@@ -39,6 +39,7 @@ struct explainer {
 /* How the variants stand to one kind. */
 struct standing {
     const struct kind *kind;
+    size_t variant_count; /* only the first where the topics are too far apart for any of them */
     struct pairing_bounds bounds[VARIANTS_MAX];
     int base[VARIANTS_MAX]; /* score without history */
 };
@@ -102,7 +103,7 @@ static void tally(struct explainer *x, const struct standing *s, enum match_phas
         x->out->eligible += n;
     else
         count_excluded(x, s->kind, bits, n);
-    for (size_t i = 1; bits && i < x->variant_count; i++) {
+    for (size_t i = 1; bits && i < s->variant_count; i++) {
         if (!failing(x, s, i, now, r))
             *x->variants[i].more += n;
     }
@@ -146,7 +147,7 @@ static bool persons_matter(const struct explainer *x, const struct standing *s, 
     unsigned bits = failing(x, s, 0, now, open) & ~BIT(CONSTRAINT_SCORE);
     if ((bits & (bits - 1)) == 0)
         return true;
-    for (size_t i = 1; i < x->variant_count; i++) {
+    for (size_t i = 1; i < s->variant_count; i++) {
         if (!failing(x, s, i, now, open))
             return true;
     }
@@ -210,8 +211,9 @@ static void count_ahead(struct explainer *x, const struct standing *s)
 
 static void count_kind(struct explainer *x, const struct kind *kind, bool topics_are_related)
 {
-    struct standing s = {.kind = kind};
-    for (size_t i = 0; i < x->variant_count; i++) {
+    bool is_far = !topics_are_related && kind->key.category != x->t->kind->key.category;
+    struct standing s = {.kind = kind, .variant_count = is_far ? 1 : x->variant_count};
+    for (size_t i = 0; i < s.variant_count; i++) {
         s.bounds[i] = pairing_bounds_of(&x->variants[i].traits, &kind->traits, topics_are_related);
         s.base[i] = match_traits_score(&x->variants[i].traits, &kind->traits);
     }

@@ -182,17 +182,17 @@ static void bench_crossing(struct pairing *p)
 }
 
 /* What the loop is held up for by one explanation. */
-static void bench_explain(const struct shape *shape, struct pairing *p, uint64_t *random)
+static void bench_explain(const struct shape *shape, struct pairing *p, int64_t at_ms, uint64_t *random)
 {
     enum { TIMES = 500 };
     double us[TIMES];
     struct pairing_explanation e = {0};
     size_t exact = 0;
     for (int i = 0; i < TIMES; i++) {
-        struct match_request r = request(shape, T0 + 20000, random);
+        struct match_request r = request(shape, at_ms, random);
         pairing_add(p, &r);
         double start = now_us();
-        pairing_explain(p, &r.id, T0 + 20000, &e);
+        pairing_explain(p, &r.id, at_ms, &e);
         us[i] = now_us() - start;
         exact += e.is_exact;
         pairing_remove(p, &r.id);
@@ -229,7 +229,7 @@ static void bench_incompatible(const struct shape *shape, size_t waiting, size_t
     }
     print_times("arrival to decision", us, arrivals);
     free(us);
-    bench_explain(shape, p, &random);
+    bench_explain(shape, p, T0 + 20000 + (int64_t)arrivals / 10, &random);
     bench_crossing(p);
     pairing_free(p);
 }
