@@ -151,6 +151,8 @@ static const struct row rows[] = {
 {"MATCH_LEASE_SECONDS",         FIELD(match_lease_seconds), "5", NUMBER(1, 60), 0},
 {"MATCH_STATUS_MAX_WAITING",    FIELD(match_status_max_waiting), "20000", NUMBER(0, COUNT_MAX), RELOADABLE},
 {"MIN_COMPATIBILITY_SCORE",     FIELD(min_compatibility_score), "50", NUMBER(0, 1000), 0},
+{"MATCH_TRACE_FILE",            FIELD(match_trace_file), "", TEXT(0, TEXT_MAX), 0},
+{"MATCH_TRACE_MAX_BYTES",       FIELD(match_trace_max_bytes), "1073741824", NUMBER(65536, INT64_C(1) << 40), 0},
 /* sessions */
 {"SESSION_MAX_DURATION_FREE",   FIELD(session_max_duration_free_seconds), "900", NUMBER(1, 86400), 0},
 {"SESSION_MAX_DURATION_PREMIUM",FIELD(session_max_duration_premium_seconds), "3600", NUMBER(1, 86400), 0},

@@ -62,6 +62,8 @@ struct config {
     int match_timeout_seconds, min_compatibility_score, match_status_max_waiting;
     int64_t match_queue_cleanup_interval_ms;
     int match_lease_seconds;
+    const char *match_trace_file; /* "": no trace */
+    int64_t match_trace_max_bytes;
     /* sessions */
     int session_max_duration_free_seconds, session_max_duration_premium_seconds;
     int64_t session_cleanup_interval_ms;

@@ -101,7 +101,7 @@ static unsigned phase_now(const struct pairing *p, const struct ticket *t)
         return PHASE_ASLEEP;
     if (p->now_ms >= pairing_last_pass_at_ms(&p->index.rules, t->expires_at_ms))
         return PHASE_ANY_LEVEL;
-    return match_phase_of(p->now_ms - t->wait_start_ms);
+    return pairing_phase_of(&p->index.rules, p->now_ms - t->wait_start_ms);
 }
 
 /* When its phase rises next. */
@@ -111,7 +111,7 @@ static int64_t next_rise_ms(const struct pairing *p, const struct ticket *t)
         return t->wait_start_ms;
     if (t->phase == PHASE_ANY_LEVEL)
         return INT64_MAX;
-    int64_t bound = t->wait_start_ms + match_phase_start_ms[t->phase + 1];
+    int64_t bound = t->wait_start_ms + pairing_phase_start_ms(&p->index.rules, t->phase + 1);
     int64_t last_pass = pairing_last_pass_at_ms(&p->index.rules, t->expires_at_ms);
     return bound < last_pass ? bound : last_pass;
 }

@@ -317,7 +317,8 @@ static void add_outlooks(struct explainer *x)
     struct pairing_explanation *out = x->out;
     int64_t last_pass_ms = pairing_last_pass_at_ms(&x->index->rules, out->expires_at_ms);
     for (int phase = (int)out->phase + 1; phase < PHASE_COUNT; phase++) {
-        int64_t at_ms = out->wait_start_ms + match_phase_start_ms[phase];
+        int64_t at_ms =
+            out->wait_start_ms + pairing_phase_start_ms(&x->index->rules, (enum match_phase)phase);
         if (at_ms >= last_pass_ms && phase != PHASE_ANY_LEVEL)
             continue;
         out->outlooks[out->outlook_count++] = (struct pairing_outlook){

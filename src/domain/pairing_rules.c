@@ -64,6 +64,19 @@ int pairing_min_score(const struct pairing_rules *rules, enum match_phase phase)
     return phase == PHASE_ANY_LEVEL ? INT_MIN : rules->min_score;
 }
 
+int64_t pairing_phase_start_ms(const struct pairing_rules *rules, enum match_phase phase)
+{
+    return rules->phase_start_ms ? rules->phase_start_ms[phase] : match_phase_start_ms[phase];
+}
+
+enum match_phase pairing_phase_of(const struct pairing_rules *rules, int64_t waited_ms)
+{
+    enum match_phase phase = PHASE_STRICT;
+    while (phase + 1 < PHASE_COUNT && waited_ms >= pairing_phase_start_ms(rules, phase + 1))
+        phase++;
+    return phase;
+}
+
 int64_t pairing_last_pass_at_ms(const struct pairing_rules *rules, int64_t expires_at_ms)
 {
     return expires_at_ms ? expires_at_ms - rules->last_pass_ms : INT64_MAX;
@@ -74,7 +87,7 @@ static enum match_phase phase_at(const struct pairing_rules *rules, const struct
 {
     if (now_ms >= pairing_last_pass_at_ms(rules, r->expires_at_ms))
         return PHASE_ANY_LEVEL;
-    return match_phase_of(now_ms - match_wait_start_ms(r));
+    return pairing_phase_of(rules, now_ms - match_wait_start_ms(r));
 }
 
 static bool excludes(const struct match_request *r, const struct uuid *user_id)

@@ -1,4 +1,4 @@
-/* On the bus a message is lines of `added {id}` or `removed {id}`. */
+/* On the bus a message is lines of `added {id}`, `removed {id}`, `matched {id}` or `expired {id}`. */
 #include "flows/match_events.h"
 
 #include "conversation/ports/bus.h"
@@ -8,7 +8,10 @@
 #define PAUSE_MS  5 /* between two messages */
 #define LINES_MAX 100
 
-static const char *const event_names[] = {[MATCH_ADDED] = "added", [MATCH_REMOVED] = "removed"};
+static const char *const event_names[] = {[MATCH_ADDED] = "added",
+                                          [MATCH_REMOVED] = "removed",
+                                          [MATCH_PAIRED] = "matched",
+                                          [MATCH_TIMED_OUT] = "expired"};
 
 static void (*tell)(enum match_event event, const struct uuid *request_id);
 static struct buf unsaid;
@@ -50,7 +53,7 @@ static void hear_line(struct str line)
     struct str name = str_cut(&line, ' ');
     if (!uuid_parse(line, &id))
         return;
-    for (enum match_event e = MATCH_ADDED; e <= MATCH_REMOVED; e++)
+    for (enum match_event e = MATCH_ADDED; e <= MATCH_TIMED_OUT; e++)
         if (str_eqz(name, event_names[e]))
             tell(e, &id);
 }

@@ -4,7 +4,8 @@
 
 #include "conversation/base/uuid.h"
 
-enum match_event { MATCH_ADDED, MATCH_REMOVED };
+/* Removed: cancelled, or pending no longer for another reason than the two that follow. */
+enum match_event { MATCH_ADDED, MATCH_REMOVED, MATCH_PAIRED, MATCH_TIMED_OUT };
 
 /* `heard`: another instance says so. */
 void match_events_start(void (*heard)(enum match_event event, const struct uuid *request_id));

@@ -65,17 +65,11 @@ struct reconcile *match_reconcile_current(void)
 
 /* --- a page --- */
 
-static void take_out(const struct uuid *request_id)
-{
-    match_read_forget(request_id);
-    pairing_remove(matchmaker_pairing(), request_id);
-}
-
 /* Up to and without `until`; NULL: to the end. */
 static void take_out_until(struct reconcile *r, const struct uuid *until)
 {
     while (r->passed < r->count && (!until || uuid_cmp(&r->ids[r->passed], until) < 0))
-        take_out(&r->ids[r->passed++]);
+        matchmaker_drop(&r->ids[r->passed++]);
 }
 
 size_t match_reconcile_page(struct reconcile *r, const struct db_ids *pending, struct uuid *missing)

@@ -13,7 +13,9 @@
 #include "flows/leadership.h"
 #include "flows/match_events.h"
 #include "flows/match_metrics.h"
+#include "flows/match_trace.h"
 #include "flows/matchmaker_parts.h"
+#include "flows/wait_times.h"
 
 #define LAST_PASS_MS     1000 /* the any-level pass comes this long before the expiry */
 #define DATABASE_POLL_MS 250
@@ -45,23 +47,28 @@ static void arm(int64_t at_ms)
 
 static void claim_pairs(int64_t now)
 {
+    bool was_due = pairing_next_due_ms(waiting) <= now;
     struct pairing_pair pair;
     while (pairing_next(waiting, now, &pair)) {
+        match_trace_decision(now, &pair);
         match_read_forget(&pair.first.request_id);
         match_read_forget(&pair.second.request_id);
         job_match_claim(&pair);
     }
+    match_trace_none(now, was_due);
 }
 
 static void expire_due(int64_t now)
 {
     struct pairing_ticket batch[EXPIRE_BATCH];
     size_t n = 0;
-    while (pairing_expire(waiting, now, &batch[n]))
+    while (pairing_expire(waiting, now, &batch[n])) {
+        match_trace_expired(now, &batch[n].request_id);
         if (++n == EXPIRE_BATCH) {
             job_match_expire(batch, n);
             n = 0;
         }
+    }
     if (n)
         job_match_expire(batch, n);
 }
@@ -99,33 +106,55 @@ void matchmaker_reconciled(void)
 
 /* --- arrivals and departures --- */
 
+static bool take_in(const struct match_request *r)
+{
+    if (!pairing_add(waiting, r))
+        return false;
+    match_trace_added(r);
+    wait_times_began(r);
+    return true;
+}
+
 void matchmaker_add(const struct match_request *r)
 {
-    if (waiting && pairing_add(waiting, r))
+    if (waiting && take_in(r))
         arm(clock_now_ms());
+    wait_times_promise(r);
     /* Also while this process drains, and when a comparison has found the row before. */
     match_events_say(MATCH_ADDED, &r->id);
 }
 
-static void forget(const struct uuid *request_id)
+static void forget(const struct uuid *request_id, enum wait_end end)
 {
     match_read_forget(request_id);
-    (void)pairing_remove(waiting, request_id);
+    wait_times_ended(request_id, end);
+    if (pairing_remove(waiting, request_id))
+        match_trace_removed(request_id, end == WAIT_CANCELLED ? REMOVED_CANCELLED : REMOVED_ELSEWHERE);
 }
 
-void matchmaker_remove(const struct uuid *request_id)
+void matchmaker_drop(const struct uuid *request_id)
+{
+    forget(request_id, WAIT_CANCELLED);
+}
+
+static const enum match_event event_of[] = {
+    [WAIT_MATCHED] = MATCH_PAIRED, [WAIT_EXPIRED] = MATCH_TIMED_OUT, [WAIT_CANCELLED] = MATCH_REMOVED};
+
+void matchmaker_remove(const struct uuid *request_id, enum wait_end end)
 {
     if (waiting)
-        forget(request_id);
-    match_events_say(MATCH_REMOVED, request_id);
+        forget(request_id, end);
+    match_events_say(event_of[end], request_id);
 }
 
 static void on_heard(enum match_event event, const struct uuid *request_id)
 {
-    if (event == MATCH_REMOVED)
-        forget(request_id);
-    else
+    if (event == MATCH_ADDED)
         match_lookup_add(LOOKUP_ELSEWHERE, request_id);
+    else if (event == MATCH_PAIRED)
+        forget(request_id, WAIT_MATCHED);
+    else
+        forget(request_id, event == MATCH_TIMED_OUT ? WAIT_EXPIRED : WAIT_CANCELLED);
 }
 
 void matchmaker_look(const struct uuid *request_ids, size_t count)
@@ -148,6 +177,7 @@ void matchmaker_set_compatible(const struct db_topic_pairs *pairs)
     if (pairs->count)
         memcpy(copy, pairs->items, pairs->count * sizeof *copy);
     pairing_set_compatible(waiting, copy, pairs->count);
+    match_trace_compatible(copy, pairs->count);
     free(compatible);
     compatible = copy;
 }
@@ -195,7 +225,7 @@ void match_read_take(struct match_read *read, const struct db_match_requests *fo
     size_t added = 0;
     for (size_t i = 0; waiting && i < found->count; i++)
         if (find_id(read, &found->items[i].id))
-            added += pairing_add(waiting, &found->items[i]);
+            added += take_in(&found->items[i]);
     match_read_end(read);
     if (added)
         arm(clock_now_ms());
@@ -218,10 +248,13 @@ void match_read_forget(const struct uuid *request_id)
 void matchmaker_start(void)
 {
     assert(!waiting);
-    waiting = pairing_new(&(struct pairing_rules){
+    const struct pairing_rules rules = {
         .min_score = config.min_compatibility_score,
         .last_pass_ms = LAST_PASS_MS,
-    });
+    };
+    waiting = pairing_new(&rules);
+    match_trace_start(&rules);
+    wait_times_start();
     is_reconciled = false;
     match_metrics_start();
     match_events_start(on_heard);
@@ -239,6 +272,8 @@ void matchmaker_stop(void)
     match_lookup_stop();
     match_events_stop();
     timer_stop(&pump_timer);
+    match_trace_stop();
+    wait_times_stop();
     pairing_free(waiting);
     free(compatible);
     waiting = NULL;

@@ -5,6 +5,7 @@
 
 #include "conversation/domain/pairing.h"
 #include "conversation/domain/pairing_explain.h"
+#include "conversation/domain/wait_estimate.h"
 #include "conversation/ports/db.h"
 
 void matchmaker_start(void); /* empty index; compares it with the database as soon as that is there */
@@ -13,7 +14,7 @@ void matchmaker_stop(void);
 /* A request was stored here: copied into the index, told to the other instances. */
 void matchmaker_add(const struct match_request *r);
 /* A request is pending no longer, by what was done here: out of the index, told to the other instances. */
-void matchmaker_remove(const struct uuid *request_id);
+void matchmaker_remove(const struct uuid *request_id, enum wait_end end);
 /* What became of these is not known: looked up soon, and taken into index and Redis if still pending. */
 void matchmaker_look(const struct uuid *request_ids, size_t count);
 /* Compare index and Redis with the database soon. */

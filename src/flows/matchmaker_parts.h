@@ -10,6 +10,8 @@
 
 /* NULL while stopped: flows that finish during a stop find nothing to do. */
 struct pairing *matchmaker_pairing(void);
+/* A request is pending no longer, nobody has said why: out of the index. */
+void matchmaker_drop(const struct uuid *request_id);
 void matchmaker_set_compatible(const struct db_topic_pairs *pairs); /* copies */
 /* Index and database agree; a new leader decides from now on. */
 void matchmaker_reconciled(void);

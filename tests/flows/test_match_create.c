@@ -65,7 +65,6 @@ static void asks_for_admission_with_the_profile(void **state)
     assert_string_equal(fake_profile_language, "es");
     assert_string_equal(fake_db.asked.admission_language, "es");
     assert_string_equal(fake_db.asked.admission_topic, "travel");
-    assert_int_equal(q->level, LEVEL_B1);
     assert_int_equal(q->week_start_ms, INT64_C(1736726400000)); /* Monday 2025-01-13 */
 }
 
@@ -166,15 +165,22 @@ static void learners_of_a_region_and_of_the_language_meet(void **state)
     assert_int_equal(fake_db.session_count, 1);
 }
 
-static void the_estimate_is_that_of_recent_matches(void **state)
+static void the_estimate_is_that_of_recent_waits(void **state)
 {
     (void)state;
+    for (int i = 0; i < 32; i++)
+        fake_db.waits[i] = (struct db_wait){.language = "es",
+                                            .topic = "travel",
+                                            .level = LEVEL_B1,
+                                            .is_matched = true,
+                                            .ended_at_ms = world_now_ms(),
+                                            .wait_ms = 1000 * (i + 6)};
+    fake_db.wait_count = 32;
     given_learner();
-    fake_db.recent_wait_seconds = 17;
     struct caller *c = create(PLAIN);
     char expected[256];
     snprintf(expected, sizeof expected,
-             "{'matchRequest':{'id':'%s','status':'pending','estimatedWaitTimeSeconds':17,"
+             "{'matchRequest':{'id':'%s','status':'pending','estimatedWaitTimeSeconds':23,"
              "'expiresAt':'2025-01-15T10:02:01.000Z'}}",
              UUIDZ(&fake_db.requests[0].id));
     assert_answer(c, 201, expected);
@@ -518,7 +524,7 @@ int main(void)
         WORLD_TEST(an_accent_that_is_named_comes_before_the_region),
         WORLD_TEST(a_region_with_topics_of_its_own_is_a_language),
         WORLD_TEST(learners_of_a_region_and_of_the_language_meet),
-        WORLD_TEST(the_estimate_is_that_of_recent_matches),
+        WORLD_TEST(the_estimate_is_that_of_recent_waits),
         WORLD_TEST(a_waiting_partner_is_found_at_once),
         WORLD_TEST(a_scheduled_request_is_stored_but_not_queued),
         WORLD_TEST(refuses_bad_input_without_asking_anybody),

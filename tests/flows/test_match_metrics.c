@@ -23,8 +23,8 @@ static void the_queue_is_measured_when_it_is_asked_for(void **state)
     assert_metric("redis_queue_size{language=\"es\"} 1");
     assert_metric("match_oldest_wait_seconds{language=\"es\"} 7.5");
     assert_metric("match_requests_scheduled{language=\"es\"} 1");
-    matchmaker_remove(&row(REQUEST_A)->id);
-    matchmaker_remove(&ben->id);
+    matchmaker_remove(&row(REQUEST_A)->id, WAIT_CANCELLED);
+    matchmaker_remove(&ben->id, WAIT_CANCELLED);
     assert_metric("redis_queue_size{language=\"es\"} 0");
     assert_metric("match_oldest_wait_seconds{language=\"es\"} 0");
     assert_metric("match_requests_scheduled{language=\"es\"} 0");

@@ -192,7 +192,8 @@ static void shows_a_pending_request(void **state)
     pass_ms(12345);
     assert_answer(status(), 200,
                   "{'matchRequest':{'id':'" REQUEST_A "','status':'pending','waitedSeconds':12,"
-                  "'expiresAt':'2025-01-15T10:02:00.000Z'}}");
+                  "'expiresAt':'2025-01-15T10:02:00.000Z','estimatedWaitTimeSeconds':54,"
+                  "'estimatedWaitTimeInterval':{'low':0,'high':108}}}");
 }
 
 static void shows_a_matched_request(void **state)
@@ -231,12 +232,14 @@ static void a_scheduled_request_has_not_waited_yet(void **state)
     assert_answer(status(), 200,
                   "{'matchRequest':{'id':'" REQUEST_A
                   "','status':'pending','scheduledFor':'2025-01-15T10:30:00.000Z','waitedSeconds':0,"
-                  "'expiresAt':'2025-01-15T10:32:00.000Z'}}");
+                  "'expiresAt':'2025-01-15T10:32:00.000Z','estimatedWaitTimeSeconds':60,"
+                  "'estimatedWaitTimeInterval':{'low':0,'high':120}}}");
     pass_ms(21 * MINUTE);
     assert_answer(status(), 200,
                   "{'matchRequest':{'id':'" REQUEST_A
                   "','status':'pending','scheduledFor':'2025-01-15T10:30:00.000Z','waitedSeconds':60,"
-                  "'expiresAt':'2025-01-15T10:32:00.000Z'}}");
+                  "'expiresAt':'2025-01-15T10:32:00.000Z','estimatedWaitTimeSeconds':30,"
+                  "'estimatedWaitTimeInterval':{'low':0,'high':60}}}");
 }
 
 static void shows_what_a_match_was_arranged_for(void **state)

@@ -1,16 +1,30 @@
 /* POST /match-request with an Idempotency-Key: a retry gets the first result. */
 #include "flows/fakes/failures.h"
 #include "flows/matchmaker.h"
+#include "flows/wait_times.h"
 
 #define PLAIN "{'targetLanguageCode':'es','topicCode':'travel'}"
 #define OTHER "{'targetLanguageCode':'es','topicCode':'travel','maxWaitTimeSeconds':60}"
+
+/* What the recent waits of learners like Ana were. */
+static void fill_waits(int seconds)
+{
+    for (int i = 0; i < 32; i++)
+        fake_db.waits[i] = (struct db_wait){.language = "es",
+                                            .topic = "travel",
+                                            .level = LEVEL_B1,
+                                            .is_matched = true,
+                                            .ended_at_ms = world_now_ms(),
+                                            .wait_ms = seconds * 1000};
+    fake_db.wait_count = 32;
+}
 
 static void given_learner(void)
 {
     given_topic();
     fake_profile = (struct profile){
         .tier = TIER_FREE, .level = LEVEL_B1, .native_language = "fr", .display_name = "Ana"};
-    fake_db.recent_wait_seconds = 17;
+    fill_waits(17);
     matchmaker_start();
     pass_ms(1000); /* its load */
     port_forget();
@@ -43,7 +57,9 @@ static void a_retry_gets_the_first_result_with_no_call_more(void **state)
     assert_calls("profile_get db_match_admission db_match_request_insert kv_queue_add");
     port_forget();
     pass_ms(5000);
-    fake_db.recent_wait_seconds = 99;
+    fill_waits(99);
+    for (int i = 0; i < 8; i++)
+        wait_times_learn(&(struct db_waits){fake_db.waits, fake_db.wait_count});
     assert_first_result(create(ANA, "k1", PLAIN));
     assert_calls("profile_get db_match_admission");
     assert_int_equal(matchmaker_waiting(), 1);

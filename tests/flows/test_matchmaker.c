@@ -69,7 +69,7 @@ static void the_last_try_takes_any_level_with_a_notice(void **state)
     given_matchmaker();
     arrives(REQUEST_A, ANA);
     arrives(REQUEST_B, BEN)->level = LEVEL_B1;
-    matchmaker_remove(&row(REQUEST_B)->id);
+    matchmaker_remove(&row(REQUEST_B)->id, WAIT_CANCELLED);
     row(REQUEST_B)->level = LEVEL_A1;
     matchmaker_add(row(REQUEST_B));
     pass_ms(118000);
@@ -141,9 +141,9 @@ static void what_is_pending_is_loaded_at_start(void **state)
     assert_status(REQUEST_A, MATCH_MATCHED);
     assert_status(REQUEST_B, MATCH_MATCHED);
     assert_status(REQUEST_C, MATCH_CANCELLED);
-    assert_calls(
-        "db_topic_pairs kv_queue_check db_match_requests_pending db_match_requests_by_id kv_queue_add "
-        "kv_queue_filled db_match_claim kv_queue_remove kv_session_put");
+    assert_calls("db_match_waits db_topic_pairs kv_queue_check db_match_requests_pending "
+                 "db_match_requests_by_id kv_queue_add "
+                 "kv_queue_filled db_match_claim kv_queue_remove kv_session_put");
 }
 
 static void an_emptied_redis_is_filled_again(void **state)
@@ -173,9 +173,9 @@ static void a_long_queue_is_compared_page_by_page(void **state)
     }
     matchmaker_start();
     pass_ms(1000);
-    assert_calls(
-        "db_topic_pairs kv_queue_check db_match_requests_pending db_match_requests_by_id kv_queue_add "
-        "db_match_requests_pending db_match_requests_by_id kv_queue_add kv_queue_filled");
+    assert_calls("db_match_waits db_topic_pairs kv_queue_check db_match_requests_pending "
+                 "db_match_requests_by_id kv_queue_add "
+                 "db_match_requests_pending db_match_requests_by_id kv_queue_add kv_queue_filled");
     assert_int_equal(fake_kv_queue_length(), 600);
     assert_int_equal(matchmaker_waiting(), 600);
 }

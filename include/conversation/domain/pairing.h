@@ -32,7 +32,13 @@ struct pairing_rules {
     int64_t last_pass_ms; /* how long before its expiry a request gets its one any-level pass */
     const struct topic_pair *compatible; /* borrowed for the index's life */
     size_t compatible_count;
+    /* When each phase begins, PHASE_COUNT of them, the first 0, none before its predecessor (borrowed for the
+     * index's life). NULL: match_phase_start_ms. */
+    const int64_t *phase_start_ms;
 };
+
+/* When a phase begins under these rules. */
+int64_t pairing_phase_start_ms(const struct pairing_rules *rules, enum match_phase phase);
 
 struct topic_pair {
     char a[TOPIC_MAX], b[TOPIC_MAX];

@@ -85,11 +85,9 @@ struct db_admission {
     struct db_first_result first; /* of the query's `repeatable` */
     bool topic_found;
     struct topic topic;
-    struct db_week week;     /* that from `week_start_ms` */
-    bool has_live_session;   /* now, when the mode is now; or one arranged within the query's time */
-    bool has_live_request;   /* of the query's mode */
-    int recent_wait_seconds; /* typical wait of recent matches, in the narrowest group with enough data; -1:
-                                none */
+    struct db_week week;   /* that from `week_start_ms` */
+    bool has_live_session; /* now, when the mode is now; or one arranged within the query's time */
+    bool has_live_request; /* of the query's mode */
     const struct match_past_partner *history;
     size_t history_count;
     const struct uuid *excluded;
@@ -98,7 +96,6 @@ struct db_admission {
 struct db_admission_query {
     struct uuid user_id;
     const char *language, *topic_code; /* as in db_topic_query */
-    enum level level;
     int64_t week_start_ms;
     struct db_repeatable repeatable;
     struct db_time time;
@@ -186,6 +183,20 @@ void db_match_requests_pending(struct flow *f, const struct uuid *after, int lim
  * given. */
 void db_match_requests_by_id(struct flow *f, const struct uuid *ids, size_t count,
                              struct db_match_requests *out);
+
+/* The waits that ended within the last hour, the latest 4000 by expiry, oldest end first. */
+struct db_wait {
+    char language[LANG_MAX], topic[TOPIC_MAX];
+    enum level level;
+    bool is_matched; /* else expired */
+    bool is_tandem_seeker;
+    int64_t ended_at_ms, wait_ms;
+};
+struct db_waits {
+    const struct db_wait *items;
+    size_t count;
+};
+void db_match_waits(struct flow *f, struct db_waits *out);
 
 /* --- sessions --- */
 

@@ -76,8 +76,8 @@ static void run(struct flow *f)
     }
     if (c->err)
         FLOW_FAIL(f, c->err);
-    matchmaker_remove(&c->request_ids[0]);
-    matchmaker_remove(&c->request_ids[1]);
+    matchmaker_remove(&c->request_ids[0], WAIT_MATCHED);
+    matchmaker_remove(&c->request_ids[1], WAIT_MATCHED);
     announce(f, c);
     AWAIT_TRY(f, &c->ignored, kv_queue_remove(f, c->request_ids, 2));
     if (!c->pair.is_ahead) /* else it is nobody's session yet */

@@ -22,7 +22,7 @@ static void announce(struct flow *f, const struct match_expire *c)
     struct buf text = {0};
     for (size_t i = 0; i < c->expired.count; i++) {
         const struct match_request *r = &c->expired.items[i];
-        matchmaker_remove(&r->id);
+        matchmaker_remove(&r->id, WAIT_EXPIRED);
         text.n = 0;
         struct jsonw w = jsonw_on(&text);
         jsonw_object(&w);

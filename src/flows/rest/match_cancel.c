@@ -41,7 +41,7 @@ static void run(struct flow *f)
         FLOW_FAIL(f, ERR_ALREADY_MATCHED);
     if (c->result.request.status == MATCH_EXPIRED)
         FLOW_FAIL(f, ERR_MATCH_EXPIRED);
-    matchmaker_remove(&c->id);
+    matchmaker_remove(&c->id, WAIT_CANCELLED);
     user_events_request_cancelled(caller_user_id(f));
     if (c->result.changed)
         AWAIT_TRY(f, &c->ignored, kv_queue_remove(f, &c->id, 1));

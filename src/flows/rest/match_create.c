@@ -3,6 +3,7 @@
  * at once. */
 #include "flows/handlers.h"
 #include "flows/matchmaker.h"
+#include "flows/wait_times.h"
 
 #include <stddef.h>
 #include <stdio.h>
@@ -211,10 +212,9 @@ static void insert(struct flow *f, struct create *c)
 {
     const struct match_request *r = &c->request;
     const struct quota_limits limits = quota();
-    int estimate = c->admission.recent_wait_seconds;
     c->terms.weekly_limit = quota_weekly(&limits, r->tier);
     c->terms.week_start_ms = clock_week_start_ms(r->created_at_ms);
-    c->terms.estimated_wait_seconds = estimate >= 0 ? estimate : r->max_wait_seconds / 2;
+    c->terms.estimated_wait_seconds = wait_times_estimate(r).median;
     c->first = (struct db_first_result){
         .request_id = r->id,
         .estimated_wait_seconds = c->terms.estimated_wait_seconds,
@@ -261,7 +261,6 @@ static void query_admission(struct flow *f, struct create *c)
         .user_id = *caller_user_id(f),
         .language = c->in.target_language.p,
         .topic_code = c->in.topic_code.p,
-        .level = c->profile.level,
         .week_start_ms = clock_week_start_ms(clock_now_ms()),
         .repeatable = c->terms.repeatable,
         .time = time_of(&c->in),

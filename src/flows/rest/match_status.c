@@ -3,6 +3,7 @@
  * still stands. */
 #include "flows/handlers.h"
 #include "flows/match_watch.h"
+#include "flows/wait_times.h"
 
 #include <stddef.h>
 
@@ -58,6 +59,8 @@ static void answer(struct flow *f, const struct match_request *r)
     jsonw_m_time(w, "expiresAt", r->expires_at_ms);
     if (r->status == MATCH_MATCHED)
         jsonw_m_int(w, "levelDifference", r->level_difference);
+    if (r->status == MATCH_PENDING)
+        wait_times_write(w, r);
     jsonw_end_object(w);
     jsonw_end_object(w);
     reply_send(f);

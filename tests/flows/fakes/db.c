@@ -12,7 +12,6 @@ void fake_db_reset(void)
 {
     memset(&fake_db, 0, sizeof fake_db);
     fake_db.schema = DB_SCHEMA_OK;
-    fake_db.recent_wait_seconds = -1;
     is_away = false;
 }
 

@@ -45,7 +45,8 @@ struct fake_db {
     size_t history_count;
     int64_t history_total;
     struct db_week week; /* everybody's */
-    int recent_wait_seconds;
+    struct db_wait waits[32];
+    size_t wait_count;
     struct db_rated rated;
     int64_t left_at_ms; /* of db_sessions_left: all active sessions are left */
     int beats;          /* signs of life */

@@ -77,7 +77,6 @@ void db_match_admission(struct flow *f, const struct db_admission_query *q, stru
         .week = fake_db.week,
         .has_live_session = fake_user_is_busy(&q->user_id, &q->time),
         .has_live_request = live_request_of(&q->user_id, q->time.mode) != NULL,
-        .recent_wait_seconds = fake_db.recent_wait_seconds,
     };
     if (t)
         admission.topic = *t;
@@ -310,4 +309,11 @@ void db_match_requests_by_id(struct flow *f, const struct uuid *ids, size_t coun
         }
     }
     port_answer(call, OK, out, &found, sizeof found);
+}
+
+void db_match_waits(struct flow *f, struct db_waits *out)
+{
+    struct port_call *call = port_begin(f, DB_MATCH_WAITS);
+    const struct db_waits waits = {fake_db.waits, fake_db.wait_count};
+    port_answer(call, OK, out, &waits, sizeof waits);
 }

@@ -367,7 +367,6 @@ static struct db_admission admission_of(const struct uuid *user_id)
     struct db_admission_query q = {.user_id = *user_id,
                                    .language = "en",
                                    .topic_code = "restaurant.ordering",
-                                   .level = LEVEL_A2,
                                    .week_start_ms = NOW - 2 * DAY};
     struct db_admission a;
     assert_int_equal(RUN(f, db_match_admission(f, &q, &a)), OK);
@@ -387,7 +386,6 @@ static void admission_of_a_newcomer(void **state)
     assert_false(a.topic.has_required_skills);
     assert_int_equal(a.week.used, 0);
     assert_false(a.has_live_session || a.has_live_request);
-    assert_int_equal(a.recent_wait_seconds, -1);
     assert_true(a.history_count == 0 && a.excluded_count == 0);
 }
 
@@ -476,42 +474,42 @@ static void admission_excludes_the_blocked_and_the_reported_both_ways(void **sta
     assert_uuid_equal(a.excluded[0], me);
 }
 
-/* `count` requests matched just now after waiting this long. */
-static void some_matched(int count, const char *topic, const char *level, int waited_seconds,
-                         int64_t matched_at_ms)
+/* A request that has begun to wait `waited_seconds` before it ended: matched then, or expired. */
+static void a_wait(const char *language, const char *status, int waited_seconds, int64_t ended_at_ms)
 {
-    EXEC(f,
-         "INSERT INTO match_requests (id, user_id, target_language_code, native_language_code, current_level,"
-         " preferred_partner_level, topic_code, topic_category, mode, max_wait_seconds, tier, status,"
-         " matched_session_id, matched_with_user_id, matched_at, created_at, expires_at)"
-         " SELECT gen_random_uuid(), gen_random_uuid(), 'en', 'fr', '%s', 'same', '%s', 'other', 'now',"
-         "     120, 'free',"
-         " 'matched', gen_random_uuid(), gen_random_uuid(), at, at - interval '%d s', at"
-         " FROM generate_series(1, %d), to_timestamp(%lld / 1000.0) at",
-         level, topic, waited_seconds, count, (long long)matched_at_ms);
+    bool is_matched = strcmp(status, "matched") == 0;
+    EXEC(
+        f,
+        "INSERT INTO match_requests (id, user_id, target_language_code, native_language_code, current_level,"
+        " preferred_partner_level, topic_code, topic_category, mode, max_wait_seconds, tier, status,"
+        " matched_session_id, matched_with_user_id, matched_at, created_at, expires_at)"
+        " SELECT gen_random_uuid(), gen_random_uuid(), '%s', 'fr', 'B2', 'same', 'free_talk', 'other', 'now',"
+        " 120, 'free', '%s', CASE WHEN %s THEN gen_random_uuid() END,"
+        " CASE WHEN %s THEN gen_random_uuid() END, CASE WHEN %s THEN at END, at - interval '%d s',"
+        " CASE WHEN %s THEN at + interval '60 s' ELSE at END"
+        " FROM to_timestamp(%lld / 1000.0) at",
+        language, status, is_matched ? "true" : "false", is_matched ? "true" : "false",
+        is_matched ? "true" : "false", waited_seconds, is_matched ? "true" : "false", (long long)ended_at_ms);
 }
 
-static int recent_wait(void)
-{
-    struct uuid user = uuid_random();
-    return admission_of(&user).recent_wait_seconds;
-}
-
-static void the_recent_wait_is_of_the_narrowest_group_with_enough_data(void **state)
+static void the_waits_that_ended_lately_are_read_oldest_first(void **state)
 {
     (void)state;
-    some_matched(4, "restaurant.ordering", "A2", 10, NOW - MINUTE);
-    assert_int_equal(recent_wait(), -1);
-    some_matched(1, "free_talk", "C1", 100, NOW - MINUTE);
-    assert_int_equal(recent_wait(), 10); /* language: the median of 10 10 10 10 100 */
-    some_matched(5, "free_talk", "B1", 60, NOW - MINUTE);
-    assert_int_equal(recent_wait(), 60); /* 4 x 10, 5 x 60, 100 */
-    some_matched(5, "free_talk", "A2", 30, NOW - MINUTE);
-    assert_int_equal(recent_wait(), 30); /* language and level: 4 x 10, 5 x 30 */
-    some_matched(1, "restaurant.ordering", "A2", 90, NOW - MINUTE);
-    assert_int_equal(recent_wait(), 10); /* language, level and topic: 4 x 10, 90 */
-    advance(HOUR);
-    assert_int_equal(recent_wait(), -1); /* too long ago */
+    struct db_waits waits;
+    a_wait("en", "matched", 10, NOW - HOUR - 2 * MINUTE);
+    a_wait("en", "matched", 7, NOW - MINUTE);
+    a_wait("de", "expired", 120, NOW - 3 * MINUTE);
+    a_wait("en", "cancelled", 5, NOW - MINUTE);
+    assert_int_equal(RUN(f, db_match_waits(f, &waits)), OK);
+    assert_int_equal(waits.count, 2);
+    assert_string_equal(waits.items[0].language, "de");
+    assert_string_equal(waits.items[0].topic, "free_talk");
+    assert_int_equal(waits.items[0].level, LEVEL_B2);
+    assert_false(waits.items[0].is_matched);
+    assert_int_equal(waits.items[0].wait_ms, 120000);
+    assert_int_equal(waits.items[0].ended_at_ms, NOW - 3 * MINUTE);
+    assert_true(waits.items[1].is_matched);
+    assert_int_equal(waits.items[1].wait_ms, 7000);
 }
 
 /* --- pending --- */
@@ -606,7 +604,7 @@ int main(void)
         TEST(admission_knows_what_the_user_is_in),
         TEST(admission_counts_the_week_and_remembers_partners),
         TEST(admission_excludes_the_blocked_and_the_reported_both_ways),
-        TEST(the_recent_wait_is_of_the_narrowest_group_with_enough_data),
+        TEST(the_waits_that_ended_lately_are_read_oldest_first),
         TEST(those_pending_are_read_with_whom_they_know),
         TEST(the_pending_ones_come_page_by_page),
     };
