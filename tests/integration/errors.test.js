@@ -211,6 +211,26 @@ describe('refusals of one request', { concurrency: true }, () => {
     expectError(await a.requestMatch({ targetLanguageCode: 'de' }), 409, 'ALREADY_IN_SESSION');
   });
 
+  it('409 SESSION_NOT_OPEN', async () => {
+    const [a, b] = [world.learner({ levels: { en: 'C2' } }), world.learner({ levels: { en: 'C2' } })];
+    const at = Date.now() + 3_600_000;
+    const later = { mode: 'scheduled', scheduledFor: new Date(at).toISOString() };
+    for (const learner of [a, b]) expectOk(await learner.requestMatch(later), 201);
+    const opensAt = new Date(at - 300_000).toISOString();
+    expectError(await a.join(await a.matched()), 409, 'SESSION_NOT_OPEN', [{ opensAt }]);
+  });
+
+  it('422 IDEMPOTENCY_KEY_REUSED', async () => {
+    const learner = world.learner({ levels: { fr: 'C2' } });
+    const body = { targetLanguageCode: 'fr', topicCode: 'free_talk' };
+    const headers = { 'idempotency-key': 'k1' };
+    expectOk(await learner.call('POST', '/match-request', body, { headers }), 201);
+    const other = await learner.call('POST', '/match-request', { ...body, preferredDuration: 5 }, { headers });
+    expectError(other, 422, 'IDEMPOTENCY_KEY_REUSED', [
+      { field: 'Idempotency-Key', reason: 'was used with another body' },
+    ]);
+  });
+
   it('409 SESSION_NOT_ENDED, 410 SESSION_ENDED, 422 INVALID_RATING', async () => {
     const { a, b, sessionId } = await world.pair({ levels: { it: 'B1' } }, { targetLanguageCode: 'it' });
     expectError(await a.rate(sessionId, 5), 409, 'SESSION_NOT_ENDED');
