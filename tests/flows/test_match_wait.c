@@ -3,6 +3,7 @@
 #include "flows/fakes/waiting.h"
 #include "flows/match_watch.h"
 #include "flows/matchmaker.h"
+#include "flows/user_events.h"
 
 #define STATUS(of, seconds)                                                             \
     "{'matchRequest':{'id':'" REQUEST_A "','status':'" of "','waitedSeconds':" #seconds \
@@ -176,6 +177,39 @@ static void news_of_others_do_not_end_it(void **state)
     assert_int_equal(c->answers, 0);
 }
 
+/* What other instances say on the bus. */
+static void news_from_another_instance_end_it(void **state)
+{
+    (void)state;
+    given_waiting_request();
+    user_events_start();
+    struct caller *c = wait_20();
+    row(REQUEST_A)->status = MATCH_EXPIRED;
+    assert_true(bus_says("user_events", ANA " match_expired {}"));
+    pass_ms(0);
+    assert_int_equal(c->answers, 1);
+    assert_non_null(strstr(c->body, "\"status\":\"expired\""));
+
+    row(REQUEST_A)->status = MATCH_PENDING;
+    c = wait_20();
+    sockets_forget();
+    row(REQUEST_A)->status = MATCH_CANCELLED;
+    assert_true(bus_says("user_events", ANA " request_cancelled "));
+    pass_ms(0);
+    assert_int_equal(c->answers, 1);
+    assert_told_nothing(ANAS); /* who has cancelled knows */
+}
+
+static void a_cancel_is_told_to_the_other_instances(void **state)
+{
+    (void)state;
+    given_waiting_request();
+    bus_forget();
+    rest_call(ANA, rest_match_cancel, .id = REQUEST_A);
+    pass_ms(0);
+    assert_string_equal(next_published("user_events"), ANA " request_cancelled ");
+}
+
 /* --- what does not wait --- */
 
 static void without_wait_it_answers_at_once(void **state)
@@ -313,6 +347,8 @@ int main(void)
         WORLD_TEST(the_look_for_lost_news_may_fail),
         WORLD_TEST(news_during_the_read_are_not_missed),
         WORLD_TEST(news_of_others_do_not_end_it),
+        WORLD_TEST(news_from_another_instance_end_it),
+        WORLD_TEST(a_cancel_is_told_to_the_other_instances),
         WORLD_TEST(without_wait_it_answers_at_once),
         WORLD_TEST(what_is_settled_is_answered_at_once),
         WORLD_TEST(one_who_never_asked_is_told_at_once),

@@ -53,6 +53,35 @@ static void bucket_of_no_capacity_is_off(void **state)
         assert_true(token_bucket_take(&b, 1, 0, 1000));
 }
 
+/* `limit` in the window, spread over it: the next one waits until the oldest is as old as the window. */
+static void assert_limit(int limit, int64_t window_ms)
+{
+    struct sliding_window *w = sliding_window_new(limit, window_ms);
+    struct uuid user = uuid_random();
+    int64_t begin = 1000000, last = begin + (limit - 1) * 1000, retry_ms = 0;
+    for (int i = 0; i < limit; i++) {
+        at(begin + i * 1000);
+        assert_true(sliding_window_take(w, &user, &retry_ms));
+    }
+    assert_false(sliding_window_take(w, &user, &retry_ms));
+    assert_int_equal(retry_ms, begin + window_ms - last);
+    at(begin + window_ms - 1);
+    assert_false(sliding_window_take(w, &user, &retry_ms));
+    assert_int_equal(retry_ms, 1);
+    at(begin + window_ms);
+    assert_true(sliding_window_take(w, &user, &retry_ms));
+    assert_false(sliding_window_take(w, &user, &retry_ms)); /* the second one is a second younger */
+    assert_int_equal(retry_ms, 1000);
+    sliding_window_free(w);
+}
+
+static void ten_requests_an_hour_and_five_joins_a_minute(void **state)
+{
+    (void)state;
+    assert_limit(10, 3600000);
+    assert_limit(5, 60000);
+}
+
 static void window_counts_per_key(void **state)
 {
     (void)state;
@@ -128,6 +157,7 @@ int main(void)
         cmocka_unit_test(bucket_starts_full_and_refills_evenly),
         cmocka_unit_test(bucket_refuses_without_taking),
         cmocka_unit_test(bucket_of_no_capacity_is_off),
+        cmocka_unit_test(ten_requests_an_hour_and_five_joins_a_minute),
         cmocka_unit_test(window_counts_per_key),
         cmocka_unit_test(window_without_limit_is_off),
         cmocka_unit_test(window_agrees_with_an_oracle),
