@@ -102,7 +102,7 @@ describe('the matchmaking trace', () => {
   it('a file that cannot be written ends the trace with a line in the log, and nothing else', async () => {
     const log = await world.restartDaemon({ env: { MATCH_TRACE_FILE: path.join(world.dir, 'no', 'such') } });
     const line = await log.log('about the trace', (entry) => entry.event === 'match_trace.ended');
-    assert.equal(line.level, 'error');
+    assert.equal(line.level, 'ERROR');
     expectOk(await world.learner({ levels: { it: 'B1' } }).requestMatch({ targetLanguageCode: 'it' }), 201);
   });
 });
