@@ -14,6 +14,7 @@
 #include "conversation/ports/kv.h"
 
 #define RETRY_MS 1000
+#define LOST_MS  200 /* until the two of a lost claim may be paired again: no claim is tried in a circle */
 
 struct match_claim {
     struct pairing_pair pair;
@@ -74,8 +75,10 @@ static void run(struct flow *f)
         AWAIT(f, flow_sleep(f, RETRY_MS));
         AWAIT_TRY(f, &c->err, db_session_get(f, &c->claim.session_id, &c->session));
     }
-    if (c->err)
+    if (c->err) {
+        AWAIT(f, flow_sleep(f, LOST_MS));
         FLOW_FAIL(f, c->err);
+    }
     matchmaker_remove(&c->request_ids[0], WAIT_MATCHED);
     matchmaker_remove(&c->request_ids[1], WAIT_MATCHED);
     announce(f, c);
