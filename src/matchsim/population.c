@@ -158,15 +158,14 @@ static void fill_request(struct town *t, const struct user *u, int64_t now_ms, s
                                 .max_wait_seconds = wait_seconds[rng_weighted(&t->rng, by_wait, WAITS)],
                                 .created_at_ms = now_ms};
     r->expires_at_ms = now_ms + r->max_wait_seconds * INT64_C(1000);
-    strcpy(r->target_language, target[u->target]);
-    strcpy(r->native_language, native[u->native]);
-    strcpy(r->topic_code, topic->code);
+    const char *const side[] = {"", "-north", "-south"};
+    snprintf(r->target_language, sizeof r->target_language, "%s", target[u->target]);
+    snprintf(r->native_language, sizeof r->native_language, "%s", native[u->native]);
+    snprintf(r->topic_code, sizeof r->topic_code, "%s", topic->code);
     if (u->is_tandem_seeker)
-        strcpy(r->wanted_native_language, target[u->target]);
-    if (u->accent) {
-        strcpy(r->preferred_accent, target[u->target]);
-        strcat(r->preferred_accent, u->accent == 1 ? "-north" : "-south");
-    }
+        snprintf(r->wanted_native_language, sizeof r->wanted_native_language, "%s", target[u->target]);
+    if (u->accent)
+        snprintf(r->preferred_accent, sizeof r->preferred_accent, "%s%s", target[u->target], side[u->accent]);
 }
 
 static void ask(struct town *t, const struct user *u, int64_t now_ms, struct workload *out)
