@@ -2,6 +2,7 @@
  * missed. What is pending and not in the index is read; what was in the index when the comparison began and
  * is not pending goes out of it, since nothing becomes pending again. Ids only are read of all requests, a
  * page at a time. */
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -75,6 +76,7 @@ static void take_out_until(struct reconcile *r, const struct uuid *until)
 size_t match_reconcile_page(struct reconcile *r, const struct db_ids *pending, struct uuid *missing)
 {
     size_t n = 0;
+    assert(pending->items || pending->count == 0);
     for (size_t i = 0; i < pending->count; i++) {
         const struct uuid *id = &pending->items[i];
         take_out_until(r, id);
