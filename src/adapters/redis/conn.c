@@ -23,6 +23,7 @@
 #define REPLIES_LABEL  "redis" /* in metrics */
 #define BACKOFF_MIN_MS 100
 #define BACKOFF_MAX_MS 5000
+#define STOOD_STILL_MS 250 /* so late is a timer only when this process stood still */
 #define IDLE_PING_MS                                                                                        \
     5000                   /* an idle connection is tried this often: readiness must notice a frozen server \
                             */
@@ -286,16 +287,19 @@ static void watch_idle(struct redis_conn *c)
         drop(c, "cannot send");
 }
 
+/* It was this process that stood still: answers may lie in the socket, and commands may not have left it. */
+static void give_time_anew(struct redis_conn *c)
+{
+    LIST_EACH (n, &c->sent)
+        container_of(n, struct command, link)->sent_ms = clock_mono_ms();
+}
+
 /* Runs as long as there is a connection. */
 static void watch(struct timer *t)
 {
     struct redis_conn *c = container_of(t, struct redis_conn, timer);
-    /* When it was this process that stood still, the answers lie in the socket: they are read before anybody
-     * is blamed. */
-    if (!list_is_empty(&c->sent) && overdue_in_ms(c) <= 0)
-        redisAsyncHandleRead(c->ac);
-    if (!c->ac)
-        return; /* that found it closed */
+    if (clock_mono_ms() - t->due_ms > STOOD_STILL_MS)
+        give_time_anew(c);
     if (list_is_empty(&c->sent))
         watch_idle(c);
     else if (overdue_in_ms(c) <= 0)
