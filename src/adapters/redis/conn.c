@@ -287,19 +287,25 @@ static void watch_idle(struct redis_conn *c)
         drop(c, "cannot send");
 }
 
-/* It was this process that stood still: answers may lie in the socket, and commands may not have left it. */
-static void give_time_anew(struct redis_conn *c)
+/* When it was this process that stood still, nobody is blamed: answers that lie in the socket are read first,
+ * and after a long while commands may not even have left. */
+static void make_up_for_standstill(struct redis_conn *c)
 {
-    LIST_EACH (n, &c->sent)
-        container_of(n, struct command, link)->sent_ms = clock_mono_ms();
+    if (clock_mono_ms() - c->timer.due_ms > STOOD_STILL_MS) {
+        LIST_EACH (n, &c->sent)
+            container_of(n, struct command, link)->sent_ms = clock_mono_ms();
+    } else if (!list_is_empty(&c->sent) && overdue_in_ms(c) <= 0) {
+        redisAsyncHandleRead(c->ac);
+    }
 }
 
 /* Runs as long as there is a connection. */
 static void watch(struct timer *t)
 {
     struct redis_conn *c = container_of(t, struct redis_conn, timer);
-    if (clock_mono_ms() - t->due_ms > STOOD_STILL_MS)
-        give_time_anew(c);
+    make_up_for_standstill(c);
+    if (!c->ac)
+        return; /* that found it closed */
     if (list_is_empty(&c->sent))
         watch_idle(c);
     else if (overdue_in_ms(c) <= 0)
