@@ -1,40 +1,11 @@
 /* Who may make a match request, and retries of one, against the real database. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-
-#include <cmocka.h>
-
-#include "conversation/base/clock.h"
-#include "direct.h"
-#include "learners.h"
+#include "statement_fixture.h"
 
 #ifdef __SANITIZE_ADDRESS__
 #define ROUNDS 100
 #else
 #define ROUNDS 400
 #endif
-
-static struct flow *f;
-
-static int setup(void **state)
-{
-    (void)state;
-    f = direct_open();
-    direct_truncate(f);
-    set_now(NOW);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    direct_close(f);
-    return 0;
-}
 
 static enum err insert(struct flow *flow, const struct match_request *r, const struct db_insert_terms *terms)
 {
@@ -424,19 +395,19 @@ static void nobody_gets_past_the_limit_by_asking_at_once(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(a_key_finds_the_first_result, setup, teardown),
-        cmocka_unit_test_setup_teardown(no_key_finds_nothing, setup, teardown),
-        cmocka_unit_test_setup_teardown(a_key_is_used_once, setup, teardown),
-        cmocka_unit_test_setup_teardown(a_key_of_yesterday_is_free, setup, teardown),
-        cmocka_unit_test_setup_teardown(what_is_taken_back_frees_its_key, setup, teardown),
-        cmocka_unit_test_setup_teardown(a_region_has_the_topics_of_its_language, setup, teardown),
-        cmocka_unit_test_setup_teardown(retries_at_once_make_one_request, setup, teardown),
-        cmocka_unit_test_setup_teardown(three_conversations_a_week, setup, teardown),
-        cmocka_unit_test_setup_teardown(what_counts_was_active_this_week_and_not_aborted, setup, teardown),
-        cmocka_unit_test_setup_teardown(the_week_turns_on_monday, setup, teardown),
-        cmocka_unit_test_setup_teardown(a_claim_sees_that_the_week_is_used_up, setup, teardown),
-        cmocka_unit_test_setup_teardown(premium_claims_are_not_counted, setup, teardown),
-        cmocka_unit_test_setup_teardown(nobody_gets_past_the_limit_by_asking_at_once, setup, teardown),
+        TEST(a_key_finds_the_first_result),
+        TEST(no_key_finds_nothing),
+        TEST(a_key_is_used_once),
+        TEST(a_key_of_yesterday_is_free),
+        TEST(what_is_taken_back_frees_its_key),
+        TEST(a_region_has_the_topics_of_its_language),
+        TEST(retries_at_once_make_one_request),
+        TEST(three_conversations_a_week),
+        TEST(what_counts_was_active_this_week_and_not_aborted),
+        TEST(the_week_turns_on_monday),
+        TEST(a_claim_sees_that_the_week_is_used_up),
+        TEST(premium_claims_are_not_counted),
+        TEST(nobody_gets_past_the_limit_by_asking_at_once),
     };
     return cmocka_run_group_tests(tests, direct_create_database, direct_drop_database);
 }

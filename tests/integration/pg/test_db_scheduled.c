@@ -1,37 +1,7 @@
 /* Sessions that are arranged ahead of time, against the real database. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
+#include "statement_fixture.h"
 
-#include <cmocka.h>
-
-#include "conversation/base/clock.h"
-#include "direct.h"
-#include "learners.h"
-
-#define MINUTE INT64_C(60000)
-#define HOUR   (60 * MINUTE)
-
-static struct flow *f;
-
-static int setup(void **state)
-{
-    (void)state;
-    f = direct_open();
-    direct_truncate(f);
-    set_now(NOW);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    direct_close(f);
-    return 0;
-}
+#define HOUR (60 * MINUTE)
 
 static struct match_request for_later(const struct uuid *user_id, int64_t at_ms)
 {
@@ -280,16 +250,16 @@ static void an_arranged_one_is_reserved_in_its_week(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(a_claim_ahead_says_when, setup, teardown),
-        cmocka_unit_test_setup_teardown(one_pending_request_of_each_mode, setup, teardown),
-        cmocka_unit_test_setup_teardown(one_who_has_arranged_one_may_talk_now, setup, teardown),
-        cmocka_unit_test_setup_teardown(a_session_now_ends_before_the_arranged_one, setup, teardown),
-        cmocka_unit_test_setup_teardown(nobody_is_matched_when_the_arranged_one_is_near, setup, teardown),
-        cmocka_unit_test_setup_teardown(no_two_arranged_ones_overlap, setup, teardown),
-        cmocka_unit_test_setup_teardown(the_database_itself_refuses_an_overlap, setup, teardown),
-        cmocka_unit_test_setup_teardown(joining_makes_it_the_session_now, setup, teardown),
-        cmocka_unit_test_setup_teardown(the_sweep_counts_from_the_arranged_time, setup, teardown),
-        cmocka_unit_test_setup_teardown(an_arranged_one_is_reserved_in_its_week, setup, teardown),
+        TEST(a_claim_ahead_says_when),
+        TEST(one_pending_request_of_each_mode),
+        TEST(one_who_has_arranged_one_may_talk_now),
+        TEST(a_session_now_ends_before_the_arranged_one),
+        TEST(nobody_is_matched_when_the_arranged_one_is_near),
+        TEST(no_two_arranged_ones_overlap),
+        TEST(the_database_itself_refuses_an_overlap),
+        TEST(joining_makes_it_the_session_now),
+        TEST(the_sweep_counts_from_the_arranged_time),
+        TEST(an_arranged_one_is_reserved_in_its_week),
     };
     return cmocka_run_group_tests(tests, direct_create_database, direct_drop_database);
 }
