@@ -115,3 +115,8 @@ struct uuid_text uuid_text(const struct uuid *u)
     uuid_format(u, t.z);
     return t;
 }
+
+int uuid_order(const void *a, const void *b)
+{
+    return uuid_cmp(a, b);
+}

@@ -3,17 +3,6 @@
 
 #include "sdp_text.h"
 
-/* The next word; {NULL,0} when there is none, empty between two spaces or after the last one. */
-static struct str next_word(struct str *rest)
-{
-    const char *begin = rest->p;
-    size_t n = 0;
-    while (n < rest->n && begin[n] != ' ')
-        n++;
-    *rest = n < rest->n ? (struct str){begin + n + 1, rest->n - n - 1} : (struct str){0};
-    return (struct str){begin, n};
-}
-
 /* Of at most ten digits, so that it does not overflow. */
 static bool is_number(struct str s, size_t digits_max, uint64_t min, uint64_t max)
 {
@@ -58,12 +47,12 @@ static const char *check_extensions(struct str rest, struct str type, bool is_tc
 {
     struct extensions seen = {0};
     while (rest.p) {
-        struct str name = next_word(&rest);
+        struct str name = sdp_next_word(&rest);
         if (!sdp_is_token(name))
             return "an extension has no name";
         if (!rest.p)
             return "an extension has no value";
-        const char *problem = read_extension(name, next_word(&rest), &seen);
+        const char *problem = read_extension(name, sdp_next_word(&rest), &seen);
         if (problem)
             return problem;
     }
@@ -75,23 +64,23 @@ static const char *check_extensions(struct str rest, struct str type, bool is_tc
 
 static const char *check(struct str rest)
 {
-    struct str foundation = next_word(&rest);
+    struct str foundation = sdp_next_word(&rest);
     if (foundation.n == 0 || foundation.n > 32 || !sdp_is_ice_chars(foundation))
         return "the foundation is not 1 to 32 ICE characters";
-    if (!is_number(next_word(&rest), 3, 1, 256))
+    if (!is_number(sdp_next_word(&rest), 3, 1, 256))
         return "the component is not 1 to 256";
-    struct str transport = next_word(&rest);
+    struct str transport = sdp_next_word(&rest);
     if (!sdp_is_token(transport))
         return "the transport is not a token";
-    if (!is_number(next_word(&rest), 10, 1, INT32_MAX))
+    if (!is_number(sdp_next_word(&rest), 10, 1, INT32_MAX))
         return "the priority is not 1 to 2^31-1";
-    if (!sdp_is_address(next_word(&rest)))
+    if (!sdp_is_address(sdp_next_word(&rest)))
         return "the address is not an IP address or host name";
-    if (!is_number(next_word(&rest), 5, 0, UINT16_MAX))
+    if (!is_number(sdp_next_word(&rest), 5, 0, UINT16_MAX))
         return "the port is not 0 to 65535";
-    if (!str_eqz(next_word(&rest), "typ"))
+    if (!str_eqz(sdp_next_word(&rest), "typ"))
         return "\"typ\" is missing";
-    struct str type = next_word(&rest);
+    struct str type = sdp_next_word(&rest);
     if (!sdp_is_token(type))
         return "the candidate type is not a token";
     return check_extensions(rest, type, str_eq_nocase(transport, STR("tcp")));

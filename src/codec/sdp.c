@@ -33,11 +33,6 @@ static unsigned letter_bit(char letter)
     return 1U << (letter - 'a');
 }
 
-static struct str next_word(struct str *rest)
-{
-    return str_cut(rest, ' ');
-}
-
 /* --- the lines, one check each: NULL, or what is wrong --- */
 
 static const char *check_text(struct sdp *d, struct str value)
@@ -49,7 +44,7 @@ static const char *check_text(struct sdp *d, struct str value)
 /* nettype SP addrtype SP address */
 static bool is_network_address(struct str rest)
 {
-    struct str network = next_word(&rest), type = next_word(&rest), address = next_word(&rest);
+    struct str network = sdp_next_word(&rest), type = sdp_next_word(&rest), address = sdp_next_word(&rest);
     if (!str_eqz(network, "IN") || rest.p || (!str_eqz(type, "IP4") && !str_eqz(type, "IP6")))
         return false;
     return sdp_is_address(address);
@@ -58,7 +53,7 @@ static bool is_network_address(struct str rest)
 static const char *check_origin(struct sdp *d, struct str value)
 {
     (void)d;
-    struct str user = next_word(&value), id = next_word(&value), version = next_word(&value);
+    struct str user = sdp_next_word(&value), id = sdp_next_word(&value), version = sdp_next_word(&value);
     if (user.n == 0 || !sdp_is_digits(id) || !sdp_is_digits(version) || !is_network_address(value))
         return "o= is not <username> <sess-id> <sess-version> IN IP4|IP6 <address>";
     return NULL;
@@ -86,7 +81,7 @@ static const char *check_bandwidth(struct sdp *d, struct str value)
 static const char *check_time(struct sdp *d, struct str value)
 {
     (void)d;
-    struct str start = next_word(&value);
+    struct str start = sdp_next_word(&value);
     return sdp_is_digits(start) && sdp_is_digits(value) ? NULL : "t= is not two numbers";
 }
 
@@ -100,14 +95,14 @@ static const char *check_media(struct sdp *d, struct str value)
 {
     if (d->media_count == SECTIONS_MAX)
         return "too many m= sections";
-    struct str media = next_word(&value), count = next_word(&value), proto = next_word(&value);
+    struct str media = sdp_next_word(&value), count = sdp_next_word(&value), proto = sdp_next_word(&value);
     struct str port = str_cut(&count, '/');
     bool is_valid =
         sdp_is_token(media) && sdp_is_port(port) && (!count.p || sdp_is_digits(count)) && proto.n && value.p;
     while (is_valid && proto.p)
         is_valid = sdp_is_token(str_cut(&proto, '/'));
     while (is_valid && value.p)
-        is_valid = sdp_is_token(next_word(&value));
+        is_valid = sdp_is_token(sdp_next_word(&value));
     if (!is_valid)
         return "m= is not <media> <port> <proto> <fmt> …";
     int64_t number;
@@ -141,7 +136,7 @@ static const char *read_fingerprint(struct sdp *d, struct str value)
         const char *hash;
         size_t bytes;
     } known[] = {{"sha-1", 20}, {"sha-224", 28}, {"sha-256", 32}, {"sha-384", 48}, {"sha-512", 64}};
-    struct str hash = next_word(&value);
+    struct str hash = sdp_next_word(&value);
     size_t bytes = fingerprint_bytes(value);
     if (!sdp_is_token(hash) || bytes == 0)
         return "a=fingerprint is not <hash> <hex bytes>";
@@ -179,7 +174,7 @@ static const char *read_mid(struct sdp *d, struct str value)
 
 static const char *read_group(struct sdp *d, struct str value)
 {
-    if (str_eqz(next_word(&value), "BUNDLE") && !d->bundle.p && d->media_count == 0)
+    if (str_eqz(sdp_next_word(&value), "BUNDLE") && !d->bundle.p && d->media_count == 0)
         d->bundle = value;
     return NULL;
 }
@@ -323,9 +318,9 @@ static const char *check_lines(struct sdp *d, struct str rest)
 /* The section whose transport the section with this mid shares: the first of its BUNDLE group. NULL: none. */
 static const struct section *bundled_with(const struct sdp *d, struct str mid)
 {
-    struct str mids = d->bundle, first = next_word(&mids), each = first;
+    struct str mids = d->bundle, first = sdp_next_word(&mids), each = first;
     while (each.p && !str_eq(each, mid))
-        each = next_word(&mids);
+        each = sdp_next_word(&mids);
     if (!mid.p || !each.p)
         return NULL;
     for (int i = 0; i < d->media_count; i++) {

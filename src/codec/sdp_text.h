@@ -16,6 +16,12 @@ enum sdp_class {
 extern const uint8_t sdp_classes[256];
 unsigned sdp_class_of(struct str s);
 
+/* The next word; {NULL,0} when there is none, empty between two spaces or after the last one. */
+static inline struct str sdp_next_word(struct str *rest)
+{
+    return str_cut(rest, ' ');
+}
+
 /* None of these takes an empty word, but for visible and ICE characters, which only say what is not in it. */
 bool sdp_is_token(struct str s);
 bool sdp_is_ice_chars(struct str s);

@@ -350,11 +350,6 @@ static void slot_drop_if_empty(struct index *x, struct slot *slot)
 
 /* --- tickets --- */
 
-static int compare_users(const void *a, const void *b)
-{
-    return uuid_cmp(a, b);
-}
-
 static int compare_past(const void *a, const void *b)
 {
     const struct match_past_partner *x = a, *y = b;
@@ -384,7 +379,7 @@ struct ticket *ticket_new(struct index *x, const struct match_request *r)
     }
     if (r->excluded_count) {
         memcpy(t->excluded, r->excluded, r->excluded_count * sizeof *t->excluded);
-        qsort(t->excluded, r->excluded_count, sizeof *t->excluded, compare_users);
+        qsort(t->excluded, r->excluded_count, sizeof *t->excluded, uuid_order);
     }
     for (size_t i = 0; i < past_count; i++)
         t->known_bits |= ticket_bit_of(&t->past[i].user_id);

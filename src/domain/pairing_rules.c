@@ -110,12 +110,6 @@ static struct pairing_ticket ticket_of(const struct match_request *r)
     return t;
 }
 
-static bool waits_longer(const struct match_request *a, const struct match_request *b)
-{
-    int64_t start_a = match_wait_start_ms(a), start_b = match_wait_start_ms(b);
-    return start_a != start_b ? start_a < start_b : uuid_cmp(&a->id, &b->id) < 0;
-}
-
 static int64_t later_of(int64_t a_ms, int64_t b_ms)
 {
     return a_ms > b_ms ? a_ms : b_ms;
@@ -147,7 +141,7 @@ bool pairing_admits(const struct pairing_rules *rules, const struct match_reques
     int score = match_score(a, b, match_history_of(a, b, is_ahead ? later_start_ms : now_ms));
     if (score < pairing_min_score(rules, phase))
         return false;
-    bool a_is_first = waits_longer(a, b);
+    bool a_is_first = match_is_before(a, b);
     *out = (struct pairing_pair){.first = ticket_of(a_is_first ? a : b),
                                  .second = ticket_of(a_is_first ? b : a),
                                  .score = score,

@@ -25,11 +25,6 @@ static void add_id(const struct uuid *request_id, void *arg)
     r->ids[r->count++] = *request_id;
 }
 
-static int compare_ids(const void *a, const void *b)
-{
-    return uuid_cmp(a, b);
-}
-
 static void begin(void)
 {
     size_t count = pairing_count(matchmaker_pairing());
@@ -37,7 +32,7 @@ static void begin(void)
     if (!current.ids)
         abort();
     pairing_each(matchmaker_pairing(), add_id, &current);
-    qsort(current.ids, current.count, sizeof *current.ids, compare_ids);
+    qsort(current.ids, current.count, sizeof *current.ids, uuid_order);
     is_comparing = true;
     must_again = false;
     job_match_reconcile();

@@ -127,7 +127,7 @@ void match_watch_release(void)
 struct check {
     struct uuid *request_ids; /* the flow's arena */
     size_t count, done;
-    struct db_user_ids changed;
+    struct db_ids changed;
 };
 
 static void collect(struct match_watch *w, void *arg)
@@ -146,7 +146,7 @@ static size_t batch_of(const struct check *c)
 static void tell_changed(const struct check *c)
 {
     for (size_t i = 0; i < c->changed.count; i++)
-        match_watch_news(&c->changed.ids[i]);
+        match_watch_news(&c->changed.items[i]);
 }
 
 static void run_check(struct flow *f)

@@ -196,15 +196,10 @@ size_t matchmaker_waiting(void)
 
 static struct list reads = {&reads, &reads};
 
-static int compare_ids(const void *a, const void *b)
-{
-    return uuid_cmp(a, b);
-}
-
 void match_read_begin(struct match_read *read, struct uuid *ids, size_t count)
 {
     if (count)
-        qsort(ids, count, sizeof *ids, compare_ids);
+        qsort(ids, count, sizeof *ids, uuid_order);
     read->ids = ids;
     read->count = count;
     list_add_tail(&reads, &read->link);
@@ -217,7 +212,7 @@ void match_read_end(struct match_read *read)
 
 static struct uuid *find_id(const struct match_read *read, const struct uuid *id)
 {
-    return read->count ? bsearch(id, read->ids, read->count, sizeof *id, compare_ids) : NULL;
+    return read->count ? bsearch(id, read->ids, read->count, sizeof *id, uuid_order) : NULL;
 }
 
 void match_read_take(struct match_read *read, const struct db_match_requests *found)

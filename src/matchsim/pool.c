@@ -59,18 +59,12 @@ void pool_stop(void *state)
     free(p);
 }
 
-static bool is_before(const struct match_request *a, const struct match_request *b)
-{
-    int64_t start_a = match_wait_start_ms(a), start_b = match_wait_start_ms(b);
-    return start_a != start_b ? start_a < start_b : uuid_cmp(&a->id, &b->id) < 0;
-}
-
 void pool_add(void *state, const struct match_request *r)
 {
     struct pool *p = state;
     p->members = grown(p->members, p->count, &p->capacity, sizeof *p->members);
     size_t i = p->count++;
-    for (; i > 0 && is_before(r, p->members[i - 1].request); i--)
+    for (; i > 0 && match_is_before(r, p->members[i - 1].request); i--)
         p->members[i] = p->members[i - 1];
     p->members[i] = (struct member){.request = r, .due_ms = match_wait_start_ms(r)};
 }

@@ -27,6 +27,7 @@ static inline int uuid_cmp(const struct uuid *a, const struct uuid *b)
 {
     return memcmp(a->b, b->b, sizeof a->b);
 }
+int uuid_order(const void *a, const void *b); /* uuid_cmp for qsort and bsearch */
 
 static inline bool uuid_is_nil(const struct uuid *u)
 {

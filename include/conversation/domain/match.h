@@ -66,6 +66,13 @@ static inline int64_t match_wait_start_ms(const struct match_request *r)
     return r->scheduled_for_ms ? r->scheduled_for_ms : r->created_at_ms;
 }
 
+/* First come, first served: the earlier begin of the wait, then the smaller id. */
+static inline bool match_is_before(const struct match_request *a, const struct match_request *b)
+{
+    int64_t start_a = match_wait_start_ms(a), start_b = match_wait_start_ms(b);
+    return start_a != start_b ? start_a < start_b : uuid_cmp(&a->id, &b->id) < 0;
+}
+
 enum match_history {
     HISTORY_UNKNOWN,
     HISTORY_WITHIN_7_DAYS,

@@ -138,12 +138,12 @@ void db_match_request_latest(struct flow *f, const struct uuid *user_id, struct 
 void db_match_request_get(struct flow *f, const struct uuid *id, const struct uuid *user_id,
                           struct match_request *out);
 /* The users of those among these requests that are not pending any more. */
-struct db_user_ids {
-    const struct uuid *ids;
+struct db_ids {
+    const struct uuid *items;
     size_t count;
 };
 void db_match_requests_settled(struct flow *f, const struct uuid *request_ids, size_t count,
-                               struct db_user_ids *out);
+                               struct db_ids *out);
 
 /* Claims a pair: both pending -> matched, session + participants (names and languages from the requests) and
  * conversation.matched. ERR_CONFLICT: one of them is no longer pending, or one of the users is in a live
@@ -173,10 +173,6 @@ void db_match_requests_expire(struct flow *f, const struct uuid *ids, size_t cou
                               struct db_match_requests *out);
 
 /* The ids of the pending requests after `after` (nil: from the first), in their order, at most `limit`. */
-struct db_ids {
-    const struct uuid *items;
-    size_t count;
-};
 void db_match_requests_pending(struct flow *f, const struct uuid *after, int limit, struct db_ids *out);
 
 /* Of these, the ones that are pending and could be claimed, with history and exclusions: what the index is

@@ -15,16 +15,6 @@ static const struct pg_statement REQUESTS_PENDING = {
            " ORDER BY id LIMIT $2::int"};
 /* clang-format on */
 
-static enum err read_ids(struct flow *f, const struct pg_rows *rows, void *out)
-{
-    size_t count = (size_t)pg_row_count(rows);
-    struct uuid *items = ARENA_ARRAY(flow_arena(f), struct uuid, count);
-    for (size_t i = 0; i < count; i++)
-        items[i] = pg_uuid(rows, (int)i, 0);
-    *(struct db_ids *)out = (struct db_ids){items, count};
-    return OK;
-}
-
 void db_match_requests_pending(struct flow *f, const struct uuid *after, int limit, struct db_ids *out)
 {
     struct pg_args args = {0};

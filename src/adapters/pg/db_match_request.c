@@ -256,8 +256,7 @@ static const struct pg_statement REQUEST_GET = {
     .sql = "SELECT " MATCH_COLUMNS "  FROM match_requests r WHERE r.id = $1 AND r.user_id = $2"};
 static const struct pg_statement REQUESTS_SETTLED = {
     .name = "match_requests_settled",
-    .sql = "SELECT ARRAY(SELECT r.user_id FROM match_requests r"
-           "              WHERE r.id = ANY ($1::uuid[]) AND r.status <> 'pending')"};
+    .sql = "SELECT r.user_id FROM match_requests r WHERE r.id = ANY ($1::uuid[]) AND r.status <> 'pending'"};
 /* clang-format on */
 
 void db_match_request_get(struct flow *f, const struct uuid *id, const struct uuid *user_id,
@@ -269,22 +268,12 @@ void db_match_request_get(struct flow *f, const struct uuid *id, const struct uu
     pg_run(f, &REQUEST_GET, &args, read_one, out);
 }
 
-static enum err read_user_ids(struct flow *f, const struct pg_rows *rows, void *out)
-{
-    struct cursor c = cursor_at(rows, 0);
-    struct db_user_ids users;
-    users.ids = take_uuids(&c, flow_arena(f), &users.count);
-    if (c.ok)
-        *(struct db_user_ids *)out = users;
-    return cursor_result(&c);
-}
-
 void db_match_requests_settled(struct flow *f, const struct uuid *request_ids, size_t count,
-                               struct db_user_ids *out)
+                               struct db_ids *out)
 {
     struct pg_args args = {0};
     pg_arg_uuids(&args, request_ids, count);
-    pg_run(f, &REQUESTS_SETTLED, &args, read_user_ids, out);
+    pg_run(f, &REQUESTS_SETTLED, &args, read_ids, out);
 }
 
 /* --- expire --- */

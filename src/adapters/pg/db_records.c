@@ -204,3 +204,13 @@ void take_topic(struct cursor *c, struct arena *arena, struct topic *out)
     out->required_skills = take_texts(c, arena, &out->required_skill_count);
     out->has_required_skills = take_bool(c);
 }
+
+enum err read_ids(struct flow *f, const struct pg_rows *rows, void *out)
+{
+    size_t count = (size_t)pg_row_count(rows);
+    struct uuid *items = ARENA_ARRAY(flow_arena(f), struct uuid, count);
+    for (size_t i = 0; i < count; i++)
+        items[i] = pg_uuid(rows, (int)i, 0);
+    *(struct db_ids *)out = (struct db_ids){items, count};
+    return OK;
+}

@@ -8,6 +8,7 @@
 #include "conversation/domain/match.h"
 #include "conversation/domain/session.h"
 #include "conversation/domain/topic.h"
+#include "conversation/ports/db.h"
 #include "pg.h"
 
 /* Reads a row column by column, from the left. `ok` turns false at a name this binary does not know (a row
@@ -53,6 +54,7 @@ struct match_past_partner *take_history(struct cursor *c, struct arena *arena, s
     PG_MS("r.expires_at") ", " PG_MS("r.scheduled_for") ", " PG_MS("r.matched_at") ", "                      \
     "r.matched_session_id, r.matched_with_user_id, r.compatibility_score, r.level_difference, "              \
     PG_MS("r.session_scheduled_at")
+enum err read_ids(struct flow *f, const struct pg_rows *rows, void *out); /* struct db_ids: an id a row */
 void take_match_request(struct cursor *c, struct match_request *out); /* history unknown, nobody excluded */
 
 /* --- sessions: of relations named s, and a and b for its participants of position 0 and 1 --- */

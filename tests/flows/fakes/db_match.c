@@ -174,11 +174,11 @@ void db_match_request_get(struct flow *f, const struct uuid *id, const struct uu
 }
 
 void db_match_requests_settled(struct flow *f, const struct uuid *request_ids, size_t count,
-                               struct db_user_ids *out)
+                               struct db_ids *out)
 {
     struct port_call *call = port_begin(f, DB_MATCH_REQUESTS_SETTLED);
     struct uuid *ids = ARENA_ARRAY(flow_arena(f), struct uuid, count + 1);
-    struct db_user_ids users = {.ids = ids};
+    struct db_ids users = {.items = ids};
     for (size_t i = 0; i < count; i++) {
         const struct match_request *r = fake_request(&request_ids[i]);
         if (r && r->status != MATCH_PENDING)

@@ -19,7 +19,7 @@ static void random_ones_are_version_4_and_differ(void **state)
         assert_int_equal(made[i].b[6] >> 4, 4);
         assert_int_equal(made[i].b[8] >> 6, 2);
     }
-    qsort(made, COUNT, sizeof made[0], (int (*)(const void *, const void *))uuid_cmp);
+    qsort(made, COUNT, sizeof made[0], uuid_order);
     for (int i = 1; i < COUNT; i++)
         assert_true(uuid_cmp(&made[i - 1], &made[i]) < 0);
 }
