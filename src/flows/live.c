@@ -370,7 +370,7 @@ void live_forget(const struct uuid *session_id)
     live_free(l);
 }
 
-/* --- for the relay --- */
+/* --- from one participant to the other --- */
 
 int live_participant(const struct live *l, const struct uuid *user_id)
 {
@@ -385,9 +385,19 @@ const struct uuid *live_user_id(const struct live *l, int who)
     return &l->user_ids[who];
 }
 
-uint64_t live_partner_socket(const struct live *l, int who)
+bool live_has_partner(const struct live *l, int from)
 {
-    return l->peers[1 - who].socket_id;
+    return l->peers[1 - from].socket_id != 0;
+}
+
+enum err live_emit_to_partner(struct live *l, int from, const char *event, const struct str *parts,
+                              int part_count)
+{
+    uint64_t socket_id = l->peers[1 - from].socket_id;
+    if (!socket_id)
+        return ERR_PARTNER_NOT_CONNECTED;
+    sockets_emit(socket_id, event, parts, part_count);
+    return OK;
 }
 
 bool live_count_candidate(struct live *l, int who, int limit)

@@ -43,11 +43,14 @@ void live_close(const struct session *ended, int by);
 /* The database does not know the session any more: frees the live one, if any, and lets its sockets go. */
 void live_forget(const struct uuid *session_id);
 
-/* For the relay: which participant the user is, -1 when none; who that is; the partner's socket, 0 when it is
- * not here. */
+/* Which participant the user is, -1 when none; who that is. */
 int live_participant(const struct live *l, const struct uuid *user_id);
 const struct uuid *live_user_id(const struct live *l, int who);
-uint64_t live_partner_socket(const struct live *l, int who);
+/* An event from participant `from` to the partner's socket: `parts`, concatenated, are its argument.
+ * ERR_PARTNER_NOT_CONNECTED: the partner has none, which live_has_partner asks beforehand. */
+enum err live_emit_to_partner(struct live *l, int from, const char *event, const struct str *parts,
+                              int part_count) MUST_CHECK;
+bool live_has_partner(const struct live *l, int from);
 /* Counts an ICE candidate of the participant's current negotiation; false above the limit. */
 bool live_count_candidate(struct live *l, int who, int limit);
 /* The participant sent a description with this ICE ufrag: a new one starts a new negotiation. */

@@ -7,12 +7,10 @@
 #include "conversation/base/json_scan.h"
 #include "conversation/codec/sdp.h"
 #include "conversation/config.h"
-#include "conversation/ports/sockets.h"
 
 struct relay_target {
     struct live *live;
     int from; /* index of the sender */
-    uint64_t to_socket;
 };
 
 static enum err find_target(struct relay_call *call, struct relay_target *out)
@@ -30,21 +28,18 @@ static enum err find_target(struct relay_call *call, struct relay_target *out)
         call->reason = "targetUserId is not the partner";
         return ERR_FORBIDDEN;
     }
-    uint64_t socket_id = live_partner_socket(l, from);
-    if (!socket_id)
-        return ERR_PARTNER_NOT_CONNECTED;
-    *out = (struct relay_target){.live = l, .from = from, .to_socket = socket_id};
-    return OK;
+    *out = (struct relay_target){.live = l, .from = from};
+    return live_has_partner(l, from) ? OK : ERR_PARTNER_NOT_CONNECTED;
 }
 
 /* {"from":"<sender>","<member>":<value>}: `value` is JSON text as the sender wrote it. */
-static void splice(const struct relay_call *call, const struct relay_target *t, const char *event,
-                   struct str member, struct str value)
+static enum err splice(const struct relay_call *call, const struct relay_target *t, const char *event,
+                       struct str member, struct str value)
 {
     char from[UUID_TEXT_LENGTH + 1];
     uuid_format(&call->user_id, from);
     const struct str parts[] = {STR("{\"from\":\""), {from, UUID_TEXT_LENGTH}, member, value, STR("}")};
-    sockets_emit(t->to_socket, event, parts, sizeof parts / sizeof parts[0]);
+    return live_emit_to_partner(t->live, t->from, event, parts, sizeof parts / sizeof parts[0]);
 }
 
 static enum err relay_description(struct relay_call *call, const char *event)
@@ -67,8 +62,7 @@ static enum err relay_description(struct relay_call *call, const char *event)
     if (err)
         return err;
     live_note_ufrag(target.live, target.from, sdp_ice_ufrag(sdp));
-    splice(call, &target, event, STR("\",\"sdp\":"), call->value->value);
-    return OK;
+    return splice(call, &target, event, STR("\",\"sdp\":"), call->value->value);
 }
 
 enum err relay_offer(struct relay_call *call)
@@ -152,6 +146,5 @@ enum err relay_ice_candidate(struct relay_call *call)
         return err;
     if (!live_count_candidate(target.live, target.from, config.rate_limit_ice_candidates))
         return ERR_RATE_LIMITED;
-    splice(call, &target, "ice_candidate", STR("\",\"candidate\":"), call->value->value);
-    return OK;
+    return splice(call, &target, "ice_candidate", STR("\",\"candidate\":"), call->value->value);
 }
