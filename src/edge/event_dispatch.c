@@ -106,8 +106,8 @@ static enum err relay(const struct hub_socket *h, const struct event_row *row, c
         .target = &members[TARGET],
         .value = &members[RELAYED],
         .socket_id = sio_socket_id(h->sio),
+        .session = h->session,
         .user_id = h->user_id,
-        .session_id = h->session_id,
     };
     enum err err = row->relay(&call);
     *reason = call.reason;

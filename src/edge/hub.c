@@ -314,7 +314,7 @@ void sockets_emit_user(const struct uuid *user_id, const char *event, struct str
         sio_emit(container_of(n, struct hub_socket, of_user)->sio, event, &json, 1);
 }
 
-bool sockets_enter_session(uint64_t socket_id, const struct uuid *session_id)
+bool sockets_enter_session(uint64_t socket_id, const struct uuid *session_id, uint64_t session)
 {
     struct hub_socket *h = find(socket_id);
     if (!h)
@@ -323,6 +323,7 @@ bool sockets_enter_session(uint64_t socket_id, const struct uuid *session_id)
         leave_session(h, true);
     h->has_session = true;
     h->session_id = *session_id;
+    h->session = session;
     leave_note(h);
     return true;
 }

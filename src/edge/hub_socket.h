@@ -17,6 +17,7 @@
 struct hub_socket {
     struct sio_socket *sio;
     bool is_authenticated, has_session, is_bound;
+    uint64_t session; /* has_session: as it was given to sockets_enter_session */
     struct uuid user_id;
     struct uuid session_id; /* has_session: the one it has joined */
     struct token_bucket messages;

@@ -10,6 +10,7 @@
 #include "conversation/base/log.h"
 #include "conversation/base/map.h"
 #include "conversation/base/metrics.h"
+#include "conversation/base/slots.h"
 #include "conversation/config.h"
 #include "conversation/ports/sockets.h"
 #include "conversation/rt/timer.h"
@@ -28,6 +29,7 @@ struct live {
     struct map_node node;
     struct uuid user_ids[2]; /* the participants', in their order */
     struct peer peers[2];
+    uint64_t number;
     struct session session;
     struct session_run run;
     struct timer timer;
@@ -35,7 +37,8 @@ struct live {
 };
 
 static struct map sessions;
-static struct buf scratch; /* one event's payload; emptied before each use */
+static struct slots numbered; /* the same */
+static struct buf scratch;    /* one event's payload; emptied before each use */
 
 static struct session_limits limits(void)
 {
@@ -228,6 +231,16 @@ struct live *live_get(const struct uuid *session_id)
     return n ? container_of(n, struct live, node) : NULL;
 }
 
+struct live *live_at(uint64_t number)
+{
+    return slots_get(&numbered, number);
+}
+
+uint64_t live_number(const struct live *l)
+{
+    return l->number;
+}
+
 const struct session *live_session(const struct live *l)
 {
     return &l->session;
@@ -254,6 +267,7 @@ struct live *live_open(const struct session *s, const struct db_session_prompts 
     for (size_t i = 0; s->status == SESSION_ACTIVE && i < p->shown_count; i++)
         session_run_was_shown(&l->run, p->shown[i].key, p->shown[i].displayed_at_ms);
     map_put(&sessions, &s->id, &l->node);
+    l->number = slots_put(&numbered, l);
     return l;
 }
 
@@ -262,6 +276,7 @@ static void live_free(struct live *l)
     count_active(l->session.status, SESSION_COMPLETED);
     timer_stop(&l->timer);
     map_remove(&sessions, &l->session.id);
+    slots_remove(&numbered, l->number);
     free(l);
 }
 
@@ -284,7 +299,7 @@ void live_join(struct live *l, const struct live_seat *seat)
     bool is_return = me->has_been_here;
     if (older == socket_id)
         return;
-    if (!sockets_enter_session(socket_id, &l->session.id)) {
+    if (!sockets_enter_session(socket_id, &l->session.id, l->number)) {
         if (!older) /* gone since it asked: the database has it as joined */
             absent(l, who, seat->joined_at_ms);
         return;
@@ -431,5 +446,6 @@ void live_done(void)
 {
     map_each(&sessions, free_node, NULL);
     map_done(&sessions);
+    slots_done(&numbered);
     buf_done(&scratch);
 }

@@ -80,7 +80,7 @@ static void entering_another_session_leaves_the_first(void **state)
     (void)state;
     given_conversation();
     struct uuid other = id_of(REQUEST_A);
-    assert_true(sockets_enter_session(ANAS, &other));
+    assert_true(sockets_enter_session(ANAS, &other, 0));
     assert_told(BENS, "partner_left", "{'partnerId':'" ANA "','reason':'disconnect'}");
     pass_ms(20010);
     assert_row(SESSION_ABORTED, END_DROPPED);

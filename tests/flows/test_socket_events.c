@@ -238,8 +238,8 @@ static enum err relay_of(const char *user_id, enum err (*handler)(struct relay_c
                               .target = &members[0],
                               .value = &members[1],
                               .socket_id = ANAS,
-                              .user_id = id_of(user_id),
-                              .session_id = id_of(SESSION)};
+                              .session = live_one() ? live_number(live_one()) : 0,
+                              .user_id = id_of(user_id)};
     enum err err = handler(&call);
     if (reason)
         *reason = call.reason;

@@ -63,7 +63,8 @@ struct relay_call {
     const struct json_wanted *target; /* its member `targetUserId` */
     const struct json_wanted *value;  /* its member event_row.relays */
     uint64_t socket_id;
-    struct uuid user_id, session_id;
+    uint64_t session; /* as given to sockets_enter_session */
+    struct uuid user_id;
     const char *reason; /* out, on failure: static text for the client, may stay NULL */
 };
 

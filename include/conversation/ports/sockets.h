@@ -17,8 +17,9 @@ void sockets_emit_user(const struct uuid *user_id, const char *event,
 
 /* The socket takes part in this session from now on: its events may name it, and its end is told to
  * live_socket_gone. False: the socket is gone. A socket is in at most one session; entering another leaves
- * the first. */
-bool sockets_enter_session(uint64_t socket_id, const struct uuid *session_id);
+ * the first. `session`, the caller's number of the session, comes back with each relayed event, so that it
+ * need not be looked up by its id. */
+bool sockets_enter_session(uint64_t socket_id, const struct uuid *session_id, uint64_t session);
 void sockets_leave_session(uint64_t socket_id);
 void sockets_disconnect(uint64_t socket_id);
 

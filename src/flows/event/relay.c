@@ -15,7 +15,7 @@ struct relay_target {
 
 static enum err find_target(struct relay_call *call, struct relay_target *out)
 {
-    struct live *l = live_get(&call->session_id);
+    struct live *l = live_at(call->session);
     int from = l ? live_participant(l, &call->user_id) : -1;
     if (from < 0)
         return ERR_NOT_IN_SESSION;

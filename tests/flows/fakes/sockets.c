@@ -77,8 +77,9 @@ static void leave(int i, bool tell)
         live_socket_gone(all[i].id, &all[i].session_id, &all[i].user_id);
 }
 
-bool sockets_enter_session(uint64_t socket_id, const struct uuid *session_id)
+bool sockets_enter_session(uint64_t socket_id, const struct uuid *session_id, uint64_t session)
 {
+    (void)session;
     int i = open_index_of(socket_id);
     if (i < 0)
         return false;

@@ -4,6 +4,8 @@
 
 #include "conversation/base/json_scan.h"
 
+#define SESSION_NUMBER 77
+
 static struct buf gone_log; /* "<session> <user>|" */
 static int flows_ended;
 
@@ -33,7 +35,7 @@ static void run_join(struct flow *f)
 {
     struct input *in = flow_ctx(f);
     FLOW_BEGIN(f);
-    if (!sockets_enter_session(event_socket(f), &in->session_id))
+    if (!sockets_enter_session(event_socket(f), &in->session_id, SESSION_NUMBER))
         FLOW_FAIL(f, ERR_CANCELLED);
     struct jsonw *w = event_ack_begin(f);
     jsonw_m_uuid(w, "userId", caller_user_id(f));
@@ -68,6 +70,7 @@ fail:
 static enum err relay(struct relay_call *call)
 {
     struct str part = STR("{\"said\":true}");
+    assert_int_equal(call->session, SESSION_NUMBER);
     if (!memmem(call->index->text.p, call->index->text.n, "\"bad\"", 5)) {
         sockets_emit(call->socket_id, "said", &part, 1);
         return OK;
@@ -508,7 +511,7 @@ static void a_socket_that_is_gone_is_no_error(void **state)
     sockets_emit(4711, "event", &part, 1);
     sockets_leave_session(4711);
     sockets_disconnect(4711);
-    assert_false(sockets_enter_session(4711, &room));
+    assert_false(sockets_enter_session(4711, &room, SESSION_NUMBER));
 }
 
 static void draining_tells_every_user(void **state)

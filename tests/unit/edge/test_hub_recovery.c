@@ -35,7 +35,7 @@ static void run_join(struct flow *f)
         FLOW_FAIL(f, ERR_SESSION_ENDED);
     assert_true(uuid_eq(&in->user_id, caller_user_id(f)));
     last_socket = event_socket(f);
-    assert_true(sockets_enter_session(last_socket, &in->session_id));
+    assert_true(sockets_enter_session(last_socket, &in->session_id, 1));
     joins++;
     event_ack_begin(f);
     event_ack_send(f);

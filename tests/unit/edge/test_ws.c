@@ -240,7 +240,7 @@ static void a_peer_that_vanishes_is_a_disconnect(void **state)
     (void)state;
     assert_true(metric_value("websocket_connections_active") == 1);
     struct uuid room = uuid_of(ROOM);
-    assert_true(sockets_enter_session(socket_of(&peer), &room));
+    assert_true(sockets_enter_session(socket_of(&peer), &room, 1));
     peer_done(&peer);
     turns(5);
     assert_int_equal(hub_socket_count(), 0);
