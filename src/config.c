@@ -86,6 +86,13 @@ static const struct row rows[] = {
 {"KAFKA_TOPIC_CONVERSATIONS",   FIELD(kafka_topic_conversations), "conversation.events", TEXT(1, HOST_MAX), 0},
 {"KAFKA_TOPIC_USER",            FIELD(kafka_topic_user), "user.events", TEXT(1, HOST_MAX), 0},
 {"KAFKA_TOPIC_LESSONS",         FIELD(kafka_topic_lessons), "lesson.events", TEXT(1, HOST_MAX), 0},
+{"KAFKA_SECURITY_PROTOCOL",     FIELD(kafka_security_protocol), "plaintext", ONE_OF("plaintext|ssl|sasl_plaintext|sasl_ssl"), 0},
+{"KAFKA_SASL_MECHANISM",        FIELD(kafka_sasl_mechanism), "SCRAM-SHA-512", ONE_OF("PLAIN|SCRAM-SHA-256|SCRAM-SHA-512"), 0},
+{"KAFKA_SASL_USERNAME",         FIELD(kafka_sasl_username), "", TEXT(0, TEXT_MAX), 0},
+{"KAFKA_SASL_PASSWORD",         FIELD(kafka_sasl_password), "", TEXT(0, TEXT_MAX), SECRET},
+{"KAFKA_SSL_CA",                FIELD(kafka_ssl_ca), "", TEXT(0, PEM_MAX), 0},
+{"KAFKA_SSL_CERT",              FIELD(kafka_ssl_cert), "", TEXT(0, PEM_MAX), 0},
+{"KAFKA_SSL_KEY",               FIELD(kafka_ssl_key), "", TEXT(0, PEM_MAX), SECRET},
 {"EVENT_RETENTION_DAYS",        FIELD(event_retention_days), "7", NUMBER(1, 3650), 0},
 /* HTTP */
 {"CORS_ALLOWED_ORIGINS",        FIELD(cors_allowed_origins), "", TEXT(0, LIST_MAX), 0},
@@ -513,6 +520,18 @@ static bool check_auth_service(const struct config *c, char *problem)
     return true;
 }
 
+static bool check_kafka(const struct config *c, char *problem)
+{
+    bool is_sasl = strncmp(c->kafka_security_protocol, "sasl_", 5) == 0;
+    if (is_sasl && (!c->kafka_sasl_username[0] || !c->kafka_sasl_password[0]))
+        return problem_set(
+            problem, "KAFKA_SASL_USERNAME and KAFKA_SASL_PASSWORD: KAFKA_SECURITY_PROTOCOL %s needs both",
+            c->kafka_security_protocol);
+    if (!c->kafka_ssl_cert[0] != !c->kafka_ssl_key[0])
+        return problem_set(problem, "KAFKA_SSL_CERT and KAFKA_SSL_KEY: only one is set; set both or neither");
+    return true;
+}
+
 static bool check_together(const struct config *c, const struct given *given, char *problem)
 {
     for (size_t i = 0; i < sizeof ordered / sizeof ordered[0]; i++) {
@@ -529,7 +548,7 @@ static bool check_together(const struct config *c, const struct given *given, ch
                            "TURN_USERNAME and TURN_CREDENTIAL: only one is set; set both or neither");
     if (!c->tls_cert_file[0] != !c->tls_key_file[0])
         return problem_set(problem, "TLS_CERT_FILE and TLS_KEY_FILE: only one is set; set both or neither");
-    return check_auth_service(c, problem);
+    return check_kafka(c, problem) && check_auth_service(c, problem);
 }
 
 static bool read_all(const char *path, struct config *out, char *problem)

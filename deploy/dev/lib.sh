@@ -8,7 +8,7 @@
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 
 BUILD_PACKAGES=(gcc g++ cmake ninja-build pkg-config libuv1-dev node-llhttp libhiredis-dev libjansson-dev
-    libssl-dev libpq-dev libcurl4-openssl-dev zlib1g-dev libcmocka-dev)
+    libssl-dev libpq-dev libcurl4-openssl-dev librdkafka-dev zlib1g-dev libcmocka-dev)
 FUZZ_PACKAGES=(clang libclang-rt-14-dev) # libFuzzer and its sanitizers
 SERVER_PACKAGES=(postgresql-15 postgresql-client-15 redis-server redis-tools openssl)
 

@@ -25,6 +25,8 @@ struct config {
     int64_t redis_command_timeout_ms;
     /* Kafka */
     const char *kafka_brokers, *kafka_client_id, *kafka_group_id;
+    const char *kafka_security_protocol, *kafka_sasl_mechanism, *kafka_sasl_username, *kafka_sasl_password;
+    const char *kafka_ssl_ca, *kafka_ssl_cert, *kafka_ssl_key; /* PEM; cert and key both set, or none */
     const char *kafka_topic_conversations, *kafka_topic_user, *kafka_topic_lessons;
     int event_retention_days;
     /* HTTP */

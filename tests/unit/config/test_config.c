@@ -202,6 +202,22 @@ static void test_variables_are_checked_together(void **state)
     assert_refused(NULL, "TURN_USERNAME and TURN_CREDENTIAL: only one is set; set both or neither");
 }
 
+static void test_kafka_security_is_checked(void **state)
+{
+    (void)state;
+    assert_true(config_load(NULL, problem));
+    assert_string_equal(config.kafka_security_protocol, "plaintext");
+    setenv("KAFKA_SECURITY_PROTOCOL", "sasl_ssl", 1);
+    setenv("KAFKA_SASL_USERNAME", "conversation", 1);
+    assert_refused(
+        NULL, "KAFKA_SASL_USERNAME and KAFKA_SASL_PASSWORD: KAFKA_SECURITY_PROTOCOL sasl_ssl needs both");
+    setenv("KAFKA_SASL_PASSWORD", "secret", 1);
+    assert_true(config_load(NULL, problem));
+    assert_string_equal(config.kafka_sasl_mechanism, "SCRAM-SHA-512");
+    setenv("KAFKA_SSL_CERT", "pem", 1);
+    assert_refused(NULL, "KAFKA_SSL_CERT and KAFKA_SSL_KEY: only one is set; set both or neither");
+}
+
 static void test_the_auth_service_is_checked(void **state)
 {
     (void)state;
@@ -406,6 +422,7 @@ int main(void)
         TEST(test_a_long_or_broken_value_stays_one_short_line),
         TEST(test_a_secret_is_never_shown),
         TEST(test_variables_are_checked_together),
+        TEST(test_kafka_security_is_checked),
         TEST(test_the_auth_service_is_checked),
         TEST(test_a_path_is_taken_as_it_is),
         TEST(test_a_value_may_come_from_a_file_of_its_own),
