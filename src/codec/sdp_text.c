@@ -32,9 +32,9 @@ const uint8_t sdp_classes[256] = {
 
 unsigned sdp_class_of(struct str s)
 {
-    unsigned all = UINT8_MAX;
-    for (size_t i = 0; i < s.n; i++)
-        all &= sdp_classes[(uint8_t)s.p[i]];
+    uint8_t all = UINT8_MAX;
+    for (const char *p = s.p, *end = p + s.n; p < end; p++)
+        all &= sdp_classes[(uint8_t)*p];
     return all;
 }
 
@@ -81,42 +81,45 @@ static bool is_host_name(struct str s)
     return !sdp_is_digits(label);
 }
 
-/* 0 to 255 without a leading zero, at the front of `s`: how many characters; 0 for none. */
-static size_t octet_length(struct str s)
+static unsigned digit_value(char c)
 {
-    unsigned value = 0;
-    size_t n = 0;
-    while (n < 3 && n < s.n && sdp_classes[(uint8_t)s.p[n]] & SDP_DIGIT)
-        value = value * 10 + (unsigned)(s.p[n++] - '0');
-    return value > 255 || (n > 1 && s.p[0] == '0') ? 0 : n;
+    return (unsigned)(uint8_t)c - '0'; /* above 9: it is none */
+}
+
+/* Behind a number of 0 to 255 without a leading zero; NULL: there is none. */
+static const char *octet_end(const char *p, const char *end)
+{
+    if (p == end || digit_value(*p) > 9)
+        return NULL;
+    unsigned value = digit_value(*p++);
+    if (value == 0)
+        return p;
+    for (; p < end && digit_value(*p) <= 9; p++) {
+        value = value * 10 + digit_value(*p);
+        if (value > 255)
+            return NULL;
+    }
+    return p;
 }
 
 static bool is_ipv4(struct str s)
 {
-    for (int octets = 0; octets < 4; octets++) {
-        size_t dot = octets > 0;
-        if (dot && (s.n == 0 || *s.p != '.'))
-            return false;
-        size_t n = octet_length((struct str){s.p + dot, s.n - dot});
-        if (n == 0)
-            return false;
-        s.p += dot + n;
-        s.n -= dot + n;
-    }
-    return s.n == 0;
+    const char *end = s.p + s.n, *p = octet_end(s.p, end);
+    for (int more = 3; more > 0 && p; more--)
+        p = p < end && *p == '.' ? octet_end(p + 1, end) : NULL;
+    return p == end;
+}
+
+static bool is_ipv6(struct str s)
+{
+    char text[INET6_ADDRSTRLEN];
+    struct in6_addr address;
+    return str_copy(s, text, sizeof text) && strlen(text) == s.n && inet_pton(AF_INET6, text, &address) == 1;
 }
 
 bool sdp_is_address(struct str s)
 {
-    char text[HOST_NAME_MAX_BYTES + 1];
-    struct in6_addr address;
-    if (s.n == 0)
+    if (s.n == 0 || s.n > HOST_NAME_MAX_BYTES)
         return false;
-    if (is_ipv4(s))
-        return true;
-    if (!str_copy(s, text, sizeof text))
-        return false;
-    if (inet_pton(AF_INET6, text, &address) == 1)
-        return strlen(text) == s.n;
-    return is_host_name(s);
+    return is_ipv4(s) || (memchr(s.p, ':', s.n) ? is_ipv6(s) : is_host_name(s));
 }

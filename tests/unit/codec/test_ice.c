@@ -8,6 +8,8 @@
 #include <cmocka.h>
 
 #include "conversation/codec/sdp.h"
+#include "unit/codec/ice_oracle.h"
+#include "unit/domain/requests.h" /* random_below */
 
 static const char *const accepted[] = {
     "", /* end of candidates */
@@ -242,12 +244,51 @@ static void damaged_texts_get_an_answer(void **state)
     }
 }
 
+/* The front of one candidate and the end of one, a few bytes changed; the text ends where its allocation
+ * does. */
+static struct str mixed_candidate(uint64_t *random)
+{
+    static const char bytes[] = " ::..09afzZ~_-+/@[`{(\"\x7F\x80\xC3\x1F"; /* and NUL */
+    const size_t count = sizeof accepted / sizeof accepted[0];
+    struct str front = str_of(accepted[random_below(random, count)]), end = front;
+    if (random_below(random, 2))
+        end = str_of(accepted[random_below(random, count)]);
+    front.n = random_below(random, (unsigned)front.n + 1);
+    size_t skipped = front.n < end.n ? front.n : end.n, n = front.n + end.n - skipped;
+    char *text = malloc(n ? n : 1);
+    memcpy(text, front.p, front.n);
+    memcpy(text + front.n, end.p + skipped, n - front.n);
+    for (unsigned changes = random_below(random, 3); changes > 0 && n > 0; changes--)
+        text[random_below(random, (unsigned)n)] = bytes[random_below(random, sizeof bytes)];
+    return (struct str){text, n};
+}
+
+static void equals_a_plain_reading(void **state)
+{
+    (void)state;
+    uint64_t random = 1;
+    unsigned good = 0;
+    for (unsigned round = 0; round < 200000; round++) {
+        const char *reason = NULL;
+        struct str text = mixed_candidate(&random);
+        enum err err = ice_candidate_check(text, &reason);
+        const char *want = oracle_check_candidate(text);
+        if ((err == OK) != !want || (want && strcmp(want, reason) != 0))
+            fail_msg("round %u, \"" STR_FMT "\": %s instead of %s", round, STR_ARG(text),
+                     reason ? reason : "-", want ? want : "-");
+        good += err == OK;
+        free((char *)text.p);
+    }
+    assert_true(good > 20000 && good < 180000);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(browsers_are_accepted),        cmocka_unit_test(each_mistake_is_named),
         cmocka_unit_test(one_kib_is_the_limit),         cmocka_unit_test(a_nul_byte_ends_nothing),
         cmocka_unit_test(ipv4_is_what_inet_pton_takes), cmocka_unit_test(damaged_texts_get_an_answer),
+        cmocka_unit_test(equals_a_plain_reading),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
