@@ -2,14 +2,20 @@
 #ifndef BASE_JSON_CHARS_H
 #define BASE_JSON_CHARS_H
 
-#include <endian.h>
 #include <stdint.h>
 
 #include "conversation/base/json_scan.h"
+#include "conversation/base/wide.h"
+
+/* Nearly everywhere there is none. */
+static inline bool is_space(char c)
+{
+    return (unsigned char)c <= ' ' && (c == ' ' || c == '\n' || c == '\r' || c == '\t');
+}
 
 static inline void skip_space(struct str *s)
 {
-    while (s->n && (*s->p == ' ' || *s->p == '\n' || *s->p == '\r' || *s->p == '\t')) {
+    while (s->n && is_space(*s->p)) {
         s->p++;
         s->n--;
     }
@@ -48,26 +54,19 @@ static inline bool is_plain(unsigned char c)
     return c >= 0x20 && c < 0x80 && c != '"' && c != '\\';
 }
 
-typedef signed char chars __attribute__((vector_size(16)));
-typedef uint64_t words __attribute__((vector_size(16)));
-
-/* Number of leading bytes that stand for themselves in a string: no control character, quote or backslash,
- * and ASCII. Sixteen at a time; bytes from 0x80 on are negative. */
-static inline size_t plain_run(struct str s)
+/* Behind the leading bytes that stand for themselves in a string: no control character, quote or backslash,
+ * and ASCII. */
+static inline const char *plain_end(const char *p, const char *end)
 {
-    size_t i = 0;
-    for (; i + sizeof(chars) <= s.n; i += sizeof(chars)) {
-        chars c;
-        memcpy(&c, s.p + i, sizeof c);
-        words special = (words)((c < ' ') | (c == '"') | (c == '\\'));
-        if (special[0])
-            return i + (size_t)__builtin_ctzll(le64toh(special[0])) / 8;
-        if (special[1])
-            return i + 8 + (size_t)__builtin_ctzll(le64toh(special[1])) / 8;
+    for (; end - p >= (ptrdiff_t)WIDE_BYTES; p += WIDE_BYTES) {
+        wide c = wide_load(p);
+        unsigned special = wide_bits((c < ' ') | (c == '"') | (c == '\\'));
+        if (special)
+            return p + __builtin_ctz(special);
     }
-    while (i < s.n && is_plain((unsigned char)s.p[i]))
-        i++;
-    return i;
+    while (p < end && is_plain((unsigned char)*p))
+        p++;
+    return p;
 }
 
 static inline bool type_of(struct str s, enum json_type *type)

@@ -105,10 +105,6 @@ static void find_in_text(struct str object, struct json_wanted *wanted, int coun
 {
     struct str rest = json_inside(object), name, value;
     enum json_type type;
-    for (int i = 0; i < count; i++) {
-        assert(wanted[i].key.n < KEY_MAX);
-        wanted[i].value = (struct str){NULL, 0};
-    }
     while (json_next_member(&rest, &name, &value, &type)) {
         for (int i = 0; i < count; i++) {
             if (string_is(name, wanted[i].key)) {
@@ -119,34 +115,53 @@ static void find_in_text(struct str object, struct json_wanted *wanted, int coun
     }
 }
 
+static bool is_key_of(const struct json_node *node, struct str key)
+{
+    if (!node->key_is_plain)
+        return string_is(node->key, key);
+    return node->key.n == key.n + 2 && memcmp(node->key.p + 1, key.p, key.n) == 0;
+}
+
+/* Clients send members in the order in which they are described, which is the order in which they are wanted:
+ * the one after the last found is compared first. */
+static void find_by_index(const struct json_index *index, uint16_t object, struct json_wanted *wanted,
+                          int count)
+{
+    uint16_t end = index->nodes[object].next;
+    int first = 0;
+    for (uint16_t at = object + 1; at < end; at = index->nodes[at].next) {
+        const struct json_node *node = &index->nodes[at];
+        int i = first, left = count;
+        for (; left > 0 && !is_key_of(node, wanted[i].key); left--)
+            i = i + 1 < count ? i + 1 : 0;
+        if (left == 0)
+            continue;
+        wanted[i].value = node->value;
+        wanted[i].type = node->type;
+        wanted[i].is_plain = node->is_plain;
+        wanted[i].node = at;
+        first = i + 1 < count ? i + 1 : 0;
+    }
+}
+
 void json_find(const struct json_index *index, const struct json_wanted *object, struct json_wanted *wanted,
                int count)
 {
-    if (!index->is_complete) {
-        find_in_text(object ? object->value : index->text, wanted, count);
-        return;
-    }
-    for (int i = 0; i < count; i++)
+    for (int i = 0; i < count; i++) {
+        assert(wanted[i].key.n < KEY_MAX);
         wanted[i].value = (struct str){NULL, 0};
-    uint16_t at = object ? object->node : 0, end = index->nodes[at].next;
-    for (at++; at < end; at = index->nodes[at].next) {
-        const struct json_node *n = &index->nodes[at];
-        struct str key = {index->text.p + n->key, n->key_n};
-        for (int i = 0; i < count; i++) {
-            bool is_wanted =
-                n->key_is_plain ? str_eq(json_inside(key), wanted[i].key) : string_is(key, wanted[i].key);
-            if (!is_wanted)
-                continue;
-            wanted[i].value = (struct str){index->text.p + n->begin, n->n};
-            wanted[i].type = n->type;
-            wanted[i].node = at;
-        }
+        wanted[i].is_plain = false;
     }
+    if (index->is_complete)
+        find_by_index(index, object ? object->node : 0, wanted, count);
+    else
+        find_in_text(object ? object->value : index->text, wanted, count);
 }
 
 bool json_member(struct str object, const char *key, struct str *value, enum json_type *type)
 {
     struct json_wanted wanted = {.key = str_of(key)};
+    assert(wanted.key.n < KEY_MAX);
     find_in_text(object, &wanted, 1);
     if (!wanted.value.p)
         return false;
@@ -223,7 +238,7 @@ bool json_unescape(struct str string, char *out, size_t cap, size_t *n)
     size_t length = 0;
     while (s.n) {
         char piece[4];
-        struct str run = {s.p, plain_run(s)};
+        struct str run = {s.p, (size_t)(plain_end(s.p, s.p + s.n) - s.p)};
         if (run.n)
             advance(&s, run.n);
         else
@@ -246,11 +261,19 @@ bool json_text(struct str string, char *scratch, size_t cap, struct str *text)
     return json_unescape(string, scratch, cap, &text->n);
 }
 
+bool json_wanted_text(const struct json_wanted *found, char *scratch, size_t cap, struct str *text)
+{
+    if (!found->is_plain)
+        return json_text(found->value, scratch, cap, text);
+    *text = json_inside(found->value);
+    return text->n <= cap;
+}
+
 bool json_read_uuid(const struct json_wanted *found, struct uuid *out)
 {
     char scratch[UUID_TEXT_LENGTH];
     struct str text;
     if (!found->value.p || found->type != SCAN_STRING)
         return false;
-    return json_text(found->value, scratch, sizeof scratch, &text) && uuid_parse(text, out);
+    return json_wanted_text(found, scratch, sizeof scratch, &text) && uuid_parse(text, out);
 }

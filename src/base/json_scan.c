@@ -1,10 +1,18 @@
-/* One pass over JSON text without recursion: the open brackets are bits of one word, which also bounds the
- * nesting. */
+/* One pass over JSON text without recursion: the open brackets are bits of one word. What reads something is
+ * given where it begins, or might, and where the text ends; it returns where what it read has ended, or NULL
+ * when it is not there. */
 #include "json_chars.h"
 
-_Static_assert(JSON_DEPTH_MAX <= 64, "one bit a level");
+_Static_assert(JSON_DEPTH_MAX <= 64, "a bit for each open bracket");
 
 /* --- scalars --- */
+
+static inline const char *read_space(const char *p, const char *end)
+{
+    while (p < end && is_space(*p))
+        p++;
+    return p;
+}
 
 static bool is_short_escape(char c)
 {
@@ -21,246 +29,218 @@ static bool is_short_escape(char c)
     }
 }
 
-static bool take_escape(struct str *s)
+static const char *read_escape(const char *p, const char *end)
 {
-    advance(s, 1);
-    if (!s->n)
-        return false;
-    char c = *s->p;
-    advance(s, 1);
-    if (c != 'u')
-        return is_short_escape(c);
-    for (int i = 0; i < 4; i++) {
-        if ((size_t)i >= s->n || hex_value(s->p[i]) < 0)
-            return false;
+    p++;
+    if (p == end)
+        return NULL;
+    if (*p != 'u')
+        return is_short_escape(*p) ? p + 1 : NULL;
+    p++;
+    for (int i = 0; i < 4; i++, p++) {
+        if (p == end || hex_value(*p) < 0)
+            return NULL;
     }
-    advance(s, 4);
-    return true;
+    return p;
+}
+
+/* Beyond ASCII. */
+static const char *read_sequence(const char *p, const char *end)
+{
+    size_t n = (unsigned char)*p < 0x80 ? 0 : str_utf8_sequence((struct str){p, (size_t)(end - p)});
+    return n ? p + n : NULL;
+}
+
+/* On from the first character that does not stand for itself. */
+static const char *read_on(const char *p, const char *end, bool *is_plain)
+{
+    while (p && p < end) {
+        if (*p == '"')
+            return p + 1;
+        *is_plain &= *p != '\\';
+        p = *p == '\\' ? read_escape(p, end) : read_sequence(p, end);
+        p = p ? plain_end(p, end) : NULL;
+    }
+    return NULL;
 }
 
 /* *is_plain: without escapes. */
-static bool take_string(struct str *s, bool *is_plain)
+static inline const char *read_string(const char *p, const char *end, bool *is_plain)
 {
+    if (p == end || *p != '"')
+        return NULL;
     *is_plain = true;
-    if (!take_char(s, '"'))
-        return false;
-    for (;;) {
-        advance(s, plain_run(*s));
-        if (!s->n)
-            return false;
-        unsigned char c = (unsigned char)*s->p;
-        if (c == '"') {
-            advance(s, 1);
-            return true;
-        }
-        if (c == '\\') {
-            *is_plain = false;
-            if (!take_escape(s))
-                return false;
-            continue;
-        }
-        size_t n = c < 0x20 ? 0 : str_utf8_sequence(*s);
-        if (n == 0)
-            return false;
-        advance(s, n);
-    }
+    p = plain_end(p + 1, end);
+    return p < end && *p == '"' ? p + 1 : read_on(p, end, is_plain);
 }
 
-static bool take_digits(struct str *s)
+static const char *read_digits(const char *p, const char *end)
 {
-    size_t n = 0;
-    while (n < s->n && is_digit(s->p[n]))
-        n++;
-    advance(s, n);
-    return n > 0;
+    const char *begin = p;
+    while (p < end && is_digit(*p))
+        p++;
+    return p > begin ? p : NULL;
 }
 
-static bool take_number(struct str *s)
+static const char *read_number(const char *p, const char *end)
 {
-    take_char(s, '-');
-    if (!take_char(s, '0') && !take_digits(s))
-        return false;
-    if (take_char(s, '.') && !take_digits(s))
-        return false;
-    if (take_char(s, 'e') || take_char(s, 'E')) {
-        if (!take_char(s, '+'))
-            take_char(s, '-');
-        return take_digits(s);
-    }
-    return true;
+    p += *p == '-';
+    p = p < end && *p == '0' ? p + 1 : read_digits(p, end);
+    if (p && p < end && *p == '.')
+        p = read_digits(p + 1, end);
+    if (!p || p == end || (*p != 'e' && *p != 'E'))
+        return p;
+    p++;
+    p += p < end && (*p == '+' || *p == '-');
+    return read_digits(p, end);
 }
 
-static bool take_word(struct str *s, struct str word)
+static const char *read_word(const char *p, const char *end, struct str word)
 {
-    if (!str_starts_with(*s, word))
-        return false;
-    advance(s, word.n);
-    return true;
+    return str_starts_with((struct str){p, (size_t)(end - p)}, word) ? p + word.n : NULL;
 }
 
 /* --- values --- */
 
-static bool take_scalar(struct str *s, enum json_type type)
-{
-    bool is_plain;
-    switch (type) {
-    case SCAN_STRING: return take_string(s, &is_plain);
-    case SCAN_NUMBER: return take_number(s);
-    case SCAN_TRUE: return take_word(s, STR("true"));
-    case SCAN_FALSE: return take_word(s, STR("false"));
-    case SCAN_NULL: return take_word(s, STR("null"));
-    case SCAN_OBJECT:
-    case SCAN_ARRAY: break;
-    }
-    return false;
-}
-
-struct nesting {
-    uint64_t is_object; /* bit i: the bracket at depth i is a brace */
+/* A value of which a part has been read; `index` notes where values are. */
+struct reading {
+    struct json_index *index;
+    const char *end;
+    uint64_t braces; /* a bit for each open bracket, the innermost one's lowest: whether it is a brace */
     int depth;
-    struct str key; /* of the member whose value comes next */
-    bool key_is_plain;
-    uint16_t open[JSON_DEPTH_MAX]; /* nodes of the open brackets; only with an index */
+    struct json_node *open[JSON_DEPTH_MAX]; /* the nodes of the open brackets */
 };
 
-static bool take_key(struct str *s, struct nesting *nesting)
+/* Values for which there is no node left share the last one. */
+static inline struct json_node *begin_node(struct reading *r)
 {
-    skip_space(s);
-    const char *begin = s->p;
-    if (!take_string(s, &nesting->key_is_plain))
-        return false;
-    nesting->key = (struct str){begin, (size_t)(s->p - begin)};
-    skip_space(s);
-    return take_char(s, ':');
-}
-
-/* Steps over an opening bracket, and over the closing one too when nothing is inside: then *is_empty. */
-static bool open_bracket(struct str *s, struct nesting *nesting, bool is_object, bool *is_empty)
-{
-    if (nesting->depth == JSON_DEPTH_MAX)
-        return false;
-    advance(s, 1);
-    skip_space(s);
-    *is_empty = take_char(s, is_object ? '}' : ']');
-    if (*is_empty)
-        return true;
-    uint64_t bit = UINT64_C(1) << nesting->depth++;
-    nesting->is_object = is_object ? nesting->is_object | bit : nesting->is_object & ~bit;
-    nesting->key.n = 0;
-    return !is_object || take_key(s, nesting);
-}
-
-/* --- the index --- */
-
-static uint16_t begin_node(struct json_index *index, const char *at, enum json_type type,
-                           const struct nesting *nesting)
-{
-    /* set by whoever has an index, the only ones to come here */
-    /* cppcheck-suppress ctuuninitvar */
-    struct str key = nesting->key;
-    uint16_t node = index->count;
-    if (node == JSON_NODES_MAX)
+    struct json_index *index = r->index;
+    struct json_node *node = &index->nodes[index->count];
+    if (index->count == JSON_NODES_MAX)
         index->is_complete = false;
     else
         index->count++;
-    index->nodes[node] = (struct json_node){.begin = (uint32_t)(at - index->text.p),
-                                            .key = key.n ? (uint32_t)(key.p - index->text.p) : 0,
-                                            .key_n = (uint32_t)key.n,
-                                            .key_is_plain = nesting->key_is_plain,
-                                            .type = (uint8_t)type};
     return node;
 }
 
-static void end_node(struct json_index *index, uint16_t node, const char *end)
+static inline void end_node(struct reading *r, struct json_node *node, const char *p)
 {
-    struct json_node *n = &index->nodes[node];
-    n->n = (uint32_t)(end - index->text.p) - n->begin;
-    n->next = index->count;
+    node->value.n = (size_t)(p - node->value.p);
+    node->next = r->index->count;
 }
 
-/* After a value: closes what ends here and steps over the comma before the next one. */
-static inline bool close_brackets(struct str *s, struct nesting *nesting, struct json_index *index)
+/* The name and the colon of a member; an item has none. */
+static inline const char *read_key(struct reading *r, const char *p, struct json_node *node)
 {
-    while (nesting->depth > 0) {
-        bool is_object = nesting->is_object >> (nesting->depth - 1) & 1;
-        skip_space(s);
-        nesting->key.n = 0;
-        if (take_char(s, ','))
-            return !is_object || take_key(s, nesting);
-        if (!take_char(s, is_object ? '}' : ']'))
-            return false;
-        nesting->depth--;
-        if (index)
-            end_node(index, nesting->open[nesting->depth], s->p);
-    }
-    return true;
+    node->key.n = 0;
+    if (!(r->braces & 1))
+        return p;
+    const char *begin = read_space(p, r->end);
+    p = read_string(begin, r->end, &node->key_is_plain);
+    if (!p)
+        return NULL;
+    node->key = (struct str){begin, (size_t)(p - begin)};
+    p = read_space(p, r->end);
+    return p < r->end && *p == ':' ? p + 1 : NULL;
 }
 
-/* One value, or the begin of one that has others in it, and the brackets that end with it. */
-static inline bool take_step(struct str *s, struct nesting *nesting, struct json_index *index)
+/* An opening bracket; the closing one, too, when nothing is inside: then *is_whole. */
+static inline const char *read_bracket(struct reading *r, const char *p, struct json_node *node,
+                                       bool *is_whole)
 {
-    enum json_type type;
-    bool is_whole = true;
-    uint16_t node = 0;
-    skip_space(s);
-    if (!type_of(*s, &type))
-        return false;
-    if (index)
-        node = begin_node(index, s->p, type, nesting);
-    if (type == SCAN_OBJECT || type == SCAN_ARRAY) {
-        if (!open_bracket(s, nesting, type == SCAN_OBJECT, &is_whole))
-            return false;
-    } else if (!take_scalar(s, type)) {
-        return false;
-    }
-    if (!is_whole) {
-        nesting->open[nesting->depth - 1] = node;
-        return true;
-    }
-    if (index)
-        end_node(index, node, s->p);
-    return close_brackets(s, nesting, index);
+    bool is_brace = *p == '{';
+    if (r->depth == JSON_DEPTH_MAX)
+        return NULL;
+    p = read_space(p + 1, r->end);
+    *is_whole = p < r->end && *p == (is_brace ? '}' : ']');
+    if (*is_whole)
+        return p + 1;
+    r->open[r->depth++] = node;
+    r->braces = r->braces << 1 | is_brace;
+    return p;
 }
 
-bool json_take_value(struct str *rest, struct str *value, enum json_type *type)
+/* After a value: the brackets that end with it, and the comma before the next one. */
+static inline const char *read_behind(struct reading *r, const char *p)
 {
-    struct str s = *rest;
-    struct nesting nesting;
-    skip_space(&s);
-    const char *begin = s.p;
-    if (!type_of(s, type))
-        return false;
-    nesting.depth = 0;
-    nesting.is_object = 0;
-    do {
-        if (!take_step(&s, &nesting, NULL))
-            return false;
-    } while (nesting.depth > 0);
-    *rest = s;
-    *value = (struct str){begin, (size_t)(s.p - begin)};
-    return true;
+    while (r->depth > 0) {
+        p = read_space(p, r->end);
+        if (p == r->end)
+            return NULL;
+        if (*p == ',')
+            return p + 1;
+        if (*p != (r->braces & 1 ? '}' : ']'))
+            return NULL;
+        p++;
+        r->braces >>= 1;
+        end_node(r, r->open[--r->depth], p);
+    }
+    return p;
+}
+
+static inline const char *read_value(struct reading *r, const char *p, struct json_node *node, bool *is_whole)
+{
+    const char *end = r->end;
+    node->value.p = p;
+    node->is_plain = false;
+    *is_whole = true;
+    if (!type_of((struct str){p, (size_t)(end - p)}, &node->type))
+        return NULL;
+    switch (node->type) {
+    case SCAN_OBJECT:
+    case SCAN_ARRAY: return read_bracket(r, p, node, is_whole);
+    case SCAN_STRING: return read_string(p, end, &node->is_plain);
+    case SCAN_NUMBER: return read_number(p, end);
+    case SCAN_TRUE: return read_word(p, end, STR("true"));
+    case SCAN_FALSE: return read_word(p, end, STR("false"));
+    case SCAN_NULL: return read_word(p, end, STR("null"));
+    }
+    return NULL;
+}
+
+/* One value and what stands around it, or the begin of one that has others in it. */
+static inline const char *read_step(struct reading *r, const char *p)
+{
+    struct json_node *node = begin_node(r);
+    bool is_whole;
+    p = read_key(r, p, node);
+    if (!p)
+        return NULL;
+    p = read_value(r, read_space(p, r->end), node, &is_whole);
+    if (!p || !is_whole)
+        return p;
+    end_node(r, node, p);
+    return read_behind(r, p);
 }
 
 bool json_take_indexed(struct str *rest, enum json_type *type, struct json_index *out)
 {
-    struct str s = *rest;
-    struct nesting nesting;
-    skip_space(&s);
-    if (!type_of(s, type))
-        return false;
-    nesting.depth = 0;
-    nesting.is_object = 0;
-    nesting.key.n = 0;
-    nesting.key_is_plain = true;
-    out->text.p = s.p;
+    struct reading r; /* not `open`: it is written before it is read */
+    const char *p = read_space(rest->p, rest->p + rest->n);
+    r.index = out;
+    r.end = rest->p + rest->n;
+    r.braces = 0;
+    r.depth = 0;
+    out->text.p = p;
     out->count = 0;
-    out->is_complete = s.n <= UINT32_MAX;
+    out->is_complete = true;
     do {
-        if (!take_step(&s, &nesting, out))
+        p = read_step(&r, p);
+        if (!p)
             return false;
-    } while (nesting.depth > 0);
-    *rest = s;
-    out->text.n = (size_t)(s.p - out->text.p);
+    } while (r.depth > 0);
+    out->text.n = (size_t)(p - out->text.p);
+    *type = out->nodes[0].type;
+    *rest = (struct str){p, (size_t)(r.end - p)};
+    return true;
+}
+
+bool json_take_value(struct str *rest, struct str *value, enum json_type *type)
+{
+    struct json_index index;
+    if (!json_take_indexed(rest, type, &index))
+        return false;
+    *value = index.text;
     return true;
 }
 
@@ -268,8 +248,5 @@ bool json_is_valid(struct str text)
 {
     struct str value;
     enum json_type type;
-    if (!json_take_value(&text, &value, &type))
-        return false;
-    skip_space(&text);
-    return text.n == 0;
+    return json_take_value(&text, &value, &type) && read_space(text.p, text.p + text.n) == text.p + text.n;
 }

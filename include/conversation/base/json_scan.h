@@ -35,11 +35,11 @@ bool json_member(struct str object, const char *key, struct str *value, enum jso
  * text itself is known, and members are looked for in that. */
 #define JSON_NODES_MAX 48
 struct json_node {
-    uint32_t begin, n;   /* of the value, in the text */
-    uint32_t key, key_n; /* with its quotes; key_n is 0 for what is no member */
-    uint16_t next;       /* the node after this value and all that is in it */
-    uint8_t type;
-    bool key_is_plain; /* without escapes */
+    struct str value;
+    struct str key; /* with its quotes; key.n is 0 for what is no member */
+    enum json_type type;
+    uint16_t next;               /* the node after this value and all that is in it */
+    bool is_plain, key_is_plain; /* a string without escapes; its key is one */
 };
 struct json_index {
     struct str text;
@@ -50,11 +50,13 @@ struct json_index {
 /* json_take_value, with an index of the value. */
 bool json_take_indexed(struct str *rest, enum json_type *type, struct json_index *out);
 /* Members of `object`, which json_find has found in this index; NULL: of the whole text, an object. Sets
- * `value` and `type` of each, as json_member does; value.p is NULL where there is no such member. */
+ * `value` and `type` of each, as json_member does; value.p is NULL where there is no such member. No two are
+ * wanted by the same key. */
 struct json_wanted {
     struct str key;
     struct str value;
     enum json_type type;
+    bool is_plain; /* a string without escapes; false also where it is not known */
     uint16_t node; /* of the value */
 };
 void json_find(const struct json_index *index, const struct json_wanted *object, struct json_wanted *wanted,
@@ -69,5 +71,7 @@ bool json_unescape(struct str string, char *out, size_t cap, size_t *n);
 /* What a valid JSON string (with its quotes) says: a slice of it, or where it has escapes a text in
  * `scratch`. False when that is longer than `cap`. */
 bool json_text(struct str string, char *scratch, size_t cap, struct str *text);
+/* The same of a string that was found. */
+bool json_wanted_text(const struct json_wanted *found, char *scratch, size_t cap, struct str *text);
 
 #endif

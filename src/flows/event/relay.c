@@ -54,7 +54,7 @@ static enum err relay_description(struct relay_call *call, const char *event)
         call->reason = "sdp must be a string";
         return ERR_INVALID_SDP;
     }
-    if (!json_text(call->value->value, scratch, sizeof scratch, &sdp)) {
+    if (!json_wanted_text(call->value, scratch, sizeof scratch, &sdp)) {
         call->reason = "sdp is longer than 10 KiB";
         return ERR_INVALID_SDP;
     }
@@ -105,7 +105,7 @@ static enum err check_candidate(struct relay_call *call, const struct json_wante
         call->reason = "candidate.candidate must be a string";
         return ERR_INVALID_CANDIDATE;
     }
-    if (!json_text(candidate->value, scratch, sizeof scratch, &text)) {
+    if (!json_wanted_text(candidate, scratch, sizeof scratch, &text)) {
         call->reason = "candidate.candidate is longer than 1 KiB";
         return ERR_INVALID_CANDIDATE;
     }

@@ -339,6 +339,49 @@ static void members_of_members_are_found_by_the_index(void **state)
     assert_null(top[0].value.p);
 }
 
+/* Those who send them in another order, twice or with others between get the same. */
+static void members_are_found_in_any_order(void **state)
+{
+    (void)state;
+    static const char *const texts[] = {
+        "{\"a\":1,\"b\":2,\"c\":3}",
+        "{\"c\":3,\"b\":2,\"a\":1}",
+        "{\"x\":{\"a\":9},\"b\":2,\"y\":\"a\",\"c\":3,\"\":0,\"a\":1}",
+        "{\"c\":0,\"c\":0,\"a\":1,\"c\":0,\"\\u0063\":3,\"b\":2}",
+    };
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+        struct str rest = str_of(texts[i]);
+        struct json_index index;
+        enum json_type type;
+        struct json_wanted found[] = {
+            {.key = STR("a")}, {.key = STR("b")}, {.key = STR("c")}, {.key = STR("d")}};
+        assert_true(json_take_indexed(&rest, &type, &index));
+        json_find(&index, NULL, found, 4);
+        assert_true(str_eqz(found[0].value, "1") && str_eqz(found[1].value, "2") &&
+                    str_eqz(found[2].value, "3"));
+        assert_null(found[3].value.p);
+    }
+}
+
+/* Whether it has escapes was seen by the pass that validated it. */
+static void a_found_string_says_its_text(void **state)
+{
+    (void)state;
+    struct str rest = STR("{\"plain\":\"ab\\u0063\",\"plain\":\"abc\",\"escaped\":\"abcd\\n\"}"), text;
+    struct json_wanted found[] = {{.key = STR("plain")}, {.key = STR("escaped")}};
+    struct json_index index;
+    enum json_type type;
+    char scratch[8];
+    assert_true(json_take_indexed(&rest, &type, &index));
+    json_find(&index, NULL, found, 2);
+    assert_true(found[0].is_plain && !found[1].is_plain);
+    assert_true(json_wanted_text(&found[0], NULL, 3, &text) && str_eqz(text, "abc"));
+    assert_ptr_equal(text.p, found[0].value.p + 1);
+    assert_false(json_wanted_text(&found[0], NULL, 2, &text));
+    assert_true(json_wanted_text(&found[1], scratch, 5, &text) && str_eqz(text, "abcd\n"));
+    assert_false(json_wanted_text(&found[1], scratch, 4, &text));
+}
+
 /* All the same answers, from the text itself. */
 static void an_index_that_is_too_small_does_not_show(void **state)
 {
@@ -616,6 +659,8 @@ int main(void)
         cmocka_unit_test(a_member_is_found_by_its_name),
         cmocka_unit_test(a_long_escaped_key_is_just_another_key),
         cmocka_unit_test(members_of_members_are_found_by_the_index),
+        cmocka_unit_test(members_are_found_in_any_order),
+        cmocka_unit_test(a_found_string_says_its_text),
         cmocka_unit_test(an_index_that_is_too_small_does_not_show),
         cmocka_unit_test(strings_are_unescaped),
         cmocka_unit_test(equals_jansson_on_random_documents),
