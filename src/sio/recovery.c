@@ -235,9 +235,11 @@ void recovery_each_lost(struct recovery *store, const struct uuid *id,
  * it seldom changes. */
 static size_t room(const struct recovery *store)
 {
-    size_t share = store->bounds.total_bytes / (store->used_count + 1);
-    if (share >= store->bounds.socket_bytes)
+    size_t sharers = store->used_count + 1;
+    if (store->bounds.socket_bytes <= SIZE_MAX / sharers &&
+        store->bounds.socket_bytes * sharers <= store->bounds.total_bytes)
         return store->bounds.socket_bytes;
+    size_t share = store->bounds.total_bytes / sharers;
     return share ? (size_t)1 << (63 - __builtin_clzll(share)) : 0;
 }
 

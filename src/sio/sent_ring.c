@@ -68,7 +68,11 @@ static void append_parts(struct sent_ring *r, const struct str *parts, int part_
 static struct head head_at(const struct sent_ring *r, size_t at)
 {
     struct head head;
-    read_bytes(r, at, &head, sizeof head);
+    size_t place = place_of(r, at);
+    if (sizeof head <= r->cap - place)
+        memcpy(&head, r->p + place, sizeof head);
+    else
+        read_bytes(r, at, &head, sizeof head);
     return head;
 }
 

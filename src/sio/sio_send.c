@@ -5,17 +5,20 @@
 #include "conversation/base/jsonw.h"
 #include "sio_socket.h"
 
-#define DIGITS_MAX  20
-#define TEXT_BYTES  256
-#define SHORT_BYTES 40 /* a piece up to this is copied: cheaper than what each part costs on its way out */
+#define DIGITS_MAX   20
+#define TEXT_BYTES   256
+#define SHORT_BYTES  64 /* a piece up to this is copied: cheaper than what each part costs on its way out */
+#define SYNTAX_BYTES 64 /* of a packet's own numbers and brackets, which always find room */
 
 /* What is put one after the other; neighbours that are short become one part. */
 struct packet_text {
     struct str parts[SIO_PARTS_MAX];
     int n;
-    uint16_t begin, end;                    /* of the short ones that are not yet a part */
-    char text[TEXT_BYTES + 2 * DIGITS_MAX]; /* numbers always find room */
+    char *begin, *end; /* of the short ones that are not yet a part */
+    char text[TEXT_BYTES + SYNTAX_BYTES];
 };
+
+_Static_assert(SYNTAX_BYTES >= 2 * DIGITS_MAX + sizeof "2-[\"\",,\"\"]", "what a packet has of its own");
 
 void send_parts(struct sio_conn *conn, const struct str *parts, int part_count)
 {
@@ -46,28 +49,29 @@ void send_disconnect(struct sio_socket *s)
 static void start_text(struct packet_text *t)
 {
     t->n = 0;
-    t->begin = t->end = 0;
+    t->begin = t->end = t->text;
 }
 
 static void end_part(struct packet_text *t)
 {
     if (t->end > t->begin)
-        t->parts[t->n++] = (struct str){t->text + t->begin, (size_t)(t->end - t->begin)};
+        t->parts[t->n++] = (struct str){t->begin, (size_t)(t->end - t->begin)};
     t->begin = t->end;
 }
 
-static void copy(struct packet_text *t, struct str piece)
+/* Of the packet's own syntax; inline, so that a few characters are no call. */
+static inline void put_syntax(struct packet_text *t, struct str characters)
 {
-    memcpy(t->text + t->end, piece.p, piece.n);
-    t->end += (uint16_t)piece.n;
+    memcpy(t->end, characters.p, characters.n);
+    t->end += characters.n;
 }
 
 static void put(struct packet_text *t, struct str piece)
 {
     if (piece.n == 0)
         return;
-    if (piece.n <= SHORT_BYTES && t->end + piece.n <= TEXT_BYTES) {
-        copy(t, piece);
+    if (piece.n <= SHORT_BYTES && (size_t)(t->end - t->text) + piece.n <= TEXT_BYTES) {
+        put_syntax(t, piece);
         return;
     }
     end_part(t);
@@ -81,7 +85,7 @@ static void put_number(struct packet_text *t, uint64_t n)
     do
         *--p = (char)('0' + n % 10);
     while (n /= 10);
-    copy(t, (struct str){p, (size_t)(digits + sizeof digits - p)}); /* a part must not point to `digits` */
+    put_syntax(t, (struct str){p, (size_t)(digits + sizeof digits - p)});
 }
 
 /* Type and namespace; a type with attachments is that without plus 3. */
@@ -89,11 +93,10 @@ static void put_head(struct packet_text *t, char type, struct str prefix, const 
 {
     assert(m->piece_count <= SIO_PIECES_MAX && m->attachment_count <= SIO_ATTACHMENTS_MAX);
     start_text(t);
-    type = m->attachment_count ? (char)(type + 3) : type;
-    put(t, (struct str){&type, 1});
+    *t->end++ = m->attachment_count ? (char)(type + 3) : type;
     if (m->attachment_count) {
         put_number(t, (uint64_t)m->attachment_count);
-        put(t, STR("-"));
+        put_syntax(t, STR("-"));
     }
     put(t, prefix);
 }
@@ -119,16 +122,18 @@ static void write_event(struct packet_text *t, struct str prefix, const struct s
     put_head(t, '2', prefix, m);
     if (id)
         put_number(t, id);
-    put(t, STR("[\""));
+    put_syntax(t, STR("[\""));
     put(t, str_of(m->name));
-    put(t, has_args(m) ? STR("\",") : STR("\""));
+    put_syntax(t, STR("\""));
+    if (has_args(m))
+        put_syntax(t, STR(","));
     put_args(t, m);
     if (offset) {
-        put(t, STR(",\""));
+        put_syntax(t, STR(",\""));
         put_number(t, offset);
-        put(t, STR("\""));
+        put_syntax(t, STR("\""));
     }
-    put(t, STR("]"));
+    put_syntax(t, STR("]"));
     end_part(t);
 }
 
@@ -136,9 +141,9 @@ static void write_ack(struct packet_text *t, struct str prefix, const struct sio
 {
     put_head(t, '3', prefix, m);
     put_number(t, id);
-    put(t, STR("["));
+    put_syntax(t, STR("["));
     put_args(t, m);
-    put(t, STR("]"));
+    put_syntax(t, STR("]"));
     end_part(t);
 }
 

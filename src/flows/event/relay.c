@@ -4,6 +4,8 @@
 #include "flows/event/relay.h"
 #include "flows/live.h"
 
+#include <assert.h>
+
 #include "conversation/base/json_scan.h"
 #include "conversation/codec/sdp.h"
 #include "conversation/config.h"
@@ -32,13 +34,18 @@ static enum err find_target(struct relay_call *call, struct relay_target *out)
     return live_has_partner(l, from) ? OK : ERR_PARTNER_NOT_CONNECTED;
 }
 
-/* {"from":"<sender>","<member>":<value>}: `value` is JSON text as the sender wrote it. */
+/* {"from":"<sender>","<member>":<value>}: `value` is JSON text as the sender wrote it. `member` is written as
+ * it stands behind the sender's id. */
 static enum err splice(const struct relay_call *call, const struct relay_target *t, const char *event,
                        struct str member, struct str value)
 {
-    char from[UUID_TEXT_LENGTH + 1];
-    uuid_format(&call->user_id, from);
-    const struct str parts[] = {STR("{\"from\":\""), {from, UUID_TEXT_LENGTH}, member, value, STR("}")};
+    const struct str from = STR("{\"from\":\"");
+    char head[80];
+    assert(from.n + UUID_TEXT_LENGTH + 1 + member.n <= sizeof head);
+    memcpy(head, from.p, from.n);
+    uuid_format(&call->user_id, head + from.n);
+    memcpy(head + from.n + UUID_TEXT_LENGTH, member.p, member.n);
+    const struct str parts[] = {{head, from.n + UUID_TEXT_LENGTH + member.n}, value, STR("}")};
     return live_emit_to_partner(t->live, t->from, event, parts, sizeof parts / sizeof parts[0]);
 }
 
