@@ -11,6 +11,7 @@ const struct event_row event_rows[] = {
     {"offer", NEEDS_SESSION, .relay = relay_offer, .relays = "sdp"},
     {"answer", NEEDS_SESSION, .relay = relay_answer, .relays = "sdp"},
     {"ice_candidate", NEEDS_SESSION, .relay = relay_ice_candidate, .relays = "candidate"},
+    {"speaking_state", NEEDS_SESSION, .relay = relay_speaking_state, .relays = "speaking"},
     {"request_next_prompt", NEEDS_SESSION, .handler = &event_request_next_prompt},
     {.name = NULL},
 };

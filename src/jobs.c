@@ -15,12 +15,13 @@ struct job {
     struct flow *running;
 };
 
-static const int64_t beat_ms = DB_INSTANCE_BEAT_MS, recover_ms = DB_INSTANCE_SILENT_MS;
+static const int64_t beat_ms = DB_INSTANCE_BEAT_MS, recover_ms = DB_INSTANCE_SILENT_MS, carry_ms = 10000;
 
 static struct job jobs[] = {
     {.flow = &job_instance_beat, .interval_ms = &beat_ms},
     {.flow = &job_sessions_sweep, .interval_ms = &config.session_cleanup_interval_ms, .first_ms = 2000},
     {.flow = &job_sessions_recover, .interval_ms = &recover_ms, .first_ms = 2000},
+    {.flow = &job_speech_carry, .interval_ms = &carry_ms, .first_ms = 10000},
 };
 
 #define JOB_COUNT (sizeof jobs / sizeof jobs[0])
@@ -52,5 +53,6 @@ void jobs_stop(void)
 {
     for (size_t i = 0; i < JOB_COUNT; i++)
         timer_stop(&jobs[i].timer);
+    flow_start(&(struct flow_start){.spec = &job_speech_carry}); /* before the live sessions are forgotten */
     job_instance_stop();
 }

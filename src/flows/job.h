@@ -27,6 +27,7 @@ void job_instance_stop(void);
 extern const struct flow_spec job_sessions_sweep;
 extern const struct flow_spec job_sessions_recover;
 extern const struct flow_spec job_instance_beat;
+extern const struct flow_spec job_speech_carry;
 /* Once, by wait_times_start. */
 extern const struct flow_spec job_waits_learn;
 

@@ -15,6 +15,7 @@
 #include "conversation/ports/sockets.h"
 #include "conversation/rt/timer.h"
 #include "flows/job.h"
+#include "flows/speaking.h"
 
 struct peer {
     uint64_t socket_id;   /* 0: not here */
@@ -32,6 +33,7 @@ struct live {
     uint64_t number;
     struct session session;
     struct session_run run;
+    struct speaking speaking;
     struct timer timer;
     struct topic_prompt prompts[];
 };
@@ -143,6 +145,18 @@ static void tell_session_ended(const struct session *s, int who, uint64_t socket
     }
     jsonw_end_object(&w);
     sockets_emit_user(&s->participants[who].user_id, "session_ended", buf_str(&scratch));
+}
+
+/* A partner who is not there is told when it comes back. */
+static void tell_partner_speaking(struct live *l, int who, bool is_speaking)
+{
+    char user_id[UUID_TEXT_LENGTH + 1];
+    uuid_format(&l->user_ids[who], user_id);
+    const struct str parts[] = {STR("{\"partnerId\":\""),
+                                {user_id, UUID_TEXT_LENGTH},
+                                is_speaking ? STR("\",\"speaking\":true}") : STR("\",\"speaking\":false}")};
+    if (live_has_partner(l, who))
+        (void)!live_emit_to_partner(l, who, "partner_speaking", parts, sizeof parts / sizeof parts[0]);
 }
 
 /* --- timers --- */
@@ -266,6 +280,7 @@ struct live *live_open(const struct session *s, const struct db_session_prompts 
     session_run_init(&l->run, s, l->prompts, p->prompt_count, seed_of(&s->id));
     for (size_t i = 0; s->status == SESSION_ACTIVE && i < p->shown_count; i++)
         session_run_was_shown(&l->run, p->shown[i].key, p->shown[i].displayed_at_ms);
+    speaking_begin(&l->speaking, s);
     map_put(&sessions, &s->id, &l->node);
     l->number = slots_put(&numbered, l);
     return l;
@@ -275,6 +290,7 @@ static void live_free(struct live *l)
 {
     count_active(l->session.status, SESSION_COMPLETED);
     timer_stop(&l->timer);
+    speaking_end(&l->speaking);
     map_remove(&sessions, &l->session.id);
     slots_remove(&numbered, l->number);
     free(l);
@@ -283,6 +299,7 @@ static void live_free(struct live *l)
 static void absent(struct live *l, int who, int64_t joined_at_ms)
 {
     session_run_absent(&l->run, who, clock_now_ms());
+    speaking_note(&l->speaking, who, false);
     if (l->peers[1 - who].socket_id)
         tell_partner_left(l->peers[1 - who].socket_id, &l->session.participants[who], "disconnect");
     if (l->session.status == SESSION_WAITING)
@@ -308,6 +325,7 @@ void live_join(struct live *l, const struct live_seat *seat)
     me->socket_id = socket_id;
     me->has_been_here = true;
     if (older) {
+        speaking_note(&l->speaking, who, false); /* the new one has not said so */
         tell_taken_over(older);
         sockets_leave_session(older);
         sockets_disconnect(older);
@@ -317,6 +335,8 @@ void live_join(struct live *l, const struct live_seat *seat)
         tell_session_state(l, who);
     if (other->socket_id) {
         tell_partner_joined(socket_id, &l->session.participants[1 - who]);
+        if (speech_is_speaking(&l->speaking.speech, 1 - who))
+            tell_partner_speaking(l, 1 - who, true);
         tell_partner_joined(other->socket_id,
                             &l->session.participants[who]); /* a take-over, too: it must renegotiate */
     }
@@ -413,6 +433,18 @@ enum err live_emit_to_partner(struct live *l, int from, const char *event, const
         return ERR_PARTNER_NOT_CONNECTED;
     sockets_emit(socket_id, event, parts, part_count);
     return OK;
+}
+
+void live_speaks(struct live *l, int who, bool is_speaking)
+{
+    if (l->session.status == SESSION_ACTIVE)
+        speaking_note(&l->speaking, who, is_speaking);
+    tell_partner_speaking(l, who, is_speaking);
+}
+
+struct speaking *live_speaking(struct live *l)
+{
+    return &l->speaking;
 }
 
 bool live_count_candidate(struct live *l, int who, int limit)

@@ -15,6 +15,7 @@
 #include "conversation/ports/db.h"
 
 struct live;
+struct speaking;
 
 struct live *live_get(const struct uuid *session_id); /* NULL when this instance does not hold it */
 /* The same by its number, which is quicker; a number is never given twice. */
@@ -54,6 +55,10 @@ const struct uuid *live_user_id(const struct live *l, int who);
 enum err live_emit_to_partner(struct live *l, int from, const char *event, const struct str *parts,
                               int part_count) MUST_CHECK;
 bool live_has_partner(const struct live *l, int from);
+/* The participant says that it speaks, or is silent: the partner is told, and while the session is active it
+ * is counted. */
+void live_speaks(struct live *l, int who, bool is_speaking);
+struct speaking *live_speaking(struct live *l);
 /* Counts an ICE candidate of the participant's current negotiation; false above the limit. */
 bool live_count_candidate(struct live *l, int who, int limit);
 /* The participant sent a description with this ICE ufrag: a new one starts a new negotiation. */

@@ -1,10 +1,23 @@
 /* What follows the end of a session. The row has changed already: nothing here can fail it. */
 #include "flows/session_ended.h"
 
+#include "conversation/base/jsonw.h"
 #include "conversation/base/log.h"
 #include "conversation/base/metrics.h"
 #include "flows/job.h"
 #include "flows/live.h"
+#include "flows/match_events.h"
+#include "flows/matchmaker.h"
+#include "flows/speaking.h"
+#include "flows/user_events.h"
+
+void session_end_submit(struct flow *f, struct db_session_ending *ending, struct db_ended *out)
+{
+    struct live *l = live_get(&ending->id);
+    if (l)
+        speaking_totals(live_speaking(l), ending->speech);
+    db_session_end(f, ending, out);
+}
 
 static const char *duration_range(int seconds)
 {
@@ -40,6 +53,27 @@ static void log_end(struct flow *f, const struct session *s)
         LOG_INT("durationSeconds", s->duration_seconds), LOG_Z("correlationId", flow_correlation_id(f)));
 }
 
+/* The request is read by its id, here and elsewhere: this instance may have ended it for another's learner.
+ */
+static void requeue(struct flow *f, const struct db_ended *ended)
+{
+    const struct db_requeued *r = &ended->requeued;
+    struct buf text = {0};
+    struct jsonw w = jsonw_on(&text);
+    jsonw_object(&w);
+    jsonw_m_uuid(&w, "matchRequestId", &r->request_id);
+    jsonw_m_uuid(&w, "sessionId", &ended->session.id);
+    jsonw_m_time(&w, "expiresAt", r->expires_at_ms);
+    jsonw_end_object(&w);
+    user_events_send(&r->user_id, "match_requeued", buf_str(&text));
+    buf_done(&text);
+    matchmaker_look(&r->request_id, 1);
+    match_events_say(MATCH_ADDED, &r->request_id);
+    LOG(LOG_INFO, "match.requeued", LOG_UUID("matchRequestId", &r->request_id),
+        LOG_UUID("userId", &r->user_id), LOG_UUID("sessionId", &ended->session.id),
+        LOG_Z("correlationId", flow_correlation_id(f)));
+}
+
 void session_ended(struct flow *f, const struct db_ended *ended, const struct uuid *by)
 {
     const struct session *s = &ended->session;
@@ -49,4 +83,6 @@ void session_ended(struct flow *f, const struct db_ended *ended, const struct uu
     log_end(f, s);
     job_session_clear(s);
     live_close(s, session_participant_index(s, by));
+    if (!uuid_is_nil(&ended->requeued.request_id))
+        requeue(f, ended);
 }

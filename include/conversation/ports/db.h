@@ -14,6 +14,7 @@
 #include "conversation/domain/match.h"
 #include "conversation/domain/pairing.h"
 #include "conversation/domain/session.h"
+#include "conversation/domain/speech.h"
 #include "conversation/domain/topic.h"
 #include "conversation/rt/flow.h"
 
@@ -229,15 +230,27 @@ void db_session_unjoin(struct flow *f, const struct uuid *id, const struct uuid 
 
 /* Ends a session as domain/session.h's table says, with its event in the outbox; idempotent: on a session
  * that is over nothing changes and `changed` is false. `by` is the participant, nil for the daemon itself.
- * ERR_SESSION_NOT_FOUND (also: `by` is not in it). ERR_CONFLICT: the event is not legal in its status. */
+ * Of what was spoken the larger counts, of what is given here and of what is stored, but no more seconds than
+ * the session had. ERR_SESSION_NOT_FOUND (also: `by` is not in it). ERR_CONFLICT: the event is not legal in
+ * its status.
+ *
+ * After a no-show the participant who has joined, at an instance that is alive, has a new pending request
+ * that has waited since the first one was made and expires as late as one made now, with match.requested;
+ * unless it has another one, or a session arranged too soon for it. */
 struct db_session_ending {
     struct uuid id, by;
     enum session_event event;
     int64_t at_ms; /* when it happened (a drop: when the socket went); 0: now */
+    struct speech_total speech[2];
+};
+struct db_requeued {
+    struct uuid request_id, user_id; /* nil: none */
+    int64_t expires_at_ms;
 };
 struct db_ended {
     struct session session; /* as it is afterwards */
     bool changed;
+    struct db_requeued requeued; /* by this call or by one before, and still pending */
 };
 void db_session_end(struct flow *f, const struct db_session_ending *ending, struct db_ended *out);
 
@@ -285,7 +298,7 @@ struct db_sweep_query {
     int64_t slack_ms, join_window_ms, abandoned_ms;
 };
 struct db_swept {
-    const struct session *ended; /* completed or expired by this call */
+    const struct db_ended *ended; /* completed or expired by this call */
     size_t ended_count;
     int deleted;
 };

@@ -56,6 +56,12 @@
     "jsonb_build_object('matchRequestId', r.id, 'userId', r.user_id,"                                        \
     " 'targetLanguageCode', r.target_language_code, 'topicCode', r.topic_code)"
 
+/* The payload of match.requested, likewise. */
+#define MATCH_REQUESTED_PAYLOAD                                                                              \
+    "jsonb_build_object('matchRequestId', r.id, 'userId', r.user_id,"                                        \
+    " 'targetLanguageCode', r.target_language_code, 'topicCode', r.topic_code,"                              \
+    " 'preferredPartnerLevel', r.preferred_partner_level)"
+
 /* clang-format on */
 
 struct db_first_result take_first_result(struct cursor *c);

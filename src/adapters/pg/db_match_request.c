@@ -46,11 +46,7 @@ static const struct pg_statement REQUEST_INSERT = {
         "    RETURNING *"
         "), event AS ("
         "    " OUTBOX_INSERT
-        "    SELECT 'match.requested', user_id, $25, created_at,"
-        "           jsonb_build_object('matchRequestId', id, 'userId', user_id,"
-        "                              'targetLanguageCode', target_language_code, 'topicCode', topic_code,"
-        "                              'preferredPartnerLevel', preferred_partner_level)"
-        "      FROM added"
+        "    SELECT 'match.requested', r.user_id, $25, r.created_at, " MATCH_REQUESTED_PAYLOAD " FROM added r"
         ") "
         "SELECT EXISTS (SELECT FROM added), in_session, NOT has_request AND is_used_up, used, reserved FROM state"};
 /* clang-format on */
@@ -225,7 +221,7 @@ static const struct pg_statement REQUEST_LATEST = {
            " WHERE r.id = coalesce((SELECT id FROM match_requests WHERE user_id = $1 AND status = 'pending'"
            "                         ORDER BY mode LIMIT 1)," /* 'now' before 'scheduled' */
            "                       (SELECT id FROM match_requests WHERE user_id = $1"
-           "                         ORDER BY created_at DESC LIMIT 1))"};
+           "                         ORDER BY created_at DESC, expires_at DESC LIMIT 1))"}; /* after a no-show two */
 /* clang-format on */
 
 static enum err read_one(struct flow *f, const struct pg_rows *rows, void *out)

@@ -2,6 +2,7 @@
 #ifndef PG_DB_SESSION_H
 #define PG_DB_SESSION_H
 
+#include "db_match.h"
 #include "db_records.h"
 
 /* clang-format off */
@@ -30,10 +31,13 @@
 
 /* What every ending does besides: of the ended sessions `moved`, the participants `seats_after`, who has
  * talked to whom, and the event, at time `at` for correlation id `correlation`. A session that never began
- * leaves no event. Of the event's payload, averageRating is not known yet, recordingUrl seldom. */
-#define SESSION_LEFT(at)                                                                                     \
+ * leaves no event. Of the event's payload, averageRating is not known yet, recordingUrl seldom. `seconds` and
+ * `turns`: what participant p has spoken as far as is known here. */
+#define SESSION_LEFT(at, seconds, turns)                                                                     \
     "seats_after AS ("                                                                                       \
-    "    UPDATE session_participants p SET left_at = coalesce(p.left_at, " at "), is_live = false"           \
+    "    UPDATE session_participants p SET left_at = coalesce(p.left_at, " at "), is_live = false,"          \
+    "           spoken_seconds = least(greatest(p.spoken_seconds, " seconds "), moved.duration_seconds),"    \
+    "           turn_count = greatest(p.turn_count, " turns ")"                                              \
     "      FROM moved WHERE p.session_id = moved.id RETURNING p.*"                                           \
     "), talked AS ("                                                                                         \
     "    INSERT INTO past_partners (user_id, partner_id, last_spoke_at)"                                     \
@@ -64,6 +68,39 @@
     "jsonb_build_object('userId', " p ".user_id, 'targetLanguageCode', " p ".target_language_code)"          \
     " || CASE m.status WHEN 'completed' THEN jsonb_build_object('spokenSeconds', " p ".spoken_seconds,"      \
     " 'turnCount', " p ".turn_count) ELSE '{}' END"
+
+/* Of the ended sessions `moved`, who goes back into the queue: see db_session_end. `me` is this instance,
+ * `alive_since` when another one must have been seen. */
+#define SESSION_REQUEUE(at, correlation, me, alive_since)                                                    \
+    "requeued AS ("                                                                                          \
+    "    INSERT INTO match_requests ("                                                                       \
+    "        id, user_id, learning_profile_id, target_language_code, native_language_code, current_level,"   \
+    "        preferred_partner_level, preferred_partner_native_language_code, topic_code, topic_category,"   \
+    "        preferred_accent, preferred_duration_minutes, mode, scheduled_for, max_wait_seconds,"           \
+    "        recording_consent, tier, display_name, avatar_url, created_at, expires_at, requeued_from)"      \
+    "    SELECT gen_random_uuid(), r.user_id, r.learning_profile_id, r.target_language_code,"                \
+    "           r.native_language_code, r.current_level, r.preferred_partner_level,"                         \
+    "           r.preferred_partner_native_language_code, r.topic_code, r.topic_category,"                   \
+    "           r.preferred_accent, r.preferred_duration_minutes, r.mode, r.scheduled_for,"                  \
+    "           r.max_wait_seconds, r.recording_consent, r.tier, r.display_name, r.avatar_url,"              \
+    "           r.created_at, " at " + r.max_wait_seconds * interval '1 s', m.id"                            \
+    "      FROM moved m JOIN seats_after a ON a.session_id = m.id"                                           \
+    "      JOIN match_requests r ON r.user_id = a.user_id AND r.status = 'matched'"                          \
+    "       AND r.matched_session_id = m.id"                                                                 \
+    "     WHERE m.end_reason = 'no_show' AND a.joined_at IS NOT NULL"                                        \
+    "       AND (a.joined_by = " me " OR EXISTS (SELECT FROM instances i WHERE i.id = a.joined_by"           \
+    "                                               AND NOT i.is_stopped AND i.seen_at > " alive_since "))"  \
+    "       AND NOT " MATCH_IS_BOOKED("r.user_id", at,                                                       \
+                                      at " + r.max_wait_seconds * interval '1 s' + " MATCH_OPENS_EARLY)      \
+    "     ORDER BY m.id"                                                                                     \
+    "    ON CONFLICT DO NOTHING"                                                                             \
+    "    RETURNING *"                                                                                        \
+    "), requeued_event AS ("                                                                                 \
+    "    " OUTBOX_INSERT                                                                                     \
+    "    SELECT 'match.requested', r.user_id, " correlation ", " at ", " MATCH_REQUESTED_PAYLOAD             \
+    "      FROM requeued r ORDER BY r.requeued_from"                                                         \
+    ")"
+#define REQUEUED_COLUMNS "q.id, q.user_id, " PG_MS("q.expires_at")
 
 /* clang-format on */
 

@@ -2,6 +2,7 @@
  * to is not written here: domain/session.h's session_ending_of says it, and the statements get its answers.
  */
 #include "conversation/base/clock.h"
+#include "conversation/base/instance.h"
 #include "conversation/ports/db.h"
 #include "db_session.h"
 
@@ -15,10 +16,26 @@ static void arg_ending(struct pg_args *args, enum session_status from, enum sess
     pg_arg_text(args, is_legal ? session_end_reason_names[ending.reason] : NULL);
 }
 
+/* Two parameters: this instance, and since when another one must have been seen to be alive. */
+static void arg_instances(struct pg_args *args)
+{
+    pg_arg_uuid(args, instance_id());
+    pg_arg_time(args, clock_now_ms() - DB_INSTANCE_SILENT_MS);
+}
+
+static void take_requeued(struct cursor *c, struct db_requeued *out)
+{
+    out->request_id = take_uuid(c);
+    out->user_id = take_uuid(c);
+    out->expires_at_ms = take_time(c);
+}
+
 /* --- end --- */
 
-/* $1 session, $2 participant or null, $3 when it happened, $4 correlation id, $5 the abort window in ms; then
- * the endings of a session that is waiting, of one active for less than that, and of one active for longer.
+/* $1 session, $2 participant or null, $3 when it happened, $4 correlation id, $5 the abort window in ms; $6
+ * to $11 the endings of a session that is waiting, of one active for less than that, and of one active for
+ * longer; $12 to $15 what was spoken, seconds and turns of each participant; $16 this instance, $17 since
+ * when another one must have been seen.
  *
  * started_at is set to what it is: an UPDATE first tries the row of its snapshot, where a join that the lock
  * waited for has not yet set it, and checks the constraints of that attempt before it turns to the row as it
@@ -41,10 +58,17 @@ static const struct pg_statement SESSION_END = {
            "                         AND " PG_AT("$3") " - l.started_at < $5::int * interval '1 ms')"
            "     WHERE s.id = l.id"
            "    RETURNING s.*"
-           "), " SESSION_LEFT(PG_AT("$3")) ", " SESSION_END_EVENT(PG_AT("$3"), "$4") ", all_seats AS ("
+           "), " SESSION_LEFT(PG_AT("$3"), "CASE p.position WHEN 0 THEN $12::int ELSE $14::int END",
+                              "CASE p.position WHEN 0 THEN $13::int ELSE $15::int END")
+           ", " SESSION_END_EVENT(PG_AT("$3"), "$4") ", "
+           SESSION_REQUEUE(PG_AT("$3"), "$4", "$16::uuid", PG_AT("$17")) ", all_seats AS ("
            "    SELECT * FROM seats_after UNION ALL SELECT * FROM seats WHERE NOT EXISTS (SELECT FROM moved)"
+           "), q AS ("
+           "    SELECT * FROM requeued"
+           "    UNION ALL SELECT * FROM match_requests WHERE requeued_from = $1 AND status = 'pending'"
            "), " SESSION_AFTER " "
-           "SELECT EXISTS (SELECT FROM moved), " SESSION_COLUMNS " FROM s" SESSION_SEATS("all_seats")};
+           "SELECT EXISTS (SELECT FROM moved), " REQUEUED_COLUMNS ", " SESSION_COLUMNS
+           "  FROM s" SESSION_SEATS("all_seats") " LEFT JOIN q ON true"};
 /* clang-format on */
 
 static enum err read_ended(struct flow *f, const struct pg_rows *rows, void *out)
@@ -54,6 +78,7 @@ static enum err read_ended(struct flow *f, const struct pg_rows *rows, void *out
         return ERR_SESSION_NOT_FOUND;
     struct cursor c = cursor_at(rows, 0);
     struct db_ended ended = {.changed = take_bool(&c)};
+    take_requeued(&c, &ended.requeued);
     take_session(&c, &ended.session);
     if (!c.ok)
         return ERR_INTERNAL;
@@ -74,13 +99,18 @@ void db_session_end(struct flow *f, const struct db_session_ending *ending, stru
     arg_ending(&args, SESSION_WAITING, ending->event, 0);
     arg_ending(&args, SESSION_ACTIVE, ending->event, 0);
     arg_ending(&args, SESSION_ACTIVE, ending->event, SESSION_ABORT_WINDOW_MS);
+    for (int who = 0; who < 2; who++) {
+        pg_arg_int(&args, ending->speech[who].spoken_seconds);
+        pg_arg_int(&args, ending->speech[who].turn_count);
+    }
+    arg_instances(&args);
     pg_run(f, &SESSION_END, &args, read_ended, out);
 }
 
 /* --- sweep --- */
 
 /* $1 now, $2 slack, $3 join window, $4 abandoned (all ms), $5 correlation id; then the endings of active
- * sessions and of waiting ones.
+ * sessions and of waiting ones; $10 this instance, $11 since when another one must have been seen.
  *
  * A row that someone holds is being changed right now: it is skipped, and the next sweep looks again. The
  * duration is at most the session's limit: what came after it was nobody's conversation. */
@@ -109,7 +139,8 @@ static const struct pg_statement SESSIONS_SWEEP = {
            "      FROM overdue o JOIN endings e ON e.from_status = o.status"
            "     WHERE s.id = o.id"
            "    RETURNING s.*"
-           "), " SESSION_LEFT(PG_AT("$1")) ", " SESSION_END_EVENT(PG_AT("$1"), "$5") ", "
+           "), " SESSION_LEFT(PG_AT("$1"), "0", "0") ", " SESSION_END_EVENT(PG_AT("$1"), "$5") ", "
+           SESSION_REQUEUE(PG_AT("$1"), "$5", "$10::uuid", PG_AT("$11")) ", "
            "abandoned AS MATERIALIZED ("
            "    SELECT s.id FROM sessions s"
            "     WHERE s.status = 'waiting' AND s.first_joined_at IS NULL"
@@ -118,23 +149,27 @@ static const struct pg_statement SESSIONS_SWEEP = {
            "), deleted AS ("
            "    DELETE FROM sessions s USING abandoned d WHERE s.id = d.id RETURNING s.id"
            ") "
-           "SELECT (SELECT count(*) FROM deleted), s.id IS NOT NULL, " SESSION_COLUMNS
+           "SELECT (SELECT count(*) FROM deleted), s.id IS NOT NULL, " REQUEUED_COLUMNS ", " SESSION_COLUMNS
            "  FROM (VALUES (1)) one"
            "  LEFT JOIN (moved s" SESSION_SEATS("seats_after") ") ON true"
+           "  LEFT JOIN requeued q ON q.requeued_from = s.id"
            " ORDER BY s.ended_at, s.id"};
 /* clang-format on */
 
 static enum err read_swept(struct flow *f, const struct pg_rows *rows, void *out)
 {
     size_t count = (size_t)pg_row_count(rows);
-    struct session *ended = ARENA_ARRAY(flow_arena(f), struct session, count);
+    struct db_ended *ended = ARENA_ARRAY(flow_arena(f), struct db_ended, count);
     struct db_swept swept = {.ended = ended};
     for (size_t i = 0; i < count; i++) {
         struct cursor c = cursor_at(rows, (int)i);
         swept.deleted = (int)take_int(&c);
         if (!take_bool(&c))
             break; /* the one row that carries only the count */
-        take_session(&c, &ended[swept.ended_count++]);
+        struct db_ended *e = &ended[swept.ended_count++];
+        e->changed = true;
+        take_requeued(&c, &e->requeued);
+        take_session(&c, &e->session);
         if (!c.ok)
             return ERR_INTERNAL;
     }
@@ -152,5 +187,6 @@ void db_sessions_sweep(struct flow *f, const struct db_sweep_query *q, struct db
     pg_arg_text(&args, flow_correlation_id(f));
     arg_ending(&args, SESSION_ACTIVE, SESSION_EVENT_LIMIT, SESSION_ABORT_WINDOW_MS);
     arg_ending(&args, SESSION_WAITING, SESSION_EVENT_NO_SHOW, 0);
+    arg_instances(&args);
     pg_run(f, &SESSIONS_SWEEP, &args, read_swept, out);
 }

@@ -33,7 +33,7 @@ static void leave(struct flow *f, struct leave *c)
         .by = *caller_user_id(f),
         .event = SESSION_EVENT_LEAVE,
     };
-    db_session_end(f, &c->ending, &c->ended);
+    session_end_submit(f, &c->ending, &c->ended);
 }
 
 static void answer(struct flow *f, const struct session *s)

@@ -1,4 +1,5 @@
-/* Relayed events: offer, answer, ice_candidate. Validated, then passed to the partner as they came. */
+/* Relayed events: offer, answer, ice_candidate, which are validated, then passed to the partner as they came;
+ * and speaking_state. */
 #ifndef FLOWS_EVENT_RELAY_H
 #define FLOWS_EVENT_RELAY_H
 
@@ -7,5 +8,6 @@
 enum err relay_offer(struct relay_call *call);
 enum err relay_answer(struct relay_call *call);
 enum err relay_ice_candidate(struct relay_call *call);
+enum err relay_speaking_state(struct relay_call *call);
 
 #endif

@@ -22,7 +22,7 @@ static void try(struct flow *f, struct session_end *c)
     if (c->only_look)
         db_session_get(f, &c->ending.id, &c->ended.session);
     else
-        db_session_end(f, &c->ending, &c->ended);
+        session_end_submit(f, &c->ending, &c->ended);
 }
 
 /* The event is not legal in the session's status: what this process thinks of it is out of date. */

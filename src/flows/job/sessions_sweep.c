@@ -16,10 +16,8 @@ struct sweep {
 static void announce(struct flow *f, const struct sweep *c)
 {
     static const struct uuid nobody;
-    for (size_t i = 0; i < c->swept.ended_count; i++) {
-        struct db_ended ended = {.session = c->swept.ended[i], .changed = true};
-        session_ended(f, &ended, &nobody);
-    }
+    for (size_t i = 0; i < c->swept.ended_count; i++)
+        session_ended(f, &c->swept.ended[i], &nobody);
     if (c->swept.ended_count || c->swept.deleted)
         LOG(LOG_INFO, "sessions.swept", LOG_INT("ended", (int64_t)c->swept.ended_count),
             LOG_INT("deleted", c->swept.deleted));

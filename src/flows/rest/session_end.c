@@ -26,7 +26,7 @@ static enum session_event event_of(const struct flow *f)
 static void finish(struct flow *f, struct finish *c)
 {
     c->ending = (struct db_session_ending){.id = c->id, .by = *caller_user_id(f), .event = event_of(f)};
-    db_session_end(f, &c->ending, &c->ended);
+    session_end_submit(f, &c->ending, &c->ended);
 }
 
 /* The caller will not hear how it went, or was told to try again: the session may have ended all the same,

@@ -79,6 +79,8 @@ void fake_db_goes_away(void); /* db_is_up is false, and every call answers ERR_D
 void fake_db_comes_back(void);
 
 struct match_request *fake_request(const struct uuid *id); /* NULL: none */
+/* Of what is stored and what is given, the larger. */
+void fake_speech_stays(struct session *s, const struct speech_total totals[2]);
 struct session *fake_session(const struct uuid *id);
 bool fake_user_is_in_live_session(const struct uuid *user_id); /* not one that is arranged for later */
 /* In a live session now, when the mode is now; or in one arranged within the time. */

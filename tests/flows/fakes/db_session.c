@@ -172,6 +172,40 @@ void db_instance_beat(struct flow *f, bool is_stopping)
 
 /* --- end --- */
 
+static int larger(int a, int b)
+{
+    return a > b ? a : b;
+}
+
+void fake_speech_stays(struct session *s, const struct speech_total totals[2])
+{
+    for (int who = 0; who < 2; who++) {
+        struct participant *p = &s->participants[who];
+        p->spoken_seconds = larger(p->spoken_seconds, totals[who].spoken_seconds);
+        p->turn_count = larger(p->turn_count, totals[who].turn_count);
+    }
+}
+
+/* Who has joined a session that the other has not is asking again, since when it first did. */
+static void requeue(const struct session *s, struct db_requeued *out)
+{
+    for (size_t i = 0; s->end_reason == END_NO_SHOW && i < fake_db.request_count; i++) {
+        struct match_request *r = &fake_db.requests[i], *again = &fake_db.requests[fake_db.request_count];
+        int who = session_participant_index(s, &r->user_id);
+        if (!uuid_eq(&r->session_id, &s->id) || who < 0 || !s->participants[who].joined_at_ms)
+            continue;
+        *again = *r;
+        again->id = uuid_random();
+        again->status = MATCH_PENDING;
+        again->session_id = again->partner_id = (struct uuid){{0}};
+        again->matched_at_ms = 0;
+        again->expires_at_ms = clock_now_ms() + r->max_wait_seconds * 1000LL;
+        fake_db.request_count++;
+        *out = (struct db_requeued){again->id, again->user_id, again->expires_at_ms};
+        return;
+    }
+}
+
 static enum err end(struct session *s, const struct db_session_ending *ending, bool *changed)
 {
     struct session_ending into;
@@ -185,6 +219,7 @@ static enum err end(struct session *s, const struct db_session_ending *ending, b
     s->status = into.status;
     s->end_reason = into.reason;
     s->ended_at_ms = at;
+    fake_speech_stays(s, ending->speech);
     *changed = true;
     return OK;
 }
@@ -202,6 +237,8 @@ void db_session_end(struct flow *f, const struct db_session_ending *ending, stru
         err = end(s, ending, &ended.changed);
     if (s)
         ended.session = *s;
+    if (ended.changed)
+        requeue(s, &ended.requeued);
     port_answer(call, err, out, &ended, sizeof ended);
 }
 
@@ -223,7 +260,7 @@ static bool is_abandoned(const struct session *s, const struct db_sweep_query *q
 void db_sessions_sweep(struct flow *f, const struct db_sweep_query *q, struct db_swept *out)
 {
     struct port_call *call = port_begin(f, DB_SESSIONS_SWEEP);
-    struct session *items = ARENA_ARRAY(flow_arena(f), struct session, FAKE_SESSIONS_MAX);
+    struct db_ended *items = ARENA_ARRAY(flow_arena(f), struct db_ended, FAKE_SESSIONS_MAX);
     struct db_swept swept = {.ended = items};
     fake_db.asked.sweep = *q;
     for (size_t i = fake_db.session_count; port_takes_effect(call) && i > 0; i--) {
@@ -232,8 +269,11 @@ void db_sessions_sweep(struct flow *f, const struct db_sweep_query *q, struct db
         if (is_overdue(s, q)) {
             enum session_event event =
                 s->status == SESSION_ACTIVE ? SESSION_EVENT_LIMIT : SESSION_EVENT_NO_SHOW;
-            if (end(s, &(struct db_session_ending){.event = event}, &changed) == OK)
-                items[swept.ended_count++] = *s;
+            if (end(s, &(struct db_session_ending){.event = event}, &changed) == OK) {
+                struct db_ended *e = &items[swept.ended_count++];
+                *e = (struct db_ended){.session = *s, .changed = true};
+                requeue(s, &e->requeued);
+            }
         } else if (is_abandoned(s, q)) {
             *s = fake_db.sessions[--fake_db.session_count];
             swept.deleted++;

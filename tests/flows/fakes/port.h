@@ -39,6 +39,7 @@
     X(DB_SESSION_PROMPT_SHOWN, "db_session_prompt_shown")     \
     X(DB_SESSION_RATE, "db_session_rate")                     \
     X(DB_HISTORY, "db_history")                               \
+    X(DB_SPEECH_CARRY, "db_speech_carry")                     \
     X(DB_SESSIONS_SWEEP, "db_sessions_sweep")                 \
     X(KV_RATE_TAKE, "kv_rate_take")                           \
     X(KV_QUEUE_ADD, "kv_queue_add")                           \

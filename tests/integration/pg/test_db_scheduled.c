@@ -215,8 +215,8 @@ static void the_sweep_counts_from_the_arranged_time(void **state)
     advance(1);
     swept = sweep();
     assert_true(swept.ended_count == 1 && swept.deleted == 0);
-    assert_uuid_equal(swept.ended[0].id, joined.id);
-    assert_int_equal(swept.ended[0].status, SESSION_EXPIRED);
+    assert_uuid_equal(swept.ended[0].session.id, joined.id);
+    assert_int_equal(swept.ended[0].session.status, SESSION_EXPIRED);
     set_now(NOW + HOUR + 5 * MINUTE - 1);
     assert_int_equal(sweep().deleted, 0);
     advance(1);

@@ -230,8 +230,9 @@ static void the_sweep_ends_what_is_overdue(void **state)
     advance(20 * MINUTE);
     struct db_swept swept = sweep();
     assert_true(swept.ended_count == 2 && swept.deleted == 0);
-    bool active_is_first = uuid_eq(&swept.ended[0].id, &active.id);
-    const struct session *a = &swept.ended[!active_is_first], *w = &swept.ended[active_is_first];
+    bool active_is_first = uuid_eq(&swept.ended[0].session.id, &active.id);
+    const struct session *a = &swept.ended[!active_is_first].session,
+                         *w = &swept.ended[active_is_first].session;
     assert_true(a->status == SESSION_COMPLETED && a->end_reason == END_TIMEOUT);
     assert_int_equal(a->duration_seconds, 900); /* its limit, not the 20 minutes until the sweep */
     assert_int_equal(a->ended_at_ms, NOW + 20 * MINUTE);
@@ -239,7 +240,8 @@ static void the_sweep_ends_what_is_overdue(void **state)
     assert_stored(a);
     assert_true(w->status == SESSION_EXPIRED && w->end_reason == END_NO_SHOW && w->duration_seconds == 0);
     assert_stored(w);
-    assert_event_count(f, 8); /* of each: two requested, one matched; of the active one: started, completed */
+    /* of each: two requested, one matched; of the active one: started, completed; requested again */
+    assert_event_count(f, 9);
     swept = sweep();
     assert_true(swept.ended_count == 0 && swept.deleted == 0);
 }
