@@ -13,6 +13,7 @@
 
 #define QUEUE_TTL_MAX_SECONDS   300 /* no request waits longer */
 #define QUEUE_TTL_SLACK_SECONDS 30
+#define QUEUE_WAIT_MAX_SECONDS  3600 /* with what was earned before a no-show, several times over */
 #define SESSION_TTL_SECONDS     3600
 
 struct redis_conn redis_commands = {.label = "redis", .on_up = rate_prepare};
@@ -76,7 +77,7 @@ static void add_request(struct redis_batch *b, const struct match_request *r)
              r->topic_code);
     add_request_hash(b, r, queue);
     redis_batch_add(b, "ZREMRANGEBYSCORE %s -inf %" PRId64, queue,
-                    clock_now_ms() - QUEUE_TTL_MAX_SECONDS * 1000);
+                    clock_now_ms() - QUEUE_WAIT_MAX_SECONDS * 1000);
     redis_batch_add(b, "ZADD %s %" PRId64 " %s", queue, match_wait_start_ms(r), UUIDZ(&r->id));
     redis_batch_add(b, "EXPIRE %s %d", queue, QUEUE_TTL_MAX_SECONDS);
 }

@@ -186,9 +186,12 @@ void fake_speech_stays(struct session *s, const struct speech_total totals[2])
     }
 }
 
+static struct db_requeued last_requeued; /* one is enough for a test */
+
 /* Who has joined a session that the other has not is asking again, since when it first did. */
 static void requeue(const struct session *s, struct db_requeued *out)
 {
+    *out = (struct db_requeued){.expires_at_ms = 0};
     for (size_t i = 0; s->end_reason == END_NO_SHOW && i < fake_db.request_count; i++) {
         struct match_request *r = &fake_db.requests[i], *again = &fake_db.requests[fake_db.request_count];
         int who = session_participant_index(s, &r->user_id);
@@ -238,7 +241,9 @@ void db_session_end(struct flow *f, const struct db_session_ending *ending, stru
     if (s)
         ended.session = *s;
     if (ended.changed)
-        requeue(s, &ended.requeued);
+        requeue(s, &last_requeued);
+    if (s && s->end_reason == END_NO_SHOW)
+        ended.requeued = last_requeued;
     port_answer(call, err, out, &ended, sizeof ended);
 }
 
