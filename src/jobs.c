@@ -15,12 +15,14 @@ struct job {
     struct flow *running;
 };
 
-static const int64_t beat_ms = DB_INSTANCE_BEAT_MS, recover_ms = DB_INSTANCE_SILENT_MS, carry_ms = 10000;
+static const int64_t beat_ms = DB_INSTANCE_BEAT_MS, recover_ms = DB_INSTANCE_SILENT_MS, carry_ms = 10000,
+                     refresh_ms = 1000;
 
 static struct job jobs[] = {
     {.flow = &job_instance_beat, .interval_ms = &beat_ms},
     {.flow = &job_sessions_sweep, .interval_ms = &config.session_cleanup_interval_ms, .first_ms = 2000},
     {.flow = &job_sessions_recover, .interval_ms = &recover_ms, .first_ms = 2000},
+    {.flow = &job_sessions_refresh, .interval_ms = &refresh_ms, .first_ms = 1000},
     {.flow = &job_speech_carry, .interval_ms = &carry_ms, .first_ms = 10000},
 };
 

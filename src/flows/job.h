@@ -28,6 +28,7 @@ extern const struct flow_spec job_sessions_sweep;
 extern const struct flow_spec job_sessions_recover;
 extern const struct flow_spec job_instance_beat;
 extern const struct flow_spec job_speech_carry;
+extern const struct flow_spec job_sessions_refresh;
 /* Once, by wait_times_start. */
 extern const struct flow_spec job_waits_learn;
 

@@ -15,6 +15,7 @@
 #include "conversation/ports/sockets.h"
 #include "conversation/rt/timer.h"
 #include "flows/job.h"
+#include "flows/session_keys.h"
 #include "flows/speaking.h"
 
 struct peer {
@@ -34,6 +35,7 @@ struct live {
     struct session session;
     struct session_run run;
     struct speaking speaking;
+    struct session_keys keys;
     struct timer timer;
     struct topic_prompt prompts[];
 };
@@ -181,6 +183,7 @@ static void show_prompt(struct live *l, const struct topic_prompt *prompt)
     metric_inc(M_PROMPTS, prompt_type_names[prompt->type]);
     LOG(LOG_INFO, "prompt.displayed", LOG_UUID("sessionId", &l->session.id), LOG_Z("promptKey", prompt->key));
     job_prompt_store(&l->session.id, prompt);
+    session_keys_changed(&l->keys);
 }
 
 static const struct topic_prompt switch_prompt = {.key = SESSION_SWITCH_KEY, .type = PROMPT_MAIN};
@@ -281,6 +284,7 @@ struct live *live_open(const struct session *s, const struct db_session_prompts 
     for (size_t i = 0; s->status == SESSION_ACTIVE && i < p->shown_count; i++)
         session_run_was_shown(&l->run, p->shown[i].key, p->shown[i].displayed_at_ms);
     speaking_begin(&l->speaking, s);
+    session_keys_begin(&l->keys);
     map_put(&sessions, &s->id, &l->node);
     l->number = slots_put(&numbered, l);
     return l;
@@ -291,6 +295,7 @@ static void live_free(struct live *l)
     count_active(l->session.status, SESSION_COMPLETED);
     timer_stop(&l->timer);
     speaking_end(&l->speaking);
+    session_keys_end(&l->keys);
     map_remove(&sessions, &l->session.id);
     slots_remove(&numbered, l->number);
     free(l);
@@ -445,6 +450,24 @@ void live_speaks(struct live *l, int who, bool is_speaking)
 struct speaking *live_speaking(struct live *l)
 {
     return &l->speaking;
+}
+
+struct live *live_of_keys(struct session_keys *k)
+{
+    return container_of(k, struct live, keys);
+}
+
+void live_running(const struct live *l, struct kv_running *out)
+{
+    *out = (struct kv_running){.id = l->session.id,
+                               .user_ids = {l->user_ids[0], l->user_ids[1]},
+                               .status = l->session.status,
+                               .started_at_ms = l->session.started_at_ms,
+                               .prompts_shown = l->run.prompts_shown,
+                               .is_owner = true};
+    for (int who = 0; who < 2; who++)
+        if (l->peers[who].socket_id)
+            out->heartbeat_ms[who] = clock_now_ms();
 }
 
 bool live_count_candidate(struct live *l, int who, int limit)

@@ -16,6 +16,8 @@
 
 struct live;
 struct speaking;
+struct session_keys;
+struct kv_running;
 
 struct live *live_get(const struct uuid *session_id); /* NULL when this instance does not hold it */
 /* The same by its number, which is quicker; a number is never given twice. */
@@ -59,6 +61,10 @@ bool live_has_partner(const struct live *l, int from);
  * is counted. */
 void live_speaks(struct live *l, int who, bool is_speaking);
 struct speaking *live_speaking(struct live *l);
+
+/* For its copy in Redis: what this instance knows of it. */
+struct live *live_of_keys(struct session_keys *k);
+void live_running(const struct live *l, struct kv_running *out);
 /* Counts an ICE candidate of the participant's current negotiation; false above the limit. */
 bool live_count_candidate(struct live *l, int who, int limit);
 /* The participant sent a description with this ICE ufrag: a new one starts a new negotiation. */

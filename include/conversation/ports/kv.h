@@ -47,6 +47,17 @@ void kv_lease_release(struct flow *f, const char *name); /* another's is left al
 
 /* session:{id} and user_session:{userId}; refreshed while the session lives. */
 void kv_session_put(struct flow *f, const struct session *s, int prompts_shown);
+/* The same for many that run, with what changes as they do. Of a participant whose heartbeat is 0 nothing is
+ * said: its socket is not here. */
+struct kv_running {
+    struct uuid id, user_ids[2];
+    enum session_status status;
+    int64_t started_at_ms;
+    int prompts_shown;
+    bool is_owner; /* this instance runs its timers */
+    int64_t heartbeat_ms[2];
+};
+void kv_sessions_refresh(struct flow *f, const struct kv_running *items, size_t count);
 void kv_session_clear(struct flow *f, const struct session *s);
 
 #endif

@@ -150,6 +150,32 @@ void kv_session_put(struct flow *f, const struct session *s, int prompts_shown)
     redis_batch_submit(b);
 }
 
+static void refresh(struct redis_batch *b, const struct kv_running *r)
+{
+    struct uuid_text id = uuid_text(&r->id),
+                     users[2] = {uuid_text(&r->user_ids[0]), uuid_text(&r->user_ids[1])};
+    redis_batch_add(b, "HSET session:%s status %s participantIds %s,%s startedAt %" PRId64 " promptIndex %d",
+                    id.z, session_status_names[r->status], users[0].z, users[1].z, r->started_at_ms,
+                    r->prompts_shown);
+    if (r->is_owner)
+        redis_batch_add(b, "HSET session:%s owner %s", id.z, UUIDZ(instance_id()));
+    for (int i = 0; i < 2; i++) {
+        if (r->heartbeat_ms[i] == 0)
+            continue;
+        redis_batch_add(b, "HSET session:%s lastHeartbeat:%s %" PRId64, id.z, users[i].z, r->heartbeat_ms[i]);
+        redis_batch_add(b, "SET user_session:%s %s EX %d", users[i].z, id.z, SESSION_TTL_SECONDS);
+    }
+    redis_batch_add(b, "EXPIRE session:%s %d", id.z, SESSION_TTL_SECONDS);
+}
+
+void kv_sessions_refresh(struct flow *f, const struct kv_running *items, size_t count)
+{
+    struct redis_batch *b = redis_batch_new(f, &redis_commands);
+    for (size_t i = 0; i < count; i++)
+        refresh(b, &items[i]);
+    redis_batch_submit(b);
+}
+
 /* The user may be in another session by now: the key goes only when it still names this one. */
 static const char delete_if_equal[] =
     "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end return 0";

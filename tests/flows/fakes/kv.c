@@ -4,6 +4,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <cmocka.h>
 
@@ -16,6 +17,7 @@ static size_t queued;
 static struct {
     struct uuid id;
     int prompts_shown;
+    struct kv_running running;
 } sessions[SESSIONS_MAX];
 static size_t session_count;
 static bool is_down;
@@ -180,17 +182,36 @@ int fake_kv_prompts_shown(const struct uuid *session_id)
     return sessions[i].prompts_shown;
 }
 
+static size_t position_to_write(const struct uuid *id)
+{
+    size_t i = session_position_of(id);
+    assert_in_range(i, 0, SESSIONS_MAX - 1);
+    if (i == session_count) {
+        memset(&sessions[i], 0, sizeof sessions[i]);
+        sessions[session_count++].id = *id;
+    }
+    return i;
+}
+
+const struct kv_running *fake_kv_running(const struct uuid *id)
+{
+    size_t i = session_position_of(id);
+    return i < session_count && !uuid_is_nil(&sessions[i].running.id) ? &sessions[i].running : NULL;
+}
+
+void kv_sessions_refresh(struct flow *f, const struct kv_running *items, size_t count)
+{
+    struct port_call *call = port_begin(f, KV_SESSIONS_REFRESH);
+    for (size_t i = 0; port_takes_effect(call) && i < count; i++)
+        sessions[position_to_write(&items[i].id)].running = items[i];
+    port_answer(call, OK, NULL, NULL, 0);
+}
+
 void kv_session_put(struct flow *f, const struct session *s, int prompts_shown)
 {
     struct port_call *call = port_begin(f, KV_SESSION_PUT);
-    size_t i = session_position_of(&s->id);
-    if (port_takes_effect(call)) {
-        assert_in_range(i, 0, SESSIONS_MAX - 1);
-        if (i == session_count)
-            session_count++;
-        sessions[i].id = s->id;
-        sessions[i].prompts_shown = prompts_shown;
-    }
+    if (port_takes_effect(call))
+        sessions[position_to_write(&s->id)].prompts_shown = prompts_shown;
     port_answer(call, OK, NULL, NULL, 0);
 }
 

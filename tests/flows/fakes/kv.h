@@ -17,6 +17,7 @@ void fake_kv_looks_down(void); /* only kv_is_up says so */
 bool fake_kv_has_request(const struct uuid *id);
 size_t fake_kv_queue_length(void);
 bool fake_kv_has_session(const struct uuid *id);
-int fake_kv_prompts_shown(const struct uuid *session_id); /* as last put */
+const struct kv_running *fake_kv_running(const struct uuid *id); /* as last refreshed; NULL: never */
+int fake_kv_prompts_shown(const struct uuid *session_id);        /* as last put */
 
 #endif

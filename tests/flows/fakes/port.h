@@ -49,6 +49,7 @@
     X(KV_LEASE_HOLD, "kv_lease_hold")                         \
     X(KV_LEASE_RELEASE, "kv_lease_release")                   \
     X(KV_SESSION_PUT, "kv_session_put")                       \
+    X(KV_SESSIONS_REFRESH, "kv_sessions_refresh")             \
     X(KV_SESSION_CLEAR, "kv_session_clear")                   \
     X(PROFILE_GET, "profile_get")
 

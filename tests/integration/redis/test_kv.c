@@ -63,7 +63,7 @@ static void test_members_nobody_removed_go_with_a_later_add(void **state)
 {
     (void)state;
     struct match_request r = some_request();
-    long long old_ms = (long long)clock_now_ms() - 301000;
+    long long old_ms = (long long)clock_now_ms() - 3601000;
     assert_int_equal(look_int("ZADD %s %lld left-behind", queue_key, old_ms), 1);
     assert_int_equal(queue_add_now(&r), OK);
     assert_int_equal(look_int("ZSCORE %s left-behind", queue_key), -1);
@@ -123,6 +123,46 @@ static void test_a_session_is_kept(void **state)
     assert_string_equal(look_text("GET user_session:%s", b.z), id.z);
     assert_in_range(look_int("TTL session:%s", id.z), 3590, 3600);
     assert_in_range(look_int("TTL user_session:%s", b.z), 3590, 3600);
+}
+
+static struct kv_running running;
+
+static void submit_refresh(struct flow *f, struct call *c)
+{
+    (void)c;
+    kv_sessions_refresh(f, &running, 1);
+}
+
+static void test_a_running_session_is_kept_up(void **state)
+{
+    (void)state;
+    running = (struct kv_running){.id = uuid_random(),
+                                  .user_ids = {uuid_random(), uuid_random()},
+                                  .status = SESSION_ACTIVE,
+                                  .started_at_ms = 1736936940000,
+                                  .prompts_shown = 3,
+                                  .is_owner = true,
+                                  .heartbeat_ms = {1736936990000, 0}};
+    struct uuid_text id = uuid_text(&running.id), a = uuid_text(&running.user_ids[0]),
+                     b = uuid_text(&running.user_ids[1]);
+    look_text("HSET session:%s lastHeartbeat:%s 17 owner another", id.z, b.z); /* as another instance says */
+    assert_int_equal(call_and_wait(&(struct call){.submit = submit_refresh}), OK);
+    assert_string_equal(look_text("HGET session:%s status", id.z), "active");
+    assert_string_equal(look_text("HGET session:%s startedAt", id.z), "1736936940000");
+    assert_string_equal(look_text("HGET session:%s promptIndex", id.z), "3");
+    assert_int_equal(look_int("HSTRLEN session:%s participantIds", id.z), 2 * UUID_TEXT_LENGTH + 1);
+    assert_string_equal(look_text("HGET session:%s lastHeartbeat:%s", id.z, a.z), "1736936990000");
+    assert_string_equal(look_text("HGET session:%s lastHeartbeat:%s", id.z, b.z), "17");
+    assert_int_equal(look_int("HSTRLEN session:%s owner", id.z), UUID_TEXT_LENGTH);
+    assert_in_range(look_int("TTL session:%s", id.z), 3590, 3600);
+    assert_in_range(look_int("TTL user_session:%s", a.z), 3590, 3600);
+    assert_int_equal(look_int("EXISTS user_session:%s", b.z), 0);
+
+    struct uuid_text owner = uuid_text(&running.user_ids[1]);
+    look_text("HSET session:%s owner %s", id.z, owner.z);
+    running.is_owner = false;
+    assert_int_equal(call_and_wait(&(struct call){.submit = submit_refresh}), OK);
+    assert_string_equal(look_text("HGET session:%s owner", id.z), owner.z);
 }
 
 static void test_clearing_spares_the_next_session(void **state)
@@ -332,6 +372,7 @@ int main(void)
         cmocka_unit_test(test_removing_none_reports_too),
         cmocka_unit_test(test_a_thousand_at_once),
         cmocka_unit_test(test_a_session_is_kept),
+        cmocka_unit_test(test_a_running_session_is_kept_up),
         cmocka_unit_test(test_clearing_spares_the_next_session),
         cmocka_unit_test(test_a_limit_is_exact_and_says_when),
         cmocka_unit_test(test_users_and_limits_are_counted_apart),
