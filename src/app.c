@@ -46,8 +46,8 @@ static void stop_now(void)
 {
     profile_stop();
     db_stop();
+    kv_stop(); /* it tells the bus what got no answer */
     bus_stop();
-    kv_stop();
     for (size_t i = 0; i < sizeof signals / sizeof signals[0]; i++)
         uv_close((uv_handle_t *)&signals[i], NULL);
     loop_stop();

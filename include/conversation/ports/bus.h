@@ -1,8 +1,11 @@
 /* Port: short messages between the instances of the service. At most once: what is published while Redis is
  * away is lost, as is what others publish while this instance does not listen. Messages of one sender arrive
- * in their order. An instance does not hear its own. */
+ * in their order, whatever their channels. An instance does not hear its own. */
 #ifndef CONVERSATION_PORTS_BUS_H
 #define CONVERSATION_PORTS_BUS_H
+
+#include <stdbool.h>
+#include <stdint.h>
 
 #include "conversation/base/str.h"
 
@@ -12,12 +15,40 @@ typedef void bus_handler(void *arg, struct str text); /* `text` is valid during 
  * again: what was said before may have been missed. */
 void bus_start(void (*listening)(void));
 void bus_stop(void);
+/* How long all channels have been listened to without a break; 0: they are not. */
+int64_t bus_listening_ms(void);
 
-/* At any time, also before bus_start; kept over reconnects. A channel has one handler. */
+/* --- channels --- */
+
+/* One that this instance listens to; kept over reconnects. */
+struct bus_channel;
+struct bus_member {
+    bus_handler *hear;
+    /* What is said from now on is heard: called some time after bus_join, and again after each reconnect.
+     * NULL: nobody wants to know. */
+    void (*listening)(void *arg);
+    void *arg;
+};
+/* At any time, also before bus_start. A channel has one member. */
+struct bus_channel *bus_join(const char *name, const struct bus_member *member);
+void bus_part(struct bus_channel *ch); /* nothing is called for it any more */
+
+/* The same for a channel that is listened to for as long as the process runs. */
 void bus_subscribe(const char *channel, bus_handler *handle, void *arg);
 void bus_unsubscribe(const char *channel);
 
-/* `text` is copied; no zero byte in it. */
+/* --- speaking --- */
+
+/* How many other instances were listening; -1: nobody knows, the message may be lost. Called from the loop.
+ */
+typedef void bus_told(void *arg, int others);
+
+/* `parts`, concatenated, are the text. False: Redis is away; nothing was sent, `told` is not called. `told`
+ * may be NULL. */
+bool bus_say(struct bus_channel *ch, const struct str *parts, int part_count, bus_told *told, void *arg);
+/* On a channel that this instance does not listen to. */
+bool bus_tell(const char *channel, struct str text, bus_told *told, void *arg);
+/* For those to whom it is all the same whether anybody hears it. */
 void bus_publish(const char *channel, struct str text);
 
 #endif

@@ -51,6 +51,23 @@ struct redis_resolution {
 static void watch(struct timer *t);
 static void try_again(struct timer *t);
 
+static struct list spare = {&spare,
+                            &spare}; /* commands that were answered: a busy connection allocates none */
+
+static void command_free(struct command *command)
+{
+    list_add_tail(&spare, &command->link);
+}
+
+static void free_spare(void)
+{
+    while (!list_is_empty(&spare)) {
+        struct command *command = LIST_FIRST(&spare, struct command, link);
+        list_remove(&command->link);
+        free(command);
+    }
+}
+
 /* --- states --- */
 
 static void move(struct redis_conn *c, enum redis_state next)
@@ -116,7 +133,7 @@ static void free_unanswered(struct redis_conn *c)
     while (!list_is_empty(&c->sent)) {
         struct command *command = LIST_FIRST(&c->sent, struct command, link);
         list_remove(&command->link);
-        free(command);
+        command_free(command);
     }
 }
 
@@ -141,6 +158,7 @@ void redis_conn_stop(struct redis_conn *c)
     }
     if (c->ac)
         redisAsyncFree(c->ac);
+    free_spare();
 }
 
 /* --- commands --- */
@@ -160,12 +178,16 @@ static void on_reply(struct redisAsyncContext *ac, void *reply, void *data)
     if (!reply)
         lost(c, error_of(ac));
     command->done(command->arg, reply);
-    free(command);
+    command_free(command);
 }
 
 static struct command *command_new(struct redis_conn *c, redis_reply_fn *done, void *arg)
 {
-    struct command *command = calloc(1, sizeof *command);
+    struct command *command = LIST_FIRST(&spare, struct command, link);
+    if (list_is_empty(&spare))
+        command = malloc(sizeof *command);
+    else
+        list_remove(&command->link);
     if (!command)
         abort();
     *command = (struct command){
@@ -178,7 +200,7 @@ static bool is_sent(struct command *command, int status)
 {
     struct redis_conn *c = command->conn;
     if (status != REDIS_OK) {
-        free(command);
+        command_free(command);
         return false;
     }
     c->last_sent_ms = command->sent_ms;
@@ -210,6 +232,15 @@ bool redis_conn_send(struct redis_conn *c, redis_reply_fn *done, void *arg, cons
     return sent;
 }
 
+bool redis_conn_send_raw(struct redis_conn *c, redis_reply_fn *done, void *arg, struct str text)
+{
+    assert(!c->idle_channel);
+    if (c->state != REDIS_UP)
+        return false;
+    struct command *command = command_new(c, done, arg);
+    return is_sent(command, redisAsyncFormattedCommand(c->ac, on_reply, command, text.p, text.n));
+}
+
 /* --- channels --- */
 
 static struct str text_of(const struct redisReply *reply)
@@ -234,10 +265,12 @@ static void on_push(struct redisAsyncContext *ac, void *data, void *arg)
     if (!list_is_empty(&c->sent)) {
         struct command *command = LIST_FIRST(&c->sent, struct command, link);
         answered(command);
-        free(command);
+        command_free(command);
     }
     if (str_eqz(kind, "subscribe"))
         c->on_subscribed(c, channel);
+    else if (str_eqz(kind, "unsubscribe"))
+        c->on_unsubscribed(c, channel);
 }
 
 static bool submit_channel(struct redis_conn *c, const char *format, const char *channel)

@@ -34,6 +34,7 @@ struct redis_conn {
     /* a subscriber's; the texts are valid during the call */
     const char *idle_channel; /* subscribed to again, where a connection for commands would send PING */
     void (*on_subscribed)(struct redis_conn *c, struct str channel);
+    void (*on_unsubscribed)(struct redis_conn *c, struct str channel);
     void (*on_message)(struct redis_conn *c, struct str channel, struct str text);
 
     /* the rest is conn.c's; all zero is STOPPED */
@@ -64,6 +65,9 @@ bool redis_conn_send(struct redis_conn *c, redis_reply_fn *done, void *arg, cons
     __attribute__((format(printf, 4, 5)));
 bool redis_conn_vsend(struct redis_conn *c, redis_reply_fn *done, void *arg, const char *format,
                       va_list args);
+
+/* One command as it is sent (RESP); copied. */
+bool redis_conn_send_raw(struct redis_conn *c, redis_reply_fn *done, void *arg, struct str command);
 
 /* A subscriber's; false: not up, nothing was sent. After a reconnect nothing is subscribed to. */
 bool redis_conn_subscribe(struct redis_conn *c, const char *channel);

@@ -146,6 +146,122 @@ static void test_a_thousand_messages(void **state)
     run_until(strlen(heard) == 1000 * strlen("A=x;"));
 }
 
+/* --- who hears it --- */
+
+static int others; /* as told last; -2: not told */
+
+static void on_told(void *arg, int count)
+{
+    others = count;
+    *(int *)arg += 1;
+}
+
+static int told_others(struct bus_channel *ch)
+{
+    int times = 0;
+    const struct str parts[] = {STR("in "), STR(""), STR("parts")};
+    others = -2;
+    assert_true(bus_say(ch, parts, 3, on_told, &times));
+    assert_int_equal(times, 0); /* never inside the call */
+    run_until(times == 1);
+    return others;
+}
+
+static void on_listening_to(void *arg)
+{
+    *(int *)arg += 1;
+}
+
+static void test_others_are_counted(void **state)
+{
+    (void)state;
+    int listening = 0;
+    struct bus_channel *ch = bus_join(
+        "d", &(struct bus_member){.hear = on_message, .listening = on_listening_to, .arg = &listening});
+    run_until(listening == 1);
+    assert_int_equal(told_others(ch), 0); /* it is not one of them */
+    redisContext *ear = look_open();
+    redisReply *reply = redisCommand(ear, "SUBSCRIBE 3:d");
+    freeReplyObject(reply);
+    assert_int_equal(told_others(ch), 1);
+    assert_int_equal(redisGetReply(ear, (void **)&reply), REDIS_OK);
+    assert_non_null(strstr(reply->element[2]->str, ":in parts"));
+    freeReplyObject(reply);
+    redisFree(ear);
+    run_until(subscribers_of("d") == 1);
+    assert_int_equal(told_others(ch), 0);
+    bus_part(ch);
+}
+
+static void test_nobody_hears_a_channel_without_listeners(void **state)
+{
+    (void)state;
+    int times = 0;
+    assert_true(bus_tell("nobody's", STR("hello?"), on_told, &times));
+    run_until(times == 1);
+    assert_int_equal(others, 0);
+}
+
+/* The answers to the first SUBSCRIBE and to UNSUBSCRIBE are on their way when it is wanted again. */
+static void test_wanted_again_at_once(void **state)
+{
+    (void)state;
+    int listening = 0;
+    struct bus_member member = {.hear = on_message, .listening = on_listening_to, .arg = &listening};
+    struct bus_channel *ch = bus_join("e", &member);
+    for (int i = 0; i < 3; i++) {
+        bus_part(ch);
+        ch = bus_join("e", &member);
+    }
+    run_until(listening == 1);
+    assert_int_equal(told_others(ch), 0);
+    assert_int_equal(subscribers_of("e"), 1);
+    bus_part(ch);
+    bus_subscribe("e", on_message, "E");
+    run_until(other_says("e", "heard") == 1);
+    run_until(heard[0]);
+    assert_true(has_heard("E=heard;"));
+}
+
+static void test_thousands_of_channels_come_and_go(void **state)
+{
+    (void)state;
+    enum { CHANNELS = 3000 };
+    static struct bus_channel *many[CHANNELS];
+    char name[32];
+    int listening = 0;
+    for (int i = 0; i < CHANNELS; i++) {
+        snprintf(name, sizeof name, "ws_events:%d", i);
+        many[i] = bus_join(name, &(struct bus_member){on_message, on_listening_to, &listening});
+    }
+    run_until(listening == CHANNELS);
+    for (int i = 0; i < CHANNELS; i += 2)
+        bus_part(many[i]);
+    int before = listening_count;
+    assert_int_equal(look_int("CLIENT KILL TYPE pubsub"), 1);
+    run_until(listening_count == before + 1);
+    assert_int_equal(listening, CHANNELS + CHANNELS / 2); /* those that are left, again */
+    assert_int_equal(subscribers_of("ws_events:1"), 1);
+    assert_int_equal(subscribers_of("ws_events:2"), 0);
+    for (int i = 1; i < CHANNELS; i += 2)
+        bus_part(many[i]);
+    run_until(subscribers_of("ws_events:2999") == 0);
+}
+
+static void test_away_nothing_is_sent(void **state)
+{
+    (void)state;
+    int times = 0, before = listening_count;
+    assert_true(bus_listening_ms() > 0);
+    server_kill();
+    run_until(!kv_is_up() && bus_listening_ms() == 0);
+    assert_false(bus_tell("a", STR("hello?"), on_told, &times));
+    server_start();
+    run_until(listening_count == before + 1);
+    assert_int_equal(times, 0);
+    assert_true(bus_listening_ms() > 0);
+}
+
 /* --- lost and back --- */
 
 static void assert_heard_again(const char *text)
@@ -259,6 +375,11 @@ int main(void)
         TEST(test_unsubscribed_is_not_heard),
         TEST(test_a_message_on_its_way_when_unsubscribing),
         TEST(test_a_thousand_messages),
+        TEST(test_others_are_counted),
+        TEST(test_nobody_hears_a_channel_without_listeners),
+        TEST(test_wanted_again_at_once),
+        TEST(test_thousands_of_channels_come_and_go),
+        TEST(test_away_nothing_is_sent),
         TEST(test_killed_and_restarted),
         TEST(test_cut_by_the_server),
         TEST(test_a_frozen_server_is_noticed),
