@@ -14,7 +14,7 @@
 void job_session_end(const struct db_session_ending *ending);
 void job_session_look(const struct uuid *session_id);
 void job_session_put(const struct session *s, int prompts_shown);
-void job_session_unjoin(const struct uuid *session_id, const struct uuid *user_id, int64_t joined_at_ms);
+void job_session_unjoin(const struct uuid *session_id, const struct uuid *user_id, int join_number);
 void job_session_clear(const struct session *s);
 void job_prompt_store(const struct uuid *session_id, const struct topic_prompt *prompt);
 void job_match_claim(const struct pairing_pair *pair);

@@ -19,8 +19,8 @@
 #include "flows/speaking.h"
 
 struct peer {
-    uint64_t socket_id;   /* 0: not here */
-    int64_t joined_at_ms; /* that socket's join, as stored */
+    uint64_t socket_id; /* 0: not here */
+    int join_number;    /* of that socket */
     bool has_been_here;
     uint32_t ufrag_hash;
     int candidates; /* of the current negotiation */
@@ -301,14 +301,14 @@ static void live_free(struct live *l)
     free(l);
 }
 
-static void absent(struct live *l, int who, int64_t joined_at_ms)
+static void absent(struct live *l, int who, int join_number)
 {
     session_run_absent(&l->run, who, clock_now_ms());
     speaking_note(&l->speaking, who, false);
     if (l->peers[1 - who].socket_id)
         tell_partner_left(l->peers[1 - who].socket_id, &l->session.participants[who], "disconnect");
     if (l->session.status == SESSION_WAITING)
-        job_session_unjoin(&l->session.id, &l->session.participants[who].user_id, joined_at_ms);
+        job_session_unjoin(&l->session.id, &l->session.participants[who].user_id, join_number);
     arm(l);
 }
 
@@ -323,10 +323,10 @@ void live_join(struct live *l, const struct live_seat *seat)
         return;
     if (!sockets_enter_session(socket_id, &l->session.id, l->number)) {
         if (!older) /* gone since it asked: the database has it as joined */
-            absent(l, who, seat->joined_at_ms);
+            absent(l, who, seat->join_number);
         return;
     }
-    me->joined_at_ms = seat->joined_at_ms;
+    me->join_number = seat->join_number;
     me->socket_id = socket_id;
     me->has_been_here = true;
     if (older) {
@@ -365,7 +365,7 @@ void live_socket_gone(uint64_t socket_id, const struct uuid *session_id, const s
     if (who < 0 || l->peers[who].socket_id != socket_id)
         return; /* ended meanwhile, or taken over by a newer socket */
     l->peers[who].socket_id = 0;
-    absent(l, who, l->peers[who].joined_at_ms);
+    absent(l, who, l->peers[who].join_number);
 }
 
 enum err live_request_prompt(struct live *l)

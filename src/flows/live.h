@@ -31,7 +31,7 @@ const struct session *live_session(const struct live *l);
 struct live_seat {
     int who; /* index of the participant */
     uint64_t socket_id;
-    int64_t joined_at_ms; /* as the database has it of this socket's join */
+    int join_number; /* as the database counts the user's joins */
 };
 /* The user's socket is in: takes over from an older one, tells both sides partner_joined; on a return also
  * session_state. A socket that is gone already counts as dropped. */

@@ -272,7 +272,7 @@ static void a_late_unjoin_spares_one_who_came_back(void **state)
     joins(ANA, ANAS_SECOND);
     struct uuid session = id_of(SESSION), ana = id_of(ANA);
     assert_int_equal(session_row()->participants[0].joined_at_ms, T0 + 2000);
-    job_session_unjoin(&session, &ana, T0); /* of the first socket, late */
+    job_session_unjoin(&session, &ana, 1); /* of the first socket, late */
     pass_ms(0);
     joins(BEN, BENS);
     assert_row(SESSION_ACTIVE, END_NONE);

@@ -221,12 +221,13 @@ void db_session_prompts(struct flow *f, const struct session *s, struct db_sessi
 struct db_join {
     struct session session; /* as it is afterwards */
     bool activated;         /* by this call */
+    int number;             /* of this user's joins of the session, the last one; rising */
+    struct uuid partner_at; /* the living instance at which the partner joined last; nil: there is none */
 };
 void db_session_join(struct flow *f, const struct uuid *id, const struct uuid *user_id, struct db_join *out);
-/* The socket that joined at `joined_at_ms` is gone while the session is waiting: joined_at null again. No
- * effect otherwise, nor on a participant who has joined again since, on another socket. */
-void db_session_unjoin(struct flow *f, const struct uuid *id, const struct uuid *user_id,
-                       int64_t joined_at_ms);
+/* The socket of this join is gone while the session is waiting: joined_at null again. No effect otherwise,
+ * nor on a participant who has joined again since, on another socket. */
+void db_session_unjoin(struct flow *f, const struct uuid *id, const struct uuid *user_id, int join_number);
 
 /* Ends a session as domain/session.h's table says, with its event in the outbox; idempotent: on a session
  * that is over nothing changes and `changed` is false. `by` is the participant, nil for the daemon itself.

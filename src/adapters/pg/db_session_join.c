@@ -26,6 +26,7 @@ static const struct pg_statement SESSION_JOIN = {
         "    SELECT p.session_id, p.position, p.user_id, p.display_name, p.avatar_url,"
         "           p.native_language_code, p.target_language_code, p.spoken_seconds, p.turn_count,"
         "           p.left_at,"
+        "           p.joins + (p.user_id = $2 AND l.status IN ('waiting', 'active'))::int AS joins,"
         "           CASE WHEN p.user_id = $2 THEN $5::uuid ELSE p.joined_by END AS joined_by,"
         "           CASE WHEN p.user_id = $2 AND l.status = 'waiting' THEN " PG_AT("$3")
         "                WHEN p.user_id = $2 AND l.status = 'active' THEN coalesce(p.joined_at, " PG_AT("$3") ")"
@@ -36,11 +37,11 @@ static const struct pg_statement SESSION_JOIN = {
         "      FROM seats p JOIN locked l ON l.id = p.session_id"
         "), joined AS ("
         "    UPDATE session_participants p"
-        "       SET joined_at = a.joined_at, joined_by = a.joined_by,"
+        "       SET joined_at = a.joined_at, joined_by = a.joined_by, joins = a.joins,"
         "           booked = CASE WHEN p.user_id <> $2 THEN p.booked END"
         "      FROM seats_after a JOIN seats b ON b.position = a.position"
         "     WHERE p.session_id = a.session_id AND p.position = a.position"
-        "       AND (a.joined_at, a.joined_by) IS DISTINCT FROM (b.joined_at, b.joined_by)"
+        "       AND (a.joined_at, a.joined_by, a.joins) IS DISTINCT FROM (b.joined_at, b.joined_by, b.joins)"
         "), here AS ("
         "    INSERT INTO instances (id, seen_at) SELECT $5::uuid, " PG_AT("$3") " FROM locked"
         "    ON CONFLICT (id) DO NOTHING"
@@ -65,7 +66,11 @@ static const struct pg_statement SESSION_JOIN = {
         "      FROM moved m JOIN seats_after a ON a.position = 0 JOIN seats_after b ON b.position = 1"
         "     WHERE m.status = 'active'"
         "), " SESSION_AFTER " "
-        "SELECT EXISTS (SELECT FROM moved WHERE status = 'active'), " SESSION_COLUMNS
+        "SELECT EXISTS (SELECT FROM moved WHERE status = 'active'),"
+        "       (SELECT me.joins FROM seats_after me WHERE me.user_id = $2),"
+        "       (SELECT i.id FROM seats_after p JOIN instances i ON i.id = p.joined_by"
+        "         WHERE p.user_id <> $2 AND p.joined_at IS NOT NULL"
+        "           AND NOT i.is_stopped AND i.seen_at > " PG_AT("$6") "), " SESSION_COLUMNS
         "  FROM s" SESSION_SEATS("seats_after")};
 /* clang-format on */
 
@@ -76,6 +81,8 @@ static enum err read_joined(struct flow *f, const struct pg_rows *rows, void *ou
         return ERR_SESSION_NOT_FOUND;
     struct cursor c = cursor_at(rows, 0);
     struct db_join join = {.activated = take_bool(&c)};
+    join.number = (int)take_int(&c);
+    join.partner_at = take_uuid(&c);
     take_session(&c, &join.session);
     if (!c.ok)
         return ERR_INTERNAL;
@@ -99,9 +106,9 @@ void db_session_join(struct flow *f, const struct uuid *id, const struct uuid *u
 
 /* --- unjoin --- */
 
-/* $1 session, $2 participant, $3 when it joined. A session that became active while the lock was awaited
- * is looked at again and stays as it is; so does the seat of one who has joined again, whose join may have
- * come first over another connection. */
+/* $1 session, $2 participant, $3 the number of its join. A session that became active while the lock was
+ * awaited is looked at again and stays as it is; so does the seat of one who has joined again, whose join may
+ * have come first over another connection. */
 /* clang-format off */
 static const struct pg_statement SESSION_UNJOIN = {
     .name = "session_unjoin",
@@ -110,15 +117,14 @@ static const struct pg_statement SESSION_UNJOIN = {
            "    SELECT id FROM sessions WHERE id = $1 AND status = 'waiting' FOR UPDATE"
            ") "
            "UPDATE session_participants p SET joined_at = NULL"
-           "  FROM locked l WHERE p.session_id = l.id AND p.user_id = $2 AND p.joined_at <= " PG_AT("$3")};
+           "  FROM locked l WHERE p.session_id = l.id AND p.user_id = $2 AND p.joins <= $3::int"};
 /* clang-format on */
 
-void db_session_unjoin(struct flow *f, const struct uuid *id, const struct uuid *user_id,
-                       int64_t joined_at_ms)
+void db_session_unjoin(struct flow *f, const struct uuid *id, const struct uuid *user_id, int join_number)
 {
     struct pg_args args = {0};
     pg_arg_uuid(&args, id);
     pg_arg_uuid(&args, user_id);
-    pg_arg_time(&args, joined_at_ms);
+    pg_arg_int(&args, join_number);
     pg_run(f, &SESSION_UNJOIN, &args, NULL, NULL);
 }

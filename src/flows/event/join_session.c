@@ -48,7 +48,7 @@ static void enter(struct flow *f, const struct join *c)
     bool is_new_here = !live_get(&s->id);
     struct live *l = live_open(&before, &c->prompts);
     int who = session_participant_index(s, caller_user_id(f));
-    live_join(l, &(struct live_seat){who, event_socket(f), s->participants[who].joined_at_ms});
+    live_join(l, &(struct live_seat){who, event_socket(f), c->joined.number});
     if (s->status == SESSION_ACTIVE)
         live_activate(l, s);
     job_session_put(s, (int)c->prompts.shown_count);

@@ -6,7 +6,7 @@
 
 struct session_unjoin {
     struct uuid session_id, user_id;
-    int64_t joined_at_ms;
+    int join_number;
     enum err err;
 };
 
@@ -14,7 +14,7 @@ static void run(struct flow *f)
 {
     struct session_unjoin *c = flow_ctx(f);
     FLOW_BEGIN(f);
-    AWAIT_LASTING(f, &c->err, db_session_unjoin(f, &c->session_id, &c->user_id, c->joined_at_ms));
+    AWAIT_LASTING(f, &c->err, db_session_unjoin(f, &c->session_id, &c->user_id, c->join_number));
     if (c->err)
         FLOW_FAIL(f, c->err);
     FLOW_END(f);
@@ -28,10 +28,10 @@ static const struct flow_spec session_unjoin = {
     .ctx_size = sizeof(struct session_unjoin),
 };
 
-void job_session_unjoin(const struct uuid *session_id, const struct uuid *user_id, int64_t joined_at_ms)
+void job_session_unjoin(const struct uuid *session_id, const struct uuid *user_id, int join_number)
 {
     struct session_unjoin *c = flow_ctx(flow_start(&(struct flow_start){.spec = &session_unjoin}));
     c->session_id = *session_id;
     c->user_id = *user_id;
-    c->joined_at_ms = joined_at_ms;
+    c->join_number = join_number;
 }

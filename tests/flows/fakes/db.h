@@ -38,6 +38,8 @@ struct fake_db {
         int estimated_wait_seconds;
     } keys[FAKE_REQUESTS_MAX]; /* of `requests`; "" when it has none */
     struct session sessions[FAKE_SESSIONS_MAX];
+    int joins[FAKE_SESSIONS_MAX][2]; /* of each one's participants */
+    struct uuid partner_at;          /* where whoever joins finds the partner */
     size_t session_count;
     struct fake_shown shown[FAKE_SHOWN_MAX];
     size_t shown_count;

@@ -123,25 +123,26 @@ void db_session_join(struct flow *f, const struct uuid *id, const struct uuid *u
     if (err == OK && port_takes_effect(call)) {
         join.activated = enter(s, who);
         join.session = *s;
+        join.number = ++fake_db.joins[s - fake_db.sessions][who];
+        join.partner_at = fake_db.partner_at;
     }
     port_answer(call, err, out, &join, sizeof join);
 }
 
 /* It does not concern one who has joined again since. */
-static void unjoin(struct session *s, int who, int64_t until_ms)
+static void unjoin(struct session *s, int who, int join_number)
 {
-    if (s->status == SESSION_WAITING && s->participants[who].joined_at_ms &&
-        s->participants[who].joined_at_ms <= until_ms)
+    if (s->status == SESSION_WAITING && fake_db.joins[s - fake_db.sessions][who] <= join_number)
         s->participants[who].joined_at_ms = 0;
 }
 
-void db_session_unjoin(struct flow *f, const struct uuid *id, const struct uuid *user_id, int64_t until_ms)
+void db_session_unjoin(struct flow *f, const struct uuid *id, const struct uuid *user_id, int join_number)
 {
     struct port_call *call = port_begin(f, DB_SESSION_UNJOIN);
     struct session *s = fake_session(id);
     int who = s ? session_participant_index(s, user_id) : -1;
     if (who >= 0 && port_takes_effect(call))
-        unjoin(s, who, until_ms);
+        unjoin(s, who, join_number);
     port_answer(call, OK, NULL, NULL, 0);
 }
 

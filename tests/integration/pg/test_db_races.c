@@ -324,7 +324,7 @@ static void join_or_unjoin(int who, void *arg)
     if (who == 0)
         join_each(0, c);
     else
-        c->err[1] = RUN(racer[1], db_session_unjoin(racer[1], &c->session.id, user, clock_now_ms() + 1));
+        c->err[1] = RUN(racer[1], db_session_unjoin(racer[1], &c->session.id, user, c->join[1].number));
 }
 
 static void join_against_the_partners_unjoin(void **state)

@@ -64,13 +64,16 @@ static void joining_again_only_moves_the_time_while_waiting(void **state)
     assert_int_equal(RUN(f, db_session_join(f, &s.id, &s.participants[0].user_id, &again)), OK);
     assert_int_equal(again.session.participants[0].joined_at_ms, NOW + 1000);
     again.session.participants[0].joined_at_ms = first.session.participants[0].joined_at_ms;
-    assert_memory_equal(&again, &first, sizeof again);
+    assert_memory_equal(&again.session, &first.session, sizeof again.session);
+    assert_int_equal(first.number, 1);
+    assert_int_equal(again.number, 2);
 
     s = an_active_session(f);
     advance(1000);
     int events = (int)direct_int(f, "SELECT count(*) FROM event_outbox");
     assert_int_equal(RUN(f, db_session_join(f, &s.id, &s.participants[0].user_id, &again)), OK);
     assert_false(again.activated);
+    assert_int_equal(again.number, 2); /* counted in an active session, too */
     assert_memory_equal(&again.session, &s, sizeof s);
     assert_stored(&s);
     assert_event_count(f, events);
@@ -99,7 +102,7 @@ static void unjoin_of_a_waiting_session_takes_the_join_back(void **state)
     const struct uuid *ana = &s.participants[0].user_id, *ben = &s.participants[1].user_id;
     struct db_join join;
     assert_int_equal(RUN(f, db_session_join(f, &s.id, ana, &join)), OK);
-    assert_int_equal(RUN(f, db_session_unjoin(f, &s.id, ana, NOW + 1)), OK);
+    assert_int_equal(RUN(f, db_session_unjoin(f, &s.id, ana, join.number)), OK);
     struct session after = stored(&s.id);
     assert_int_equal(after.participants[0].joined_at_ms, 0);
     assert_int_equal(after.first_joined_at_ms, NOW); /* the join window goes on */
@@ -115,7 +118,7 @@ static void unjoin_of_an_active_session_has_no_effect(void **state)
 {
     (void)state;
     struct session s = an_active_session(f);
-    assert_int_equal(RUN(f, db_session_unjoin(f, &s.id, &s.participants[0].user_id, clock_now_ms() + 1)), OK);
+    assert_int_equal(RUN(f, db_session_unjoin(f, &s.id, &s.participants[0].user_id, 1)), OK);
     assert_stored(&s);
 }
 
@@ -124,12 +127,10 @@ static void unjoin_spares_who_has_joined_again(void **state)
     (void)state;
     struct session s = a_waiting_session(f, 0);
     const struct uuid *ana = &s.participants[0].user_id, *ben = &s.participants[1].user_id;
-    struct db_join join;
-    assert_int_equal(RUN(f, db_session_join(f, &s.id, ana, &join)), OK);
-    advance(2000);
-    assert_int_equal(RUN(f, db_session_join(f, &s.id, ana, &join)), OK);
-    assert_int_equal(RUN(f, db_session_unjoin(f, &s.id, ana, NOW + 1000)),
-                     OK); /* of the first socket, late */
+    struct db_join join, first;
+    assert_int_equal(RUN(f, db_session_join(f, &s.id, ana, &first)), OK);
+    assert_int_equal(RUN(f, db_session_join(f, &s.id, ana, &join)), OK);          /* at the same moment */
+    assert_int_equal(RUN(f, db_session_unjoin(f, &s.id, ana, first.number)), OK); /* late */
     assert_int_equal(RUN(f, db_session_join(f, &s.id, ben, &join)), OK);
     assert_true(join.activated);
 }
@@ -161,6 +162,7 @@ static void a_join_at_a_dead_instance_does_not_count(void **state)
         joined_elsewhere(&s, clock_now_ms() - cases[i].silent_ms, cases[i].is_stopped);
         assert_int_equal(RUN(f, db_session_join(f, &s.id, ben, &join)), OK);
         assert_int_equal(join.activated, cases[i].counts);
+        assert_int_equal(!uuid_is_nil(&join.partner_at), cases[i].counts);
         assert_stored(&join.session);
         if (cases[i].counts)
             continue;
@@ -178,6 +180,9 @@ static void who_joins_is_alive(void **state)
     struct db_join join;
     assert_int_equal(RUN(f, db_session_join(f, &s.id, &s.participants[0].user_id, &join)), OK);
     assert_int_equal(direct_int(f, "SELECT count(*) FROM instances WHERE NOT is_stopped"), 1);
+    assert_true(uuid_is_nil(&join.partner_at)); /* nobody else has joined */
+    assert_int_equal(RUN(f, db_session_join(f, &s.id, &s.participants[0].user_id, &join)), OK);
+    assert_true(uuid_is_nil(&join.partner_at));
     advance(MINUTE);
     assert_int_equal(RUN(f, db_session_join(f, &s.id, &s.participants[1].user_id, &join)), OK);
     assert_true(join.activated);
