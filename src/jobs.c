@@ -15,6 +15,8 @@ struct job {
     struct flow *running;
 };
 
+/* How often it is looked whether an erasing was left undone: what is asked for here begins at once. */
+static const int64_t erase_ms = 30000;
 static const int64_t beat_ms = DB_INSTANCE_BEAT_MS, recover_ms = DB_INSTANCE_SILENT_MS, carry_ms = 10000,
                      refresh_ms = 1000;
 
@@ -24,6 +26,7 @@ static struct job jobs[] = {
     {.flow = &job_sessions_recover, .interval_ms = &recover_ms, .first_ms = 2000},
     {.flow = &job_sessions_refresh, .interval_ms = &refresh_ms, .first_ms = 1000},
     {.flow = &job_speech_carry, .interval_ms = &carry_ms, .first_ms = 10000},
+    {.flow = &job_users_erase, .interval_ms = &erase_ms, .first_ms = 3000},
 };
 
 #define JOB_COUNT (sizeof jobs / sizeof jobs[0])

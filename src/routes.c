@@ -8,6 +8,7 @@
 /* Limits are filled from the configuration by routes_init; 0 is off. */
 static struct rate_limit match_requests = {.what = "match_requests", .window_ms = 3600 * 1000};
 static struct rate_limit session_joins = {.what = "session_joins", .window_ms = 60 * 1000};
+static struct rate_limit exports = {.what = "exports", .window_ms = 3600 * 1000};
 
 static const struct route routes[] = {
     {POST, "/match-request", &rest_match_create, AUTH_USER, &match_requests, ROUTE_REPEATABLE},
@@ -23,6 +24,8 @@ static const struct route routes[] = {
     {POST, "/sessions/:id/rate", &rest_session_rate, AUTH_USER, NULL, 0},
     {GET, "/sessions/:id/transcript", &rest_session_transcript, AUTH_USER, NULL, 0},
     {GET, "/history", &rest_history, AUTH_USER, NULL, 0},
+    {GET, "/users/me/export", &rest_user_export, AUTH_USER, &exports, 0},
+    {DELETE, "/users/me/data", &rest_user_erase, AUTH_USER, NULL, 0},
     {GET, "/healthz", &ops_healthz, AUTH_NONE, NULL, ROUTE_OPS},
     {GET, "/readyz", &ops_readyz, AUTH_NONE, NULL, ROUTE_OPS},
     {GET, "/metrics", &ops_metrics, AUTH_NONE, NULL, ROUTE_OPS},
@@ -33,5 +36,6 @@ void routes_init(void)
 {
     match_requests.limit = config.rate_limit_match_requests;
     session_joins.limit = config.rate_limit_session_joins;
+    exports.limit = config.rate_limit_exports;
     router_init(routes, sizeof routes / sizeof routes[0]);
 }

@@ -10,6 +10,7 @@ extern const struct handler rest_match_create, rest_match_cancel, rest_match_sta
 extern const struct handler rest_topics_list, rest_topic_get;
 extern const struct handler rest_session_join, rest_session_leave, rest_session_end, rest_session_get;
 extern const struct handler rest_session_rate, rest_session_transcript, rest_history;
+extern const struct handler rest_user_export, rest_user_erase;
 extern const struct handler ops_healthz, ops_readyz, ops_metrics, ops_openapi;
 
 /* event/ */

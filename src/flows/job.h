@@ -22,6 +22,8 @@ void job_match_expire(const struct pairing_ticket *tickets, size_t count);
 void job_leadership_hold(int64_t lease_ms);
 void job_leadership_release(void);
 void job_instance_stop(void);
+/* Looks for promises to erase now rather than at the next time. */
+void job_users_erase_now(void);
 
 /* Periodic ones: rows of src/jobs.c. */
 extern const struct flow_spec job_sessions_sweep;
@@ -29,6 +31,7 @@ extern const struct flow_spec job_sessions_recover;
 extern const struct flow_spec job_instance_beat;
 extern const struct flow_spec job_speech_carry;
 extern const struct flow_spec job_sessions_refresh;
+extern const struct flow_spec job_users_erase;
 /* Once, by wait_times_start. */
 extern const struct flow_spec job_waits_learn;
 

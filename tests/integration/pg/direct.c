@@ -180,7 +180,7 @@ void direct_truncate(struct flow *f)
 {
     EXEC(f, "TRUNCATE instances, user_skills, match_requests, sessions, session_participants, past_partners, "
             "session_prompts, ratings, reports,"
-            " recordings, user_flags, user_blocks, event_outbox RESTART IDENTITY");
+            " recordings, user_flags, user_blocks, erasures, event_outbox RESTART IDENTITY");
 }
 
 /* --- the database --- */
