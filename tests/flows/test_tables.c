@@ -139,7 +139,7 @@ static void the_limits_are_those_of_the_configuration(void **state)
 {
     (void)state;
     config.rate_limit_match_requests = 7;
-    config.rate_limit_session_joins = 0;
+    config.rate_limit_session_joins = config.rate_limit_exports = 0;
     routes_init();
     struct routes routes = routes_given();
     int limited = 0;
@@ -151,7 +151,7 @@ static void the_limits_are_those_of_the_configuration(void **state)
         assert_true(limit->window_ms > 0);
         assert_int_equal(limit->limit, strcmp(limit->what, "match_requests") == 0 ? 7 : 0);
     }
-    assert_int_equal(limited, 2);
+    assert_int_equal(limited, 3);
 }
 
 static void every_event_is_complete(void **state)
@@ -213,6 +213,7 @@ static void every_event_and_route_has_a_name_of_its_own(void **state)
         if (row->handler)
             assert_new_name(row->handler->flow.name);
     assert_new_name(job_sessions_sweep.name);
+    assert_new_name(job_users_erase.name);
     assert_new_name(job_sessions_recover.name);
     assert_new_name(job_instance_beat.name);
 }

@@ -48,7 +48,7 @@ static const struct pg_statement ERASURE_FINISH = {
     .is_write = true,
     .sql = "WITH kept AS ("
            "    DELETE FROM erasures"
-           "     WHERE user_id = $1 AND requested_at = " PG_AT("$2")
+           "     WHERE user_id = $1 AND " PG_MS("requested_at") " = $2::bigint"
            "       AND NOT EXISTS (SELECT FROM session_participants p WHERE p.user_id = $1)"
            "       AND NOT EXISTS (SELECT FROM match_requests r WHERE r.user_id = $1)"
            "    RETURNING 1"

@@ -102,6 +102,8 @@ fail:
     return; /* the engine logs it; the claim runs out */
 }
 
+/* No deadline: each step has that of its adapter, and how many there are is for the user's past to say. Who
+ * takes longer than the claim lasts may get company, which does no harm. */
 const struct flow_spec job_users_erase = {
     .name = "users.erase",
     .run = run,

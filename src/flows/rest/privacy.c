@@ -84,7 +84,7 @@ const struct handler rest_user_export = {
     .flow = {.name = "user.export",
              .run = run_export,
              .ctx_size = sizeof(struct export),
-             .deadline_ms = 30000},
+             .deadline_ms = 10000},
 };
 
 /* --- erase --- */

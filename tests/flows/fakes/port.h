@@ -40,6 +40,13 @@
     X(DB_SESSION_RATE, "db_session_rate")                     \
     X(DB_HISTORY, "db_history")                               \
     X(DB_SPEECH_CARRY, "db_speech_carry")                     \
+    X(DB_EXPORT, "db_export")                                 \
+    X(DB_ERASURE_REQUEST, "db_erasure_request")               \
+    X(DB_ERASURE_CLAIM, "db_erasure_claim")                   \
+    X(DB_ERASURE_OPEN, "db_erasure_open")                     \
+    X(DB_ERASURE_STEP, "db_erasure_step")                     \
+    X(DB_ERASURE_EVENTS, "db_erasure_events")                 \
+    X(DB_ERASURE_FINISH, "db_erasure_finish")                 \
     X(DB_SESSIONS_SWEEP, "db_sessions_sweep")                 \
     X(KV_RATE_TAKE, "kv_rate_take")                           \
     X(KV_QUEUE_ADD, "kv_queue_add")                           \
@@ -48,6 +55,7 @@
     X(KV_QUEUE_FILLED, "kv_queue_filled")                     \
     X(KV_LEASE_HOLD, "kv_lease_hold")                         \
     X(KV_LEASE_RELEASE, "kv_lease_release")                   \
+    X(KV_USER_FORGET, "kv_user_forget")                       \
     X(KV_SESSION_PUT, "kv_session_put")                       \
     X(KV_SESSIONS_REFRESH, "kv_sessions_refresh")             \
     X(KV_SESSION_CLEAR, "kv_session_clear")                   \

@@ -75,7 +75,9 @@ int world_begin(void **state)
     loop_init();
     port_reset();
     fake_db_reset();
+    fake_privacy_reset();
     fake_kv_reset();
+    fake_kv_user_reset();
     fake_profile_reset();
     return 0;
 }
