@@ -20,6 +20,7 @@
 #include "conversation/ports/db.h"
 #include "conversation/ports/kv.h"
 #include "conversation/ports/profile.h"
+#include "conversation/ports/recovery.h"
 #include "conversation/rt/loop.h"
 #include "conversation/rt/process.h"
 #include "conversation/rt/timer.h"
@@ -46,6 +47,7 @@ static void stop_now(void)
 {
     profile_stop();
     db_stop();
+    recovery_store_stop();
     kv_stop(); /* it tells the bus what got no answer */
     bus_stop();
     for (size_t i = 0; i < sizeof signals / sizeof signals[0]; i++)
@@ -55,7 +57,7 @@ static void stop_now(void)
 
 static void on_finishing(struct timer *t)
 {
-    if (flow_active_count() > 0 && clock_mono_ms() < stop_by_ms) {
+    if ((flow_active_count() > 0 || hub_has_unsaved()) && clock_mono_ms() < stop_by_ms) {
         timer_start(t, LOOK_MS, on_finishing);
         return;
     }
@@ -172,6 +174,9 @@ static bool start(void)
     }
     db_start();
     kv_start();
+    if (config.ws_recovery_seconds && config.ws_recovery_shared_bytes)
+        recovery_store_start(config.ws_recovery_seconds * 1000LL + config.ws_heartbeat_interval_ms +
+                             config.ws_heartbeat_timeout_ms);
     bus_start(matchmaker_reload_soon); /* what others said meanwhile was missed */
     user_events_start();
     matchmaker_start();

@@ -122,6 +122,7 @@ static const struct row rows[] = {
 {"WS_RECOVERY_SECONDS",         FIELD(ws_recovery_seconds), "20", NUMBER(0, 3600), 0},
 {"WS_RECOVERY_BYTES",           FIELD(ws_recovery_bytes), "16384", NUMBER(1024, BYTES_MAX), 0},
 {"WS_RECOVERY_TOTAL_BYTES",     FIELD(ws_recovery_total_bytes), "67108864", NUMBER(65536, INT64_C(1) << 40), 0},
+{"WS_RECOVERY_SHARED_BYTES",    FIELD(ws_recovery_shared_bytes), "67108864", NUMBER(0, INT64_C(1) << 40), 0},
 {"WS_REQUIRE_HANDSHAKE_AUTH",   FIELD(ws_require_handshake_auth), "false", YES_NO, 0},
 /* WebRTC */
 {"TURN_SERVER_URL",             FIELD(turn_server_url), "", TEXT(0, LIST_MAX), RELOADABLE},

@@ -43,6 +43,7 @@ struct config {
     int64_t ws_heartbeat_interval_ms, ws_heartbeat_timeout_ms, ws_max_payload_bytes, ws_send_buffer_bytes;
     int ws_recovery_seconds; /* 0: off */
     int64_t ws_recovery_bytes, ws_recovery_total_bytes;
+    int64_t ws_recovery_shared_bytes; /* 0: not shared */
     int64_t ws_deflate_threshold_bytes, ws_connect_timeout_ms, ws_auth_timeout_ms;
     bool ws_require_handshake_auth;
     /* WebRTC */

@@ -14,6 +14,7 @@
 #include "conversation/codec/token.h"
 #include "conversation/config.h"
 #include "conversation/domain/identity.h"
+#include "conversation/ports/recovery.h"
 #include "conversation/ports/sockets.h"
 #include "conversation/rt/limiter.h"
 #include "conversation/rt/timer.h"
@@ -239,6 +240,13 @@ static const char *check_connect(struct sio_socket *s, const struct sio_connect 
     return check_auth(c->auth, who);
 }
 
+static const char *recovery_result(const struct sio_socket *s)
+{
+    if (!sio_socket_is_recovered(s))
+        return "fresh";
+    return sio_socket_is_from_elsewhere(s) ? "shared" : "recovered";
+}
+
 static void on_connect(struct sio_socket *s, const struct sio_connect *c)
 {
     struct socket_context binding;
@@ -255,7 +263,7 @@ static void on_connect(struct sio_socket *s, const struct sio_connect *c)
     sio_accept(s);
     bool is_recovered = sio_socket_is_recovered(s);
     if (has_member(c->auth, "pid"))
-        metric_inc(M_WS_RECOVERIES, is_recovered ? "recovered" : "fresh");
+        metric_inc(M_WS_RECOVERIES, recovery_result(s));
     if (is_recovered && !who.expires_at_ms)
         who = (struct identity){.user_id = note.user_id, .expires_at_ms = note.token_expires_ms};
     if (who.expires_at_ms)
@@ -352,7 +360,9 @@ void hub_init(const struct hub_setup *setup_, token_gate *gate_)
         .namespaces_max = NAMESPACES_MAX,
         .recovery = {.max_age_ms = config.ws_recovery_seconds * 1000LL,
                      .socket_bytes = (size_t)config.ws_recovery_bytes,
-                     .total_bytes = (size_t)config.ws_recovery_total_bytes},
+                     .total_bytes = (size_t)config.ws_recovery_total_bytes,
+                     .share = config.ws_recovery_shared_bytes ? &recovery_store : NULL,
+                     .shared_bytes = (size_t)config.ws_recovery_shared_bytes},
     };
     const struct eio_config eio = {
         .ping_interval_ms = config.ws_heartbeat_interval_ms,
@@ -385,6 +395,11 @@ void hub_drain(void)
     struct str part = {json, 0};
     part.n = (size_t)snprintf(json, sizeof json, "{\"reconnectAfterMs\":%d}", RECONNECT_AFTER_MS);
     map_each(&users, tell_draining, &part);
+}
+
+bool hub_has_unsaved(void)
+{
+    return sio_server_has_unsaved(server);
 }
 
 void hub_close_all(void)

@@ -8,6 +8,13 @@
 #include "conversation/base/clock.h"
 #include "conversation/base/json_scan.h"
 #include "conversation/rt/timer.h"
+#include "recovery_bytes.h"
+#include "recovery_share.h"
+
+/* How long a socket that is connected, and sent nothing, can be recovered by another process. */
+#define QUIET_KEEP_MS 3600000
+/* A client may know of newer packets than the process that died had shared: so many at most. */
+#define AHEAD_MAX 256
 
 struct recovery {
     struct sio_recovery bounds;
@@ -18,6 +25,9 @@ struct recovery {
     struct list lost;  /* longest lost first */
     struct timer used_timer, lost_timer;
     size_t used_count, lost_count, lost_bytes;
+    struct share *share; /* NULL: none */
+    void (*moved)(void *arg, uint64_t socket_id);
+    void *moved_arg;
 };
 
 /* Somebody who has lost sockets. */
@@ -35,33 +45,66 @@ struct recovery *recovery_new(const struct sio_recovery *bounds, int64_t notice_
     store->packet_age_ms = bounds->max_age_ms + notice_ms;
     list_init(&store->used);
     list_init(&store->lost);
+    if (bounds->share)
+        store->share = share_new(store, &store->bounds);
     return store;
+}
+
+struct share *recovery_share(struct recovery *store)
+{
+    return store->share;
+}
+
+void recovery_on_moved(struct recovery *store, void (*moved)(void *arg, uint64_t socket_id), void *arg)
+{
+    store->moved = moved;
+    store->moved_arg = arg;
 }
 
 /* --- states --- */
 
-struct recovery_state *recovery_new_state(struct recovery *store, uint64_t socket_id, const char *sid,
-                                          struct str prefix)
+static struct recovery_state *state_new(struct recovery *store, const struct uuid *pid, struct str sid,
+                                        struct str prefix)
 {
     struct recovery_state *state = calloc(1, sizeof *state + prefix.n);
-    char pid[SID_LENGTH + 1];
     if (!state)
         abort();
-    state->socket_id = socket_id;
     state->prefix_bytes = (uint8_t)prefix.n;
     memcpy(state->prefix, prefix.p, prefix.n);
-    memcpy(state->sid, sid, sizeof state->sid);
+    memcpy(state->sid, sid.p, SID_LENGTH);
     sent_ring_init(&state->sent);
-    struct uuid key = sid_random(pid);
-    map_put(&store->by_pid, &key, &state->node);
+    map_put(&store->by_pid, pid, &state->node);
     return state;
 }
 
-void recovery_set_note(struct recovery_state *state, struct str note)
+struct recovery_state *recovery_new_state(struct recovery *store, uint64_t socket_id, const char *sid,
+                                          struct str prefix)
+{
+    char pid[SID_LENGTH + 1];
+    struct uuid key = sid_random(pid);
+    struct recovery_state *state = state_new(store, &key, (struct str){sid, SID_LENGTH}, prefix);
+    state->socket_id = socket_id;
+    return state;
+}
+
+static void changed_all(struct recovery *store, struct recovery_state *state)
+{
+    if (store->share)
+        share_changed_all(store->share, state);
+}
+
+void recovery_set_note(struct recovery *store, struct recovery_state *state, struct str note)
 {
     assert(note.n <= SIO_NOTE_MAX);
     memcpy(state->note, note.p, note.n);
     state->note_bytes = (uint8_t)note.n;
+    changed_all(store, state);
+}
+
+void recovery_set_owner(struct recovery *store, struct recovery_state *state, const struct uuid *owner)
+{
+    state->owner = *owner;
+    changed_all(store, state);
 }
 
 static void state_free(struct recovery *store, struct recovery_state *state)
@@ -108,6 +151,7 @@ static void on_used_timer(struct timer *t)
         } else {
             unuse(store, state);
             sent_ring_done(&state->sent);
+            changed_all(store, state);
         }
     }
     if (state)
@@ -118,6 +162,8 @@ void recovery_drop(struct recovery *store, struct recovery_state *state)
 {
     assert(state->socket_id);
     unuse(store, state);
+    if (store->share)
+        share_forget(store->share, state, false);
     state_free(store, state);
 }
 
@@ -169,16 +215,19 @@ static void unlose(struct recovery *store, struct recovery_state *state)
     store->lost_count--;
 }
 
-static void forget(struct recovery *store, struct recovery_state *state)
+/* `is_expired`: the shared store forgets it by itself. */
+static void forget(struct recovery *store, struct recovery_state *state, bool is_expired)
 {
     unlose(store, state);
+    if (store->share)
+        share_forget(store->share, state, is_expired);
     state_free(store, state);
 }
 
 static void keep_bounds(struct recovery *store)
 {
     while (store->lost_bytes > store->bounds.total_bytes)
-        forget(store, first_of(&store->lost));
+        forget(store, first_of(&store->lost), false);
 }
 
 static void on_lost_timer(struct timer *t)
@@ -187,16 +236,13 @@ static void on_lost_timer(struct timer *t)
     struct recovery_state *state;
     int64_t now = clock_mono_ms(), max_age_ms = store->bounds.max_age_ms;
     while ((state = first_of(&store->lost)) && state->last_ms + max_age_ms <= now)
-        forget(store, state);
+        forget(store, state, true);
     if (state)
         timer_start(t, state->last_ms + max_age_ms - now, on_lost_timer);
 }
 
-void recovery_keep(struct recovery *store, struct recovery_state *state)
+static void lose(struct recovery *store, struct recovery_state *state)
 {
-    assert(state->socket_id);
-    unuse(store, state);
-    sent_ring_shrink(&state->sent);
     state->socket_id = 0;
     state->last_ms = clock_mono_ms();
     list_add_tail(&store->lost, &state->link);
@@ -205,17 +251,33 @@ void recovery_keep(struct recovery *store, struct recovery_state *state)
     enlist(store, state);
     if (!timer_is_running(&store->lost_timer))
         timer_start(&store->lost_timer, store->bounds.max_age_ms, on_lost_timer);
+    if (store->share && state->sent.next > 1) /* it is kept for another time now */
+        share_changed(store->share, state);
     keep_bounds(store);
 }
 
-void recovery_take(struct recovery *store, struct recovery_state *state, uint64_t socket_id)
+void recovery_keep(struct recovery *store, struct recovery_state *state)
+{
+    assert(state->socket_id);
+    unuse(store, state);
+    sent_ring_shrink(&state->sent);
+    lose(store, state);
+}
+
+void recovery_take(struct recovery *store, struct recovery_state *state, uint64_t socket_id, uint64_t offset)
 {
     assert(!state->socket_id);
     unlose(store, state);
     state->socket_id = socket_id;
     state->last_ms = clock_mono_ms();
+    state->is_from_elsewhere = false;
+    if (offset >= state->sent.next)
+        sent_ring_skip(&state->sent, offset + 1);
     if (state->sent.n)
         look_later(store, state);
+    if (store->share)
+        share_changed(store->share, state);
+    changed_all(store, state);
 }
 
 void recovery_each_lost(struct recovery *store, const struct uuid *id,
@@ -249,6 +311,8 @@ void recovery_add(struct recovery *store, struct recovery_state *state, const st
     const struct sent_bounds bounds = {room(store), now - store->packet_age_ms};
     size_t cap = state->sent.cap;
     sent_ring_add(&state->sent, &bounds, now, packet);
+    if (store->share)
+        share_changed(store->share, state);
     if (!state->socket_id) {
         store->lost_bytes += state->sent.cap - cap;
         return;
@@ -280,15 +344,83 @@ bool recovery_read_claim(struct str auth, struct recovery_claim *claim)
     return true;
 }
 
+struct recovery_state *recovery_by_pid(const struct recovery *store, const struct uuid *pid)
+{
+    struct map_node *node = map_get(&store->by_pid, pid);
+    return node ? container_of(node, struct recovery_state, node) : NULL;
+}
+
+/* The client of a process that died may have got what that had no time to share. */
+static bool reaches(const struct recovery_state *state, uint64_t offset)
+{
+    if (state->is_from_elsewhere && offset >= state->sent.next)
+        return offset - state->sent.next < AHEAD_MAX;
+    return sent_ring_reaches(&state->sent, offset);
+}
+
 struct recovery_state *recovery_find(struct recovery *store, const struct recovery_claim *claim,
                                      struct str prefix)
 {
-    struct map_node *node = map_get(&store->by_pid, &claim->pid);
-    struct recovery_state *state = node ? container_of(node, struct recovery_state, node) : NULL;
+    struct recovery_state *state = recovery_by_pid(store, &claim->pid);
     if (!state || !str_eq((struct str){state->prefix, state->prefix_bytes}, prefix) ||
-        !sent_ring_reaches(&state->sent, claim->offset))
+        !reaches(state, claim->offset))
         return NULL;
     return state;
+}
+
+/* --- with other processes --- */
+
+struct visit {
+    void (*visit)(struct recovery_state *state, void *arg);
+    void *arg;
+};
+
+static void visit_node(struct map_node *node, void *arg)
+{
+    const struct visit *v = arg;
+    v->visit(container_of(node, struct recovery_state, node), v->arg);
+}
+
+void recovery_each(struct recovery *store, void (*visit)(struct recovery_state *state, void *arg), void *arg)
+{
+    struct visit v = {visit, arg};
+    map_each(&store->by_pid, visit_node, &v);
+}
+
+bool recovery_import(struct recovery *store, const struct uuid *pid, struct str bytes)
+{
+    struct recovery_head head;
+    struct sent_ring sent;
+    assert(!recovery_by_pid(store, pid));
+    sent_ring_init(&sent);
+    if (!recovery_bytes_read(&bytes, &head) ||
+        !sent_ring_restore(&sent, head.first, bytes, store->bounds.socket_bytes, clock_mono_ms()))
+        return false;
+    struct recovery_state *state = state_new(store, pid, head.sid, head.prefix);
+    memcpy(state->note, head.note.p, head.note.n);
+    state->note_bytes = (uint8_t)head.note.n;
+    state->owner = head.owner;
+    state->sent = sent;
+    state->is_from_elsewhere = true;
+    lose(store, state);
+    return true;
+}
+
+void recovery_moved(struct recovery *store, struct recovery_state *state)
+{
+    share_forget(store->share, state, true);
+    if (state->socket_id)
+        store->moved(store->moved_arg, state->socket_id);
+    else
+        forget(store, state, true);
+}
+
+int64_t recovery_keep_ms(const struct recovery *store, const struct recovery_state *state)
+{
+    if (state->socket_id)
+        return QUIET_KEEP_MS;
+    int64_t left_ms = state->last_ms + store->bounds.max_age_ms - clock_mono_ms();
+    return left_ms > 0 ? left_ms : 1;
 }
 
 /* --- the end --- */
@@ -307,7 +439,8 @@ void recovery_free(struct recovery *store)
     if (!store)
         return;
     while ((state = first_of(&store->lost)))
-        forget(store, state);
+        forget(store, state, true);
+    share_free(store->share);
     timer_stop(&store->used_timer);
     timer_stop(&store->lost_timer);
     assert(store->by_pid.count == 0);

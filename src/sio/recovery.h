@@ -7,10 +7,10 @@
  *                           └── recovery_take ──│─────┘
  *                                               └──> forgotten
  *
- * A lost state is plain bytes under a random key (two ids, the note, a namespace, the ring's records), and
- * the socket that takes it may be answered later than it asked (sio_accept). So a store that other processes
- * share can take the place of the lost half of this one: recovery_keep writes it there, recovery_find asks
- * there. */
+ * With a store that several processes share, what other processes need to know of the states is there, too,
+ * as bytes (recovery_bytes.h) under their pids: see recovery_share.h. A state that another process took there
+ * is forgotten here, and its socket, if it still lives, closed; one that was taken from another process lies
+ * among the lost ones until its socket is accepted. */
 #ifndef SIO_RECOVERY_H
 #define SIO_RECOVERY_H
 
@@ -21,17 +21,24 @@
 #include "sid.h"
 
 struct recovery;
+struct share;
 
 /* What a packet to the client touches stands first. */
 struct recovery_state {
     struct sent_ring sent;
-    int64_t last_ms;      /* live: of the last packet; lost: of the loss */
-    uint64_t socket_id;   /* 0: lost */
-    struct list link;     /* live and holding packets, or lost: see struct recovery */
-    int64_t look_at_ms;   /* live and holding packets: when to see whether they are too old */
-    struct map_node node; /* by pid */
-    struct list of_owner; /* lost, and somebody's */
-    struct uuid owner;    /* all zero: nobody's */
+    int64_t last_ms;        /* live: of the last packet; lost: of the loss */
+    uint64_t socket_id;     /* 0: lost */
+    struct list link;       /* live and holding packets, or lost: see struct recovery */
+    int64_t look_at_ms;     /* live and holding packets: when to see whether they are too old */
+    struct map_node node;   /* by pid */
+    struct list of_owner;   /* lost, and somebody's */
+    struct uuid owner;      /* all zero: nobody's */
+    struct list unsaved;    /* in the share's list: something of it is not in the shared store yet */
+    uint64_t saved_added;   /* sent.added at the last write */
+    uint32_t saved_bytes;   /* in the shared store, as far as we know; 0: it holds nothing of this state */
+    bool must_put;          /* more has changed than packets were added */
+    bool is_doubted;        /* somebody else may have taken it */
+    bool is_from_elsewhere; /* it was another process's, and not taken here yet */
     char sid[SID_LENGTH + 1];
     uint8_t note_bytes, prefix_bytes;
     char note[SIO_NOTE_MAX];
@@ -46,13 +53,18 @@ struct recovery_claim {
 
 /* `notice_ms`: how long the loss of a connection may go unnoticed. */
 struct recovery *recovery_new(const struct sio_recovery *bounds, int64_t notice_ms);
-void recovery_free(struct recovery *store); /* no state may be live */
+/* No state may be live. What the shared store holds stays there. */
+void recovery_free(struct recovery *store);
+struct share *recovery_share(struct recovery *store); /* NULL: none */
+/* `moved` is told of the sockets of live states that another process took, once each; it drops the state. */
+void recovery_on_moved(struct recovery *store, void (*moved)(void *arg, uint64_t socket_id), void *arg);
 
 /* A live state with a new pid. */
 struct recovery_state *recovery_new_state(struct recovery *store, uint64_t socket_id, const char *sid,
                                           struct str prefix);
 /* At most SIO_NOTE_MAX bytes (asserted). */
-void recovery_set_note(struct recovery_state *state, struct str note);
+void recovery_set_note(struct recovery *store, struct recovery_state *state, struct str note);
+void recovery_set_owner(struct recovery *store, struct recovery_state *state, const struct uuid *owner);
 /* The number that the next packet will have. */
 static inline uint64_t recovery_next_offset(const struct recovery_state *state)
 {
@@ -71,7 +83,18 @@ bool recovery_read_claim(struct str auth, struct recovery_claim *claim);
 struct recovery_state *recovery_find(struct recovery *store, const struct recovery_claim *claim,
                                      struct str prefix);
 /* Lost: it is live again, and nobody else can take it. */
-void recovery_take(struct recovery *store, struct recovery_state *state, uint64_t socket_id);
+void recovery_take(struct recovery *store, struct recovery_state *state, uint64_t socket_id, uint64_t offset);
+
+/* --- for recovery_share.c --- */
+
+struct recovery_state *recovery_by_pid(const struct recovery *store, const struct uuid *pid); /* NULL: none */
+void recovery_each(struct recovery *store, void (*visit)(struct recovery_state *state, void *arg), void *arg);
+/* A lost state of another process; false: these bytes are none. No state may have this pid. */
+bool recovery_import(struct recovery *store, const struct uuid *pid, struct str bytes);
+/* It is another process's now. */
+void recovery_moved(struct recovery *store, struct recovery_state *state);
+/* For how long the state is to be kept. */
+int64_t recovery_keep_ms(const struct recovery *store, const struct recovery_state *state);
 
 /* Calls `visit` for every lost state of the owner. It may add packets. */
 void recovery_each_lost(struct recovery *store, const struct uuid *owner,

@@ -158,6 +158,7 @@ void sent_ring_add(struct sent_ring *r, const struct sent_bounds *bounds, int64_
 {
     struct head head = head_of(packet, now_ms);
     r->next++;
+    r->added += sizeof head + head.bytes;
     if (sizeof head + head.bytes > bounds->bytes) {
         drop_all(r);
         return;
@@ -202,4 +203,86 @@ void sent_ring_replay(const struct sent_ring *r, uint64_t after, sent_fn *send, 
             replay_one(r, at, &head, send, arg);
         at += head.bytes;
     }
+}
+
+void sent_ring_skip(struct sent_ring *r, uint64_t next)
+{
+    assert(next >= r->next);
+    r->next = next;
+    drop_all(r);
+}
+
+/* --- records as bytes --- */
+
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "records are exchanged as they lie in memory");
+
+int sent_ring_newest(const struct sent_ring *r, size_t n, struct str out[2])
+{
+    assert(n <= r->n);
+    return n ? slices(r, r->n - n, n, out) : 0;
+}
+
+/* The bytes of the record in front, 0 when it is none. */
+static size_t record_bytes(struct str records)
+{
+    struct head head;
+    uint32_t n;
+    if (records.n < sizeof head)
+        return 0;
+    memcpy(&head, records.p, sizeof head);
+    if (head.bytes > records.n - sizeof head || head.text_bytes == 0 || head.text_bytes > head.bytes)
+        return 0;
+    size_t end = sizeof head + head.bytes;
+    for (size_t at = sizeof head + head.text_bytes; at < end; at += n) {
+        if (end - at < sizeof n)
+            return 0;
+        memcpy(&n, records.p + at, sizeof n);
+        at += sizeof n;
+        if (n > end - at)
+            return 0;
+    }
+    return end;
+}
+
+static bool count_records(struct str records, uint64_t *count)
+{
+    size_t n;
+    for (*count = 0; records.n; records.p += n, records.n -= n, ++*count)
+        if (!(n = record_bytes(records)))
+            return false;
+    return true;
+}
+
+static void leave_out_oldest(struct str *records, size_t limit, uint64_t *first)
+{
+    while (records->n > limit) {
+        size_t n = record_bytes(*records);
+        records->p += n;
+        records->n -= n;
+        ++*first;
+    }
+}
+
+static void set_sent(struct sent_ring *r, int64_t now_ms)
+{
+    for (size_t at = 0; at < r->n; at += sizeof(struct head) + head_at(r, at).bytes)
+        memcpy(r->p + at + offsetof(struct head, sent_ms), &now_ms, sizeof now_ms);
+}
+
+bool sent_ring_restore(struct sent_ring *r, uint64_t first, struct str records, size_t limit, int64_t now_ms)
+{
+    uint64_t count;
+    assert(!r->p);
+    if (!count_records(records, &count) || first == 0 || first > INT64_MAX - count)
+        return false;
+    r->next = first + count;
+    leave_out_oldest(&records, limit, &first);
+    r->first = first;
+    if (!records.n)
+        return true;
+    resize(r, records.n);
+    append(r, records.p, records.n);
+    r->added = records.n;
+    set_sent(r, now_ms);
+    return true;
 }

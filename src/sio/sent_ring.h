@@ -21,6 +21,7 @@ struct sent_ring {
     char *p;
     size_t cap, begin, n;
     uint64_t first, next; /* numbers of the oldest packet held, and of the one to come; equal: none is held */
+    uint64_t added;       /* bytes of all records there ever were, also of those that were never held */
 };
 
 /* When a packet was sent (clock_mono_ms) decides whether it is still held: those from before `since_ms` are
@@ -44,5 +45,16 @@ bool sent_ring_reaches(const struct sent_ring *r, uint64_t after);
 /* Hands them out again, in order: the text as one or two parts, then each attachment likewise. */
 void sent_ring_replay(const struct sent_ring *r, uint64_t after, sent_fn *send, void *arg);
 void sent_ring_shrink(struct sent_ring *r); /* to what is held */
+/* Goes on with number `next`, which is larger than any before; nothing is held. */
+void sent_ring_skip(struct sent_ring *r, uint64_t next);
+
+/* --- records as bytes, for another process (of the same byte order) --- */
+
+/* The newest `n` bytes, at most r->n, as one or two slices; returns how many. They begin with a record when
+ * `n` is by how much `added` has grown since some time. */
+int sent_ring_newest(const struct sent_ring *r, size_t n, struct str out[2]);
+/* Fills an empty ring with whole records, numbered from `first` on, as if they had been sent now; of more
+ * than `limit` bytes the oldest are left out. False: these are no records; nothing has changed. */
+bool sent_ring_restore(struct sent_ring *r, uint64_t first, struct str records, size_t limit, int64_t now_ms);
 
 #endif

@@ -4,6 +4,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#include "recovery_share.h"
 #include "sio_packet.h"
 #include "sio_socket.h"
 
@@ -186,8 +187,10 @@ struct sio_server *sio_server_new(const struct sio_config *config, const struct 
     server->config = *config;
     server->packet_max_bytes = eio->max_payload_bytes;
     server->app = app;
-    if (config->recovery.max_age_ms > 0)
+    if (config->recovery.max_age_ms > 0) {
         server->recovery = recovery_new(&config->recovery, eio->ping_interval_ms + eio->ping_timeout_ms);
+        recovery_on_moved(server->recovery, connect_moved, server);
+    }
     server->eio = eio_server_new(eio, &eio_callbacks, server);
     return server;
 }
@@ -206,4 +209,10 @@ void sio_server_free(struct sio_server *server)
 struct eio_server *sio_server_eio(struct sio_server *server)
 {
     return server->eio;
+}
+
+bool sio_server_has_unsaved(const struct sio_server *server)
+{
+    struct share *share = server->recovery ? recovery_share(server->recovery) : NULL;
+    return share && share_has_unsaved(share);
 }

@@ -75,16 +75,21 @@ bool sio_socket_is_recovered(const struct sio_socket *s)
     return s->is_recovered;
 }
 
+bool sio_socket_is_from_elsewhere(const struct sio_socket *s)
+{
+    return s->is_from_elsewhere;
+}
+
 void sio_socket_set_note(struct sio_socket *s, struct str note)
 {
     if (s->memory)
-        recovery_set_note(s->memory, note);
+        recovery_set_note(s->conn->server->recovery, s->memory, note);
 }
 
 void sio_socket_set_owner(struct sio_socket *s, const struct uuid *owner)
 {
     if (s->memory)
-        s->memory->owner = *owner;
+        recovery_set_owner(s->conn->server->recovery, s->memory, owner);
 }
 
 /* --- life --- */
@@ -137,7 +142,8 @@ void socket_end(struct sio_socket *s, const char *reason, bool keeps_memory)
 {
     socket_unlink(s, keeps_memory);
     acks_done(s);
-    s->conn->server->app->disconnect(s, reason);
+    if (!s->is_asking)
+        s->conn->server->app->disconnect(s, reason);
     socket_free(s);
 }
 

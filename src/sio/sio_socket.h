@@ -4,7 +4,8 @@
  *
  * A connection lives as long as its session and its sockets: each holds a reference. A socket is
  *   PENDING ── sio_accept ──> ACCEPTED ──> GONE: app->disconnect is called, then it is freed
- * or GONE straight from PENDING; sio_refuse does not call app->disconnect. */
+ * or GONE straight from PENDING; sio_refuse does not call app->disconnect, and nothing does while the
+ * application has not been told of the socket (is_asking). */
 #ifndef SIO_SOCKET_H
 #define SIO_SOCKET_H
 
@@ -45,7 +46,8 @@ struct sio_socket {
     void *data;
     struct recovery_state *memory; /* owned; ACCEPTED and recovery on, else NULL */
     uint8_t state;
-    bool is_recovered;
+    bool is_recovered, is_from_elsewhere;
+    bool is_asking; /* PENDING: the application does not know it yet, for other processes are asked first */
     uint8_t prefix_bytes;
     uint64_t id;                  /* in server->sockets */
     struct list link;             /* in conn->sockets */
@@ -83,6 +85,9 @@ void socket_end(struct sio_socket *s, const char *reason, bool keeps_memory);
 struct str connect_prefix(struct str namespace_, char space[SIO_NAMESPACE_MAX + 1]);
 void connect_opened(struct sio_conn *conn);
 void connect_received(struct sio_conn *conn, const struct sio_packet *packet);
+/* Another process has taken what was kept for a socket that was thought to be connected: its client is there.
+ */
+void connect_moved(void *server, uint64_t socket_id);
 
 /* --- sio_send.c --- */
 

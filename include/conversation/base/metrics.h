@@ -41,7 +41,11 @@ enum metric_kind { METRIC_COUNTER, METRIC_GAUGE, METRIC_HISTOGRAM, METRIC_SCORES
     X(M_WS_SLOW_CLOSED, METRIC_COUNTER, "websocket_slow_consumers_total", "",                                \
       "Engine.IO sessions cut because they did not read or poll")                                            \
     X(M_WS_RECOVERIES, METRIC_COUNTER, "websocket_recoveries_total", "result",                               \
-      "Sockets that asked to be recovered: recovered or fresh")                                              \
+      "Sockets that asked to be recovered: recovered, shared (from another instance) or fresh")              \
+    X(M_RECOVERY_WRITES, METRIC_COUNTER, "recovery_store_writes_total", "result",                            \
+      "Batches of what sockets need to be recovered elsewhere, by done or failed")                           \
+    X(M_RECOVERY_WRITTEN_BYTES, METRIC_COUNTER, "recovery_store_written_bytes_total", "",                    \
+      "Bytes of those batches")                                                                              \
     X(M_WS_DEFLATE_PLAIN, METRIC_COUNTER, "websocket_deflate_plain_bytes_total", "direction",                \
       "Compressed WebSocket messages, by what they stand for")                                               \
     X(M_WS_DEFLATE_WIRE, METRIC_COUNTER, "websocket_deflate_wire_bytes_total", "direction",                  \

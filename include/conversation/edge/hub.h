@@ -43,6 +43,7 @@ void hub_init(const struct hub_setup *setup, token_gate *gate);
 struct sio_server *hub_sio(void); /* NULL before hub_init */
 void hub_drain(void);             /* tells every authenticated socket `server_draining` */
 void hub_close_all(void);         /* closes every session: their sockets are gone when it returns */
+bool hub_has_unsaved(void);       /* whether other instances cannot yet recover all that they should */
 void hub_done(void);              /* after hub_close_all, with no event flow left */
 size_t hub_socket_count(void);
 

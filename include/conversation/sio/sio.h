@@ -13,6 +13,7 @@
 #include "conversation/base/uuid.h"
 #include "conversation/sio/eio.h"
 
+struct shared_store;
 struct sio_server;
 struct sio_socket;
 
@@ -50,7 +51,8 @@ struct sio_event {
 };
 
 struct sio_app {
-    /* CONNECT to a namespace. Answer now or later with sio_accept or sio_refuse; unanswered within
+    /* CONNECT to a namespace; called later when the client names a socket that other processes may know of.
+     * Answer now or later with sio_accept or sio_refuse; unanswered within
      * connect_timeout the client is refused and the socket gone. */
     void (*connect)(struct sio_socket *s, const struct sio_connect *c);
     /* An event of an accepted socket. Slices are valid during the call. */
@@ -75,6 +77,10 @@ struct sio_recovery {
     /* Of all sockets that are lost: the oldest are forgotten. The others share as much again for their
      * packets. */
     size_t total_bytes;
+    /* Where other processes find what sockets here were sent, and their clients after this process has died;
+     * borrowed. NULL: each process for itself. */
+    const struct shared_store *share;
+    size_t shared_bytes; /* of packets there, of all sockets; a socket has at most 2 * socket_bytes */
 };
 
 struct sio_config {
@@ -112,6 +118,10 @@ void sio_disconnect(struct sio_socket *s, bool close);
 /* Before sio_accept: the client gets a new id and nothing is replayed. */
 void sio_decline_recovery(struct sio_socket *s);
 bool sio_socket_is_recovered(const struct sio_socket *s); /* after sio_accept */
+/* Recovered, and not this process's before: events to its owner may have been told to nobody. */
+bool sio_socket_is_from_elsewhere(const struct sio_socket *s);
+/* Whether there is something that other processes should know and do not know yet. */
+bool sio_server_has_unsaved(const struct sio_server *server);
 /* Of an accepted socket: what the application needs to go on with it when it is recovered. At most
  * SIO_NOTE_MAX bytes, copied. */
 void sio_socket_set_note(struct sio_socket *s, struct str note);

@@ -65,6 +65,8 @@ bool redis_conn_send(struct redis_conn *c, redis_reply_fn *done, void *arg, cons
     __attribute__((format(printf, 4, 5)));
 bool redis_conn_vsend(struct redis_conn *c, redis_reply_fn *done, void *arg, const char *format,
                       va_list args);
+/* The same with a command as it goes over the wire; copied. */
+bool redis_conn_send_raw(struct redis_conn *c, redis_reply_fn *done, void *arg, struct str command);
 
 /* One command as it is sent (RESP); copied. */
 bool redis_conn_send_raw(struct redis_conn *c, redis_reply_fn *done, void *arg, struct str command);

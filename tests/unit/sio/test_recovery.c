@@ -71,7 +71,7 @@ static void a_lost_state_is_found_and_taken_once(void **state)
 {
     (void)state;
     struct recovery_state *s = live(1);
-    recovery_set_note(s, STR("note"));
+    recovery_set_note(store, s, STR("note"));
     send_bytes(s, 10);
     struct recovery_claim claim = claim_of(s, 1);
     recovery_keep(store, s);
@@ -80,7 +80,7 @@ static void a_lost_state_is_found_and_taken_once(void **state)
     assert_int_equal(s->socket_id, 0);
     assert_string_equal(s->sid, SID);
     assert_true(str_eqz((struct str){s->note, s->note_bytes}, "note"));
-    recovery_take(store, s, 2);
+    recovery_take(store, s, 2, 1);
     assert_int_equal(lost(), 0);
     assert_int_equal(recovery_count(store).lost_bytes, 0);
     assert_int_equal(s->socket_id, 2);
@@ -292,7 +292,7 @@ static void lost_sockets_are_reached_by_owner(void **state)
     assert_int_equal(told(&ada), 2);
     assert_true(recovery_count(store).lost_bytes >= bytes + 2 * 200);
     assert_int_equal(told(&bob), 1);
-    recovery_take(store, s[1], 9);
+    recovery_take(store, s[1], 9, 1);
     assert_int_equal(told(&ada), 1);
     assert_ptr_equal(find(&claim), s[0]); /* told twice */
     assert_int_equal(recovery_next_offset(s[0]), 3);
