@@ -68,9 +68,6 @@ bool redis_conn_vsend(struct redis_conn *c, redis_reply_fn *done, void *arg, con
 /* The same with a command as it goes over the wire; copied. */
 bool redis_conn_send_raw(struct redis_conn *c, redis_reply_fn *done, void *arg, struct str command);
 
-/* One command as it is sent (RESP); copied. */
-bool redis_conn_send_raw(struct redis_conn *c, redis_reply_fn *done, void *arg, struct str command);
-
 /* A subscriber's; false: not up, nothing was sent. After a reconnect nothing is subscribed to. */
 bool redis_conn_subscribe(struct redis_conn *c, const char *channel);
 bool redis_conn_unsubscribe(struct redis_conn *c, const char *channel); /* never the idle channel */
