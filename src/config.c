@@ -177,6 +177,8 @@ static const struct row rows[] = {
 {"RATE_LIMIT_MATCH_REQUESTS",   FIELD(rate_limit_match_requests), "10", NUMBER(0, COUNT_MAX), RELOADABLE},
 {"RATE_LIMIT_SESSION_JOINS",    FIELD(rate_limit_session_joins), "5", NUMBER(0, COUNT_MAX), RELOADABLE},
 {"RATE_LIMIT_EXPORTS",          FIELD(rate_limit_exports), "5", NUMBER(0, COUNT_MAX), RELOADABLE},
+{"RATE_LIMIT_REPORTS",          FIELD(rate_limit_reports), "20", NUMBER(0, COUNT_MAX), RELOADABLE},
+{"RATE_LIMIT_BLOCKS",           FIELD(rate_limit_blocks), "60", NUMBER(0, COUNT_MAX), RELOADABLE},
 {"RATE_LIMIT_WS_MESSAGES",      FIELD(rate_limit_ws_messages), "100", NUMBER(0, COUNT_MAX), RELOADABLE},
 {"RATE_LIMIT_ICE_CANDIDATES",   FIELD(rate_limit_ice_candidates), "50", NUMBER(0, COUNT_MAX), RELOADABLE},
 /* recording */

@@ -13,5 +13,6 @@ const struct event_row event_rows[] = {
     {"ice_candidate", NEEDS_SESSION, .relay = relay_ice_candidate, .relays = "candidate"},
     {"speaking_state", NEEDS_SESSION, .relay = relay_speaking_state, .relays = "speaking"},
     {"request_next_prompt", NEEDS_SESSION, .handler = &event_request_next_prompt},
+    {"report_partner", NEEDS_USER, .handler = &event_report_partner, .limit = &limit_reports},
     {.name = NULL},
 };

@@ -75,7 +75,7 @@ struct config {
     /* quotas and limits */
     int free_tier_weekly_limit;
     int rate_limit_match_requests, rate_limit_session_joins, rate_limit_ws_messages,
-        rate_limit_ice_candidates, rate_limit_exports;
+        rate_limit_ice_candidates, rate_limit_exports, rate_limit_reports, rate_limit_blocks;
     /* recording */
     bool enable_recording;
     int recording_retention_days;

@@ -11,6 +11,7 @@ struct event_call {
     uint64_t socket_id, ack_id;
     int64_t token_expires_ms;
     const char *event;
+    int64_t retry_after_ms; /* of the row's limit; an event's answer has no place for it */
     bool wants_ack;
 };
 
@@ -130,6 +131,8 @@ static void prepare(struct flow *f, void *arg)
         fields_decode_json(s->row->handler->input, s->payload, flow_ctx(f), flow_arena(f), &details);
     if (err)
         flow_set_error_details(f, err, details);
+    else if (s->row->limit && s->row->limit->limit > 0)
+        kv_rate_take(f, s->row->limit, &call->caller.user_id, &call->retry_after_ms);
 }
 
 void event_call_start(const struct hub_socket *h, const struct sio_event *e, const struct event_row *row,

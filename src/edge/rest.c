@@ -117,7 +117,29 @@ static enum err check_auth(struct arrival *a, const char **reason)
     if (value.n <= scheme.n || !str_eq_nocase((struct str){value.p, scheme.n}, scheme))
         return ERR_UNAUTHORIZED;
     struct str token = str_trim((struct str){value.p + scheme.n, value.n - scheme.n}, " ");
-    return gate_verify(token, &a->who, reason);
+    enum err err = gate_verify(token, &a->who, reason);
+    if (err || a->match.route->auth != AUTH_MODERATOR || a->who.roles)
+        return err;
+    *reason = "the role moderator or admin is required";
+    return ERR_FORBIDDEN;
+}
+
+/* What a route of moderators is about; nothing on others. */
+static struct audit audit_of(const struct arrival *a)
+{
+    struct audit audit = {NULL};
+    if (a->match.route->auth == AUTH_MODERATOR) {
+        audit.action = a->match.route->handler->flow.name;
+        audit_take_path(&audit, a->match.params, a->match.param_count);
+    }
+    return audit;
+}
+
+static void audit_refusal(const struct arrival *a, enum err err)
+{
+    struct audit audit = audit_of(a);
+    if (audit.action && !uuid_is_nil(&a->who.user_id))
+        audit_write(&audit, &a->who, err_info(err)->http_status, a->correlation_id);
 }
 
 static bool is_json(struct str content_type)
@@ -194,6 +216,7 @@ static void prepare(struct flow *f, void *arg)
         .origin = kept(f, http_header(a->request, "Origin")),
         .if_none_match = kept(f, http_header(a->request, "If-None-Match")),
         .idempotency_key = kept(f, a->idempotency_key),
+        .audit = audit_of(a),
         .is_head = a->request->method == HEAD,
     };
     flow_set_caller(f, call);
@@ -239,6 +262,8 @@ void rest_request(struct conn *c, const struct http_request *r)
         refusal.err = ERR_NOT_IMPLEMENTED;
     else if (a.match.route)
         refusal.err = check(&a, &refusal.field, &refusal.reason);
+    if (a.match.route && refusal.err)
+        audit_refusal(&a, refusal.err);
     if (refusal.err)
         rest_refuse_with(&refusal);
     else

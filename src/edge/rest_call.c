@@ -107,6 +107,12 @@ const struct identity *rest_identity(struct flow *f)
     return &call_of(f)->who;
 }
 
+void rest_audit(struct flow *f, const char *action, const struct uuid *user_id, const struct uuid *session_id)
+{
+    static const struct uuid nil;
+    call_of(f)->audit = (struct audit){action, user_id ? *user_id : nil, session_id ? *session_id : nil};
+}
+
 struct str rest_idempotency_key(struct flow *f)
 {
     return call_of(f)->idempotency_key;
@@ -184,6 +190,8 @@ static void send_answer(struct flow *f, int status, const char *content_type, st
     rest_count(call->route->method, call->route->path, status);
     int64_t took_ms = clock_mono_ms() - flow_started_ms(f) - call->waited_ms;
     metric_observe(M_HTTP_DURATION, (double)took_ms / 1000, call->route->path);
+    if (call->audit.action)
+        audit_write(&call->audit, &call->who, status, flow_correlation_id(f));
     if (!call->conn)
         return;
     rest_add_common_headers(&headers, flow_correlation_id(f), call->origin);

@@ -2,6 +2,7 @@
 #ifndef EDGE_REST_CALL_H
 #define EDGE_REST_CALL_H
 
+#include "audit.h"
 #include "caller.h"
 #include "conversation/base/jsonw.h"
 #include "conversation/domain/identity.h"
@@ -14,6 +15,7 @@ struct rest_call {
     struct identity who;
     struct str origin, if_none_match;
     struct str idempotency_key; /* {NULL,0}: none */
+    struct audit audit;
     int64_t retry_after_ms, waited_ms;
     bool is_head, is_answered;
 };

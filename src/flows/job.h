@@ -13,6 +13,10 @@
 /* Both carry what the database says to the live session, and go on until it has answered. */
 void job_session_end(const struct db_session_ending *ending);
 void job_session_look(const struct uuid *session_id);
+/* A report whose caller did not hear how it went: stored, and its session ended, as soon as the database
+ * answers. */
+struct db_report;
+void job_session_report(const struct db_report *report);
 void job_session_put(const struct session *s, int prompts_shown);
 void job_session_unjoin(const struct uuid *session_id, const struct uuid *user_id, int join_number);
 void job_session_clear(const struct session *s);

@@ -1,4 +1,5 @@
-/* On the bus a message is lines of `added {id}`, `removed {id}`, `matched {id}` or `expired {id}`. */
+/* On the bus a message is lines of `added {id}`, `removed {id}`, `matched {id}`, `expired {id}` or
+ * `changed {id}`. */
 #include "flows/match_events.h"
 
 #include "conversation/ports/bus.h"
@@ -11,7 +12,8 @@
 static const char *const event_names[] = {[MATCH_ADDED] = "added",
                                           [MATCH_REMOVED] = "removed",
                                           [MATCH_PAIRED] = "matched",
-                                          [MATCH_TIMED_OUT] = "expired"};
+                                          [MATCH_TIMED_OUT] = "expired",
+                                          [MATCH_CHANGED] = "changed"};
 
 static void (*tell)(enum match_event event, const struct uuid *request_id);
 static struct buf unsaid;
@@ -53,7 +55,7 @@ static void hear_line(struct str line)
     struct str name = str_cut(&line, ' ');
     if (!uuid_parse(line, &id))
         return;
-    for (enum match_event e = MATCH_ADDED; e <= MATCH_TIMED_OUT; e++)
+    for (enum match_event e = MATCH_ADDED; e <= MATCH_CHANGED; e++)
         if (str_eqz(name, event_names[e]))
             tell(e, &id);
 }

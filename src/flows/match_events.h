@@ -4,8 +4,9 @@
 
 #include "conversation/base/uuid.h"
 
-/* Removed: cancelled, or pending no longer for another reason than the two that follow. */
-enum match_event { MATCH_ADDED, MATCH_REMOVED, MATCH_PAIRED, MATCH_TIMED_OUT };
+/* Removed: cancelled, or pending no longer for another reason than the two that follow. Changed: still
+ * pending, but whom it must not be paired with is not what it was. */
+enum match_event { MATCH_ADDED, MATCH_REMOVED, MATCH_PAIRED, MATCH_TIMED_OUT, MATCH_CHANGED };
 
 /* `heard`: another instance says so. */
 void match_events_start(void (*heard)(enum match_event event, const struct uuid *request_id));

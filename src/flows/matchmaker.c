@@ -147,9 +147,29 @@ void matchmaker_remove(const struct uuid *request_id, enum wait_end end)
     match_events_say(event_of[end], request_id);
 }
 
+/* It goes on waiting, as far as its wait is concerned. */
+static void read_anew(const struct uuid *request_id)
+{
+    match_read_forget(request_id); /* what is being read may be from before the change */
+    if (pairing_remove(waiting, request_id))
+        match_trace_removed(request_id, REMOVED_ELSEWHERE);
+    match_lookup_add(LOOKUP_ELSEWHERE, request_id);
+}
+
+void matchmaker_changed(const struct uuid *request_ids, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (waiting)
+            read_anew(&request_ids[i]);
+        match_events_say(MATCH_CHANGED, &request_ids[i]);
+    }
+}
+
 static void on_heard(enum match_event event, const struct uuid *request_id)
 {
-    if (event == MATCH_ADDED)
+    if (event == MATCH_CHANGED)
+        read_anew(request_id);
+    else if (event == MATCH_ADDED)
         match_lookup_add(LOOKUP_ELSEWHERE, request_id);
     else if (event == MATCH_PAIRED)
         forget(request_id, WAIT_MATCHED);

@@ -17,6 +17,8 @@ void matchmaker_add(const struct match_request *r);
 void matchmaker_remove(const struct uuid *request_id, enum wait_end end);
 /* What became of these is not known: looked up soon, and taken into index and Redis if still pending. */
 void matchmaker_look(const struct uuid *request_ids, size_t count);
+/* Whom these requests must not be paired with has changed: read anew, here and at the other instances. */
+void matchmaker_changed(const struct uuid *request_ids, size_t count);
 /* Compare index and Redis with the database soon. */
 void matchmaker_reload_soon(void);
 

@@ -341,7 +341,7 @@ static void counts_by_duration(void **state)
 static void given_ended(void)
 {
     given_active_session()->status = SESSION_COMPLETED;
-    fake_db.rated = (struct db_rated){.average = 4.5, .topic_code = "travel"};
+    fake_db.rated = (struct db_rated){.average = 4.5, .topic_code = "travel", .is_first = true};
 }
 
 static struct caller *rate_with(const char *user_id, const char *body)
@@ -367,6 +367,16 @@ static void stores_a_rating(void **state)
     assert_int_equal(fake_db.asked.rating.rating, 4);
     assert_string_equal(fake_db.asked.feedback, "Muy bien");
     assert_metric("conversation_rating_avg{topic=\"travel\"} 4");
+}
+
+static void only_the_first_rating_of_a_participant_counts(void **state)
+{
+    (void)state;
+    given_ended();
+    assert_int_equal(rate_with(ANA, "{'rating':2}")->status, 200);
+    fake_db.rated.is_first = false;
+    assert_answer(rate_with(ANA, "{'rating':5}"), 200, "{'success':true,'averageRating':4.5}");
+    assert_metric("conversation_rating_avg{topic=\"travel\"} 2");
 }
 
 static void feedback_is_optional(void **state)
@@ -446,6 +456,7 @@ int main(void)
         WORLD_TEST(an_end_whose_answer_is_lost_is_told),
         WORLD_TEST(counts_by_duration),
         WORLD_TEST(stores_a_rating),
+        WORLD_TEST(only_the_first_rating_of_a_participant_counts),
         WORLD_TEST(feedback_is_optional),
         WORLD_TEST(a_rating_is_an_integer_from_1_to_5),
         WORLD_TEST(feedback_has_at_most_500_code_points),

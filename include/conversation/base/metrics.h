@@ -34,6 +34,8 @@ enum metric_kind { METRIC_COUNTER, METRIC_GAUGE, METRIC_HISTOGRAM, METRIC_SCORES
     X(M_CONVERSATIONS_ABORTED, METRIC_COUNTER, "conversations_aborted_total", "language",                    \
       "Sessions aborted in the first minute")                                                                \
     X(M_RATING_AVG, METRIC_GAUGE, "conversation_rating_avg", "topic", "Mean rating since start")             \
+    X(M_REPORTS, METRIC_COUNTER, "reports_total", "reason", "Participants reported by the other one")        \
+    X(M_USERS_FLAGGED, METRIC_COUNTER, "users_flagged_total", "", "Users flagged for review")                \
     X(M_PROMPTS, METRIC_COUNTER, "prompts_displayed_total", "type", "Prompts shown")                         \
     X(M_WS_ACTIVE, METRIC_GAUGE, "websocket_connections_active", "", "Engine.IO sessions open")              \
     X(M_WS_MESSAGES, METRIC_COUNTER, "websocket_messages_total", "type",                                     \

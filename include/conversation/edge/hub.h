@@ -12,6 +12,7 @@
 #include "conversation/base/str.h"
 #include "conversation/base/uuid.h"
 #include "conversation/edge/reply.h"
+#include "conversation/ports/kv.h"
 #include "conversation/sio/sio.h"
 
 enum event_needs {
@@ -25,6 +26,7 @@ struct event_row {
     const struct handler *handler;              /* a flow; or: */
     enum err (*relay)(struct relay_call *call); /* decided at once, without I/O or allocation */
     const char *relays;                         /* with relay: the member that it passes on */
+    const struct rate_limit *limit;             /* with handler: per user; NULL: none */
     /* Started, with {userId, sessionId}, for a recovered socket that was in a session; on one row. */
     bool is_rejoin;
 };

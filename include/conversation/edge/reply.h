@@ -30,7 +30,13 @@ void reply_error(struct flow *f);
 
 /* --- REST --- */
 
-const struct identity *rest_identity(struct flow *f); /* all zero on a route without AUTH_USER */
+const struct identity *rest_identity(struct flow *f); /* all zero on a route with AUTH_NONE */
+
+/* The call is about what is others', by right of a role, or asks for it: its answer, whatever that is, is
+ * noted in the audit log. All calls of routes with AUTH_MODERATOR are. `action` is static; nil or NULL: about
+ * nobody, or no session, in particular. */
+void rest_audit(struct flow *f, const char *action, const struct uuid *user_id,
+                const struct uuid *session_id);
 
 /* The request's Idempotency-Key, on a route with ROUTE_REPEATABLE; {NULL,0} when it has none. */
 struct str rest_idempotency_key(struct flow *f);

@@ -12,7 +12,8 @@
 
 enum route_auth {
     AUTH_NONE,
-    AUTH_USER /* a valid bearer token; caller_identity() is its user */
+    AUTH_USER,     /* a valid bearer token; rest_identity() is its user */
+    AUTH_MODERATOR /* of a moderator or admin, others are ERR_FORBIDDEN; every call is audited */
 };
 
 enum route_flags {

@@ -259,8 +259,8 @@ void db_session_end(struct flow *f, const struct db_session_ending *ending, stru
 void db_session_prompt_shown(struct flow *f, const struct uuid *id, const struct topic_prompt *prompt,
                              int64_t displayed_at_ms);
 
-/* One's rating of an ended session, replaced when given again, and conversation.rated. ERR_SESSION_NOT_FOUND,
- * ERR_SESSION_NOT_ENDED. */
+/* One's rating of an ended session, replaced when given again, and conversation.rated; the same one again
+ * changes nothing. ERR_SESSION_NOT_FOUND, ERR_SESSION_NOT_ENDED. */
 struct db_rating {
     struct uuid session_id, user_id;
     int rating;
@@ -269,6 +269,7 @@ struct db_rating {
 struct db_rated {
     double average; /* of the session's ratings */
     const char *topic_code;
+    bool is_first; /* the first of this participant */
 };
 void db_session_rate(struct flow *f, const struct db_rating *rating, struct db_rated *out);
 

@@ -20,6 +20,13 @@
     " UNION SELECT c.reported_user_id FROM reports c WHERE c.reporter_id = " user                            \
     " UNION SELECT c.reporter_id FROM reports c WHERE c.reported_user_id = " user ")"
 
+/* Whether one of the two must never meet the other. */
+#define MATCH_ARE_APART(one, other)                                                                          \
+    "(EXISTS (SELECT FROM user_blocks b WHERE b.blocker_id = " one " AND b.blocked_id = " other ")"          \
+    " OR EXISTS (SELECT FROM user_blocks b WHERE b.blocker_id = " other " AND b.blocked_id = " one ")"       \
+    " OR EXISTS (SELECT FROM reports c WHERE c.reporter_id = " one " AND c.reported_user_id = " other ")"    \
+    " OR EXISTS (SELECT FROM reports c WHERE c.reporter_id = " other " AND c.reported_user_id = " one "))"
+
 /* Joins `first`, the request that `user` made with `key` and that is not too old at `now`; at most one row. Its columns
  * are those of a db_first_result, null without one. */
 #define MATCH_KEY_KEPT "interval '24 hours'" /* DB_KEY_KEPT_MS */

@@ -14,6 +14,8 @@
  * used_up: of a free learner whose week is, which the request's insert has not seen: they asked twice, and
  * the other request was matched, held and over in between. It would never be claimed, so it is cancelled.
  *
+ * Two of whom one has blocked or reported the other since the index read them are not paired.
+ *
  * pair: one row when the claim may be made, none otherwise; everything after reads it, so that all of it
  * happens or nothing. A user who got into a live session after this statement's snapshot is caught by the
  * unique index; in one arranged for the same time, by the exclusion constraint. A session now ends a minute
@@ -46,6 +48,8 @@ static const struct pg_statement CLAIM = {
         "      FROM locked"
         "    HAVING count(*) FILTER (WHERE status = 'pending') = 2 AND count(DISTINCT user_id) = 2"
         "       AND NOT EXISTS (SELECT FROM used_up)"
+        "       AND NOT EXISTS (SELECT FROM locked l JOIN locked k ON k.position = 1"
+        "                        WHERE l.position = 0 AND " MATCH_ARE_APART("l.user_id", "k.user_id") ")"
         "       AND NOT EXISTS (SELECT FROM locked l"
         "                        WHERE " PG_AT("$14") " IS NULL AND " MATCH_IS_TALKING("l.user_id")
         "                           OR " MATCH_IS_BOOKED("l.user_id", BEGIN, "CASE WHEN " PG_AT("$14") " IS NULL THEN "

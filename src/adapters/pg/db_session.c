@@ -122,12 +122,12 @@ void db_session_prompt_shown(struct flow *f, const struct uuid *id, const struct
 /* --- rating --- */
 
 /* $1 session, $2 user, $3 rating, $4 feedback, $5 now, $6 correlation id; the function and why it is one:
- * migrations/0001_schema.sql. */
+ * migrations/0001_schema.sql, as it is: 0008_after_the_call.sql. */
 /* clang-format off */
 static const struct pg_statement SESSION_RATE = {
     .name = "session_rate",
     .is_write = true,
-    .sql = "SELECT session_status IN ('waiting', 'active'), average, session_topic"
+    .sql = "SELECT session_status IN ('waiting', 'active'), average, session_topic, is_first"
            "  FROM session_rate($1::uuid, $2::uuid, $3::int, $4::text, " PG_AT("$5") ", $6::text)"};
 /* clang-format on */
 
@@ -141,6 +141,7 @@ static enum err read_rated(struct flow *f, const struct pg_rows *rows, void *out
     struct db_rated *rated = out;
     rated->average = take_double(&c);
     rated->topic_code = take_string(&c, flow_arena(f));
+    rated->is_first = take_bool(&c);
     return OK;
 }
 

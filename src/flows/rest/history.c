@@ -77,6 +77,8 @@ static void run(struct flow *f)
 {
     struct history *c = flow_ctx(f);
     FLOW_BEGIN(f);
+    if (asks_for_another(f, &c->in))
+        rest_audit(f, flow_spec_of(f)->name, &c->in.user_id, NULL);
     if (asks_for_another(f, &c->in) && !(rest_identity(f)->roles & ROLE_ADMIN))
         FLOW_FAIL_FIELD(f, ERR_FORBIDDEN, "userId", "only an admin may read another user's history");
     AWAIT(f, query(f, c));

@@ -17,6 +17,14 @@ static const struct field get_fields[] = {
     FIELDS_END,
 };
 
+/* Moderators and admins see every session, and that they look is noted. */
+static void read_session(struct flow *f, struct get *c)
+{
+    if (rest_identity(f)->roles)
+        rest_audit(f, flow_spec_of(f)->name, NULL, &c->id);
+    db_session_get(f, &c->id, &c->session);
+}
+
 static bool may_see(struct flow *f, const struct session *s)
 {
     return rest_identity(f)->roles || session_participant_index(s, caller_user_id(f)) >= 0;
@@ -37,7 +45,7 @@ static void run_get(struct flow *f)
 {
     struct get *c = flow_ctx(f);
     FLOW_BEGIN(f);
-    AWAIT(f, db_session_get(f, &c->id, &c->session));
+    AWAIT(f, read_session(f, c));
     if (!may_see(f, &c->session))
         FLOW_FAIL(f, ERR_SESSION_NOT_FOUND);
     reply_session(f, &c->session);
@@ -50,7 +58,7 @@ static void run_transcript(struct flow *f)
 {
     struct get *c = flow_ctx(f);
     FLOW_BEGIN(f);
-    AWAIT(f, db_session_get(f, &c->id, &c->session));
+    AWAIT(f, read_session(f, c));
     if (!may_see(f, &c->session))
         FLOW_FAIL(f, ERR_SESSION_NOT_FOUND);
     answer_transcript(f, &c->session);

@@ -51,7 +51,8 @@ static void run(struct flow *f)
     struct rate *c = flow_ctx(f);
     FLOW_BEGIN(f);
     AWAIT(f, store(f, c));
-    metric_mean(M_RATING_AVG, c->in.rating, c->rated.topic_code);
+    if (c->rated.is_first) /* a rating that is sent again, or changed, is not another one */
+        metric_mean(M_RATING_AVG, c->in.rating, c->rated.topic_code);
     answer(f, c);
     FLOW_END(f);
 fail:

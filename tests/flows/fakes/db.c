@@ -1,5 +1,6 @@
 /* The memory, topics, history and ratings. */
 #include "flows/fakes/db.h"
+#include "flows/fakes/db_moderation.h"
 
 #include "conversation/base/arena.h"
 #include "conversation/base/clock.h"
@@ -11,6 +12,7 @@ static bool is_away;
 void fake_db_reset(void)
 {
     memset(&fake_db, 0, sizeof fake_db);
+    memset(&fake_moderation, 0, sizeof fake_moderation);
     fake_db.schema = DB_SCHEMA_OK;
     is_away = false;
 }

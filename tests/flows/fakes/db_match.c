@@ -4,6 +4,7 @@
 #include "conversation/base/arena.h"
 #include "conversation/base/clock.h"
 #include "flows/fakes/db.h"
+#include "flows/fakes/db_moderation.h"
 #include "flows/fakes/port.h"
 
 struct match_request *fake_request(const struct uuid *id)
@@ -304,7 +305,10 @@ void db_match_requests_by_id(struct flow *f, const struct uuid *ids, size_t coun
         const struct match_request *r = fake_request(&ids[i]);
         if (r && r->status == MATCH_PENDING &&
             (match_wait_start_ms(r) > clock_now_ms() || !fake_user_is_in_live_session(&r->user_id))) {
+            struct db_ids excluded = fake_excluded(f, &r->user_id);
             items[found.count] = *r;
+            items[found.count].excluded = excluded.items;
+            items[found.count].excluded_count = excluded.count;
             items[found.count++].history_is_known = true;
         }
     }

@@ -47,6 +47,12 @@
     X(DB_ERASURE_STEP, "db_erasure_step")                     \
     X(DB_ERASURE_EVENTS, "db_erasure_events")                 \
     X(DB_ERASURE_FINISH, "db_erasure_finish")                 \
+    X(DB_SESSION_REPORT, "db_session_report")                 \
+    X(DB_USER_BLOCK, "db_user_block")                         \
+    X(DB_USER_UNBLOCK, "db_user_unblock")                     \
+    X(DB_USER_BLOCKS, "db_user_blocks")                       \
+    X(DB_FLAGS, "db_flags")                                   \
+    X(DB_FLAG_REVIEW, "db_flag_review")                       \
     X(DB_SESSIONS_SWEEP, "db_sessions_sweep")                 \
     X(KV_RATE_TAKE, "kv_rate_take")                           \
     X(KV_QUEUE_ADD, "kv_queue_add")                           \

@@ -49,6 +49,15 @@ const struct identity *rest_identity(struct flow *f)
     return &of(f)->who;
 }
 
+void rest_audit(struct flow *f, const char *action, const struct uuid *user_id, const struct uuid *session_id)
+{
+    static const struct uuid nil;
+    struct caller *c = of(f);
+    c->audit.action = action;
+    c->audit.user_id = user_id ? *user_id : nil;
+    c->audit.session_id = session_id ? *session_id : nil;
+}
+
 struct str rest_idempotency_key(struct flow *f)
 {
     return of(f)->key ? str_of(of(f)->key) : (struct str){NULL, 0};
@@ -147,12 +156,14 @@ static enum err decode_query(struct flow *f, const struct start *s, struct str *
 
 static enum err decode(struct flow *f, const struct start *s, struct str *details)
 {
-    struct field_param path[2];
+    struct field_param path[3];
     size_t n = 0;
     if (s->input->id)
         path[n++] = (struct field_param){"id", str_of(s->input->id)};
     if (s->input->code)
         path[n++] = (struct field_param){"code", str_of(s->input->code)};
+    if (s->input->whom)
+        path[n++] = (struct field_param){"userId", str_of(s->input->whom)};
     enum err err = fields_decode_params(s->handler->input, FIELD_FROM_PATH, path, n, flow_ctx(f),
                                         flow_arena(f), details);
     if (err)

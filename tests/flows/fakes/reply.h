@@ -17,13 +17,17 @@ struct caller {
     const char *key;                     /* borrowed from the call_input */
     char *body, *details, *content_type; /* NULL when there was none */
     int64_t waited_ms;                   /* what the flow said */
+    struct {
+        const char *action; /* NULL: nothing is audited */
+        struct uuid user_id, session_id;
+    } audit;
     struct caller *next;
 };
 
 /* What the call carries, in single-quoted JSON; NULL where nothing. */
 struct call_input {
-    const char *id, *code; /* :id and :code of the path */
-    const char *query;     /* "a=b&c=d" */
+    const char *id, *code, *whom; /* :id, :code and :userId of the path */
+    const char *query;            /* "a=b&c=d" */
     const char *body;
     const char *key; /* Idempotency-Key */
 };

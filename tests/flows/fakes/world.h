@@ -21,6 +21,7 @@
 #include "conversation/rt/timer.h"
 #include "flows/fakes/bus.h"
 #include "flows/fakes/db.h"
+#include "flows/fakes/db_moderation.h"
 #include "flows/fakes/db_privacy.h"
 #include "flows/fakes/json.h"
 #include "flows/fakes/kv.h"

@@ -7,6 +7,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -24,6 +25,8 @@ struct flow {
     enum err err;
     const struct pg_statement *prepared[STATEMENTS_MAX];
     int prepared_count;
+    bool wants_plan;
+    struct buf plan;
 };
 
 static char database[64];
@@ -69,6 +72,55 @@ static enum err result_of(struct flow *f, const struct pg_statement *statement, 
     return read ? read(f, &rows, out) : OK;
 }
 
+static PGresult *exec(PGconn *pq, const char *sql)
+{
+    PGresult *result = PQexec(pq, sql);
+    if (PQresultStatus(result) != PGRES_TUPLES_OK && PQresultStatus(result) != PGRES_COMMAND_OK)
+        fail_msg("%s\n%s", PQresultErrorMessage(result), sql);
+    return result;
+}
+
+static void add_literal(struct flow *f, struct buf *sql, const char *value)
+{
+    char *literal = value ? PQescapeLiteral(f->pq, value, strlen(value)) : NULL;
+    buf_addz(sql, literal ? literal : "NULL");
+    PQfreemem(literal);
+}
+
+/* As a connection of the daemon would plan it in the long run. */
+static void explain(struct flow *f, const struct pg_statement *statement, const char *const *values,
+                    int count)
+{
+    struct buf sql = {0};
+    buf_addf(&sql, "EXPLAIN EXECUTE %s", statement->name);
+    for (int i = 0; i < count; i++) {
+        buf_addz(&sql, i == 0 ? " (" : ", ");
+        add_literal(f, &sql, values[i]);
+    }
+    buf_addz(&sql, count ? ")" : "");
+    buf_addc(&sql, '\0');
+    PQclear(exec(f->pq, "SET enable_seqscan = off"));
+    PQclear(exec(f->pq, "SET plan_cache_mode = force_generic_plan"));
+    PGresult *result = exec(f->pq, sql.p);
+    for (int i = 0; i < PQntuples(result); i++)
+        buf_addf(&f->plan, "%s\n", PQgetvalue(result, i, 0));
+    PQclear(result);
+    PQclear(exec(f->pq, "RESET ALL"));
+    buf_done(&sql);
+}
+
+const char *direct_plan(struct flow *f)
+{
+    assert_false(f->wants_plan); /* a statement has run */
+    return arena_str(&f->arena, buf_str(&f->plan)).p;
+}
+
+void direct_wants_plan(struct flow *f)
+{
+    f->plan.n = 0;
+    f->wants_plan = true;
+}
+
 void pg_run(struct flow *f, const struct pg_statement *statement, struct pg_args *args, pg_reader *read,
             void *out)
 {
@@ -77,6 +129,9 @@ void pg_run(struct flow *f, const struct pg_statement *statement, struct pg_args
         values[i] = args->offset[i] < 0 ? NULL : args->text.p + args->offset[i];
     f->err = ERR_INTERNAL;
     if (prepare(f, statement)) {
+        if (f->wants_plan)
+            explain(f, statement, values, args->count);
+        f->wants_plan = false;
         PGresult *result = PQexecPrepared(f->pq, statement->name, args->count, values, NULL, NULL, 0);
         f->err = result_of(f, statement, result, read, out);
         PQclear(result);
@@ -125,6 +180,7 @@ struct flow *direct_open(void)
 void direct_close(struct flow *f)
 {
     PQfinish(f->pq);
+    buf_done(&f->plan);
     arena_done(&f->arena);
     free(f);
 }
@@ -135,14 +191,6 @@ enum err direct_result(const struct flow *f)
 }
 
 /* --- statements of the test's own --- */
-
-static PGresult *exec(PGconn *pq, const char *sql)
-{
-    PGresult *result = PQexec(pq, sql);
-    if (PQresultStatus(result) != PGRES_TUPLES_OK && PQresultStatus(result) != PGRES_COMMAND_OK)
-        fail_msg("%s\n%s", PQresultErrorMessage(result), sql);
-    return result;
-}
 
 static const char *value_of(struct flow *f, const char *format, va_list ap)
 {

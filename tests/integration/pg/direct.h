@@ -9,6 +9,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "conversation/base/err.h"
 #include "conversation/rt/flow.h"
@@ -23,6 +24,10 @@ struct flow *direct_open(void); /* a new connection */
 void direct_close(struct flow *f);
 enum err direct_result(const struct flow *f); /* of the last operation */
 #define RUN(f, call) ((call), direct_result(f))
+
+/* The next operation's plan is kept: as it is made for any parameters, with the daemon's settings. */
+void direct_wants_plan(struct flow *f);
+const char *direct_plan(struct flow *f); /* in the flow's arena */
 
 /* Statements of the test's own. The value is the first column of the first row, in the flow's arena, "" for
  * none or NULL. Fails the test when the statement does. */

@@ -37,6 +37,15 @@ static int teardown(void **state)
     return 0;
 }
 
+/* Every row that the operation reads is found by an index. */
+#define assert_by_index(call)                              \
+    do {                                                   \
+        direct_wants_plan(f);                              \
+        assert_int_equal(RUN(f, call), OK);                \
+        if (strstr(direct_plan(f), "Seq Scan"))            \
+            fail_msg("not by index:\n%s", direct_plan(f)); \
+    } while (0)
+
 #define TEST(t) cmocka_unit_test_setup_teardown(t, setup, teardown)
 
 #endif

@@ -83,13 +83,54 @@ static void filters_by_the_language_one_practised(void **state)
     assert_int_equal(history(&other, "en", 20, 0).total, 1);
 }
 
+static void of_one_moment_are_in_a_stable_order(void **state)
+{
+    (void)state;
+    struct uuid me = uuid_random(), other = uuid_random(), seen[6];
+    for (int i = 0; i < 6; i++)
+        a_talk(f, &me, &other, MINUTE);
+    EXEC(f, "UPDATE sessions SET ended_at = started_at + interval '2 min'");
+    EXEC(f, "UPDATE sessions SET started_at = (SELECT min(started_at) FROM sessions)");
+    EXEC(f, "UPDATE sessions SET ended_at = started_at + interval '2 min'");
+    for (int i = 0; i < 6; i += 2) {
+        struct db_history h = history(&me, "", 2, i);
+        assert_true(h.count == 2 && h.total == 6);
+        seen[i] = h.items[0].session_id;
+        seen[i + 1] = h.items[1].session_id;
+    }
+    for (int i = 1; i < 6; i++)
+        assert_true(uuid_cmp(&seen[i - 1], &seen[i]) < 0);
+}
+
+static void is_found_by_index(void **state)
+{
+    (void)state;
+    struct uuid me = uuid_random(), other = uuid_random();
+    struct db_history_query q = {.user_id = me, .language = "en", .limit = 20};
+    struct db_history out;
+    a_talk(f, &me, &other, MINUTE);
+    assert_by_index(db_history(f, &q, &out));
+    assert_int_equal(out.total, 1);
+    assert_non_null(strstr(direct_plan(f), "idx_participant_user"));
+}
+
+static void filters_by_region(void **state)
+{
+    (void)state;
+    struct uuid me = uuid_random(), other = uuid_random();
+    a_talk(f, &me, &other, MINUTE); /* in "en" */
+    assert_int_equal(history(&me, "en-GB", 20, 0).total, 1);
+    assert_int_equal(history(&me, "fr", 20, 0).total, 0);
+    assert_int_equal(history(&me, "e", 20, 0).total, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(of_a_newcomer_is_empty),
-        TEST(holds_completed_conversations_newest_first),
-        TEST(comes_in_pages),
-        TEST(filters_by_the_language_one_practised),
+        TEST(of_a_newcomer_is_empty), TEST(holds_completed_conversations_newest_first),
+        TEST(comes_in_pages),         TEST(filters_by_the_language_one_practised),
+        TEST(filters_by_region),      TEST(of_one_moment_are_in_a_stable_order),
+        TEST(is_found_by_index),
     };
     return cmocka_run_group_tests(tests, direct_create_database, direct_drop_database);
 }

@@ -339,6 +339,32 @@ static void a_claim_needs_both_requests_pending(void **state)
     assert_nothing_claimed(&ben, &ana);
 }
 
+/* The index may not have heard of it yet. */
+static void a_claim_keeps_apart_who_must_not_meet(void **state)
+{
+    (void)state;
+    static const char *const ways[] = {
+        "INSERT INTO user_blocks VALUES ('%s', '%s')",
+        "INSERT INTO reports (session_id, reporter_id, reported_user_id, reason)"
+        " VALUES (gen_random_uuid(), '%s', '%s', 'spam')",
+    };
+    for (int i = 0; i < 4; i++) {
+        direct_truncate(f);
+        struct match_request ana = a_request(), ben = a_request(), carol = a_request();
+        assert_int_equal(insert_request(f, &ana), OK);
+        assert_int_equal(insert_request(f, &ben), OK);
+        assert_int_equal(insert_request(f, &carol), OK);
+        const struct match_request *one = i % 2 ? &ana : &ben, *other = i % 2 ? &ben : &ana;
+        char one_id[64];
+        snprintf(one_id, sizeof one_id, "%s", UUIDZ(&one->user_id));
+        EXEC(f, ways[i / 2], one_id, UUIDZ(&other->user_id));
+        assert_nothing_claimed(&ana, &ben);
+        struct db_claim claim = a_claim(&ana, &carol);
+        struct session s;
+        assert_int_equal(RUN(f, db_match_claim(f, &claim, &s)), OK);
+    }
+}
+
 static void a_claim_needs_both_users_free(void **state)
 {
     (void)state;
@@ -599,6 +625,7 @@ int main(void)
         TEST(a_tandem_keeps_each_ones_languages_and_the_longer_limit),
         TEST(a_claim_needs_both_requests_pending),
         TEST(a_claim_needs_both_users_free),
+        TEST(a_claim_keeps_apart_who_must_not_meet),
         TEST(admission_of_a_newcomer),
         TEST(admission_says_when_the_topic_is_not_there),
         TEST(admission_knows_what_the_user_is_in),

@@ -321,17 +321,40 @@ static void both_rate_and_one_rates_again(void **state)
     assert_string_equal(rated.topic_code, "restaurant.ordering");
     assert_rated_event(6, &s, 1, 4, "4");
     assert_int_equal(rate(&s, ana, 5, NULL, &rated), OK);
-    assert_true(rated.average == 4.5);
+    assert_true(rated.average == 4.5 && rated.is_first);
     assert_rated_event(7, &s, 0, 5, "4.5");
     advance(1000);
     assert_int_equal(rate(&s, ben, 1, NULL, &rated), OK);
-    assert_true(rated.average == 3.0);
+    assert_true(rated.average == 3.0 && !rated.is_first);
     assert_rated_event(8, &s, 1, 1, "3");
     assert_event_count(f, 8);
     assert_string_equal(
         direct_value(f, "SELECT string_agg(concat_ws(' ', rating, feedback), ', ' ORDER BY rating)"
                         " FROM ratings"),
         "1, 5");
+}
+
+static void a_rating_sent_again_changes_nothing(void **state)
+{
+    (void)state;
+    struct session s = an_active_session(f);
+    const struct uuid *ana = &s.participants[0].user_id;
+    struct db_ended ended;
+    struct db_rated rated;
+    assert_int_equal(end_session(f, &s, ana, SESSION_EVENT_END, &ended), OK);
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(rate(&s, ana, 4, "Thanks", &rated), OK);
+        assert_true(rated.average == 4.0);
+        assert_int_equal(rated.is_first, i == 0);
+        advance(1000);
+    }
+    assert_event_count(f, 6);
+    assert_int_equal(direct_int(f, "SELECT (extract(epoch FROM rated_at) * 1000)::bigint FROM ratings"), NOW);
+    assert_int_equal(rate(&s, ana, 4, NULL, &rated), OK); /* the feedback is taken back */
+    assert_false(rated.is_first);
+    assert_event_count(f, 7);
+    assert_int_equal(rate(&s, ana, 4, NULL, &rated), OK);
+    assert_event_count(f, 7);
 }
 
 static void who_may_not_rate(void **state)
@@ -365,6 +388,7 @@ int main(void)
         TEST(prompts_of_a_topic_that_is_gone),
         TEST(a_prompt_is_shown_in_an_active_session_only),
         TEST(both_rate_and_one_rates_again),
+        TEST(a_rating_sent_again_changes_nothing),
         TEST(who_may_not_rate),
     };
     return cmocka_run_group_tests(tests, direct_create_database, direct_drop_database);
