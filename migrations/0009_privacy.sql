@@ -9,7 +9,6 @@ CREATE TABLE erasures (
 );
 CREATE INDEX idx_erasure_requested ON erasures (requested_at);
 
-CREATE INDEX idx_flag_user ON user_flags (user_id);
 CREATE INDEX idx_flag_reviewer ON user_flags (reviewed_by) WHERE reviewed_by IS NOT NULL;
 
 -- Functions and not single statements: what a neighbour committed while the session's lock was awaited is seen only by a
