@@ -15,7 +15,6 @@ ALTER TABLE user_flags ADD COLUMN notes text CHECK (char_length(notes) <= 1000);
 ALTER TABLE user_flags ADD CHECK (reviewed_at IS NOT NULL OR (decision IS NULL AND notes IS NULL));
 CREATE INDEX idx_flag_open ON user_flags (created_at, id) WHERE reviewed_at IS NULL;
 CREATE INDEX idx_flag_reviewed ON user_flags (reviewed_at DESC, id) WHERE reviewed_at IS NOT NULL;
-CREATE INDEX idx_flag_user ON user_flags (user_id, reviewed_at DESC);
 
 -- What is counted of the reports on one user, or reviewed, is so by one transaction after the other: held until its end.
 CREATE FUNCTION lock_reports_on(reported uuid) RETURNS void

@@ -100,6 +100,15 @@ BEGIN
     DELETE FROM user_blocks b WHERE b.blocker_id = erased OR b.blocked_id = erased;
     GET DIAGNOSTICS part = ROW_COUNT;
     changed := changed + part;
+    -- On a session that nobody joined, which is therefore gone.
+    UPDATE reports r
+       SET details = NULL,
+           reporter_id = CASE r.reporter_id WHEN erased THEN gen_random_uuid() ELSE r.reporter_id END,
+           reported_user_id = CASE r.reported_user_id WHEN erased THEN gen_random_uuid() ELSE r.reported_user_id END
+     WHERE (r.reporter_id = erased OR r.reported_user_id = erased)
+       AND NOT EXISTS (SELECT FROM sessions s WHERE s.id = r.session_id);
+    GET DIAGNOSTICS part = ROW_COUNT;
+    changed := changed + part;
     DELETE FROM user_flags g WHERE g.user_id = erased;
     GET DIAGNOSTICS part = ROW_COUNT;
     changed := changed + part;

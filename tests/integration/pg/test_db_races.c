@@ -10,7 +10,7 @@
 #include <cmocka.h>
 
 #include "conversation/base/clock.h"
-#include "conversation/ports/db.h"
+#include "conversation/ports/db_moderation.h"
 #include "direct.h"
 #include "learners.h"
 
@@ -481,17 +481,104 @@ static void two_ratings_see_each_other(void **state)
     print_outcomes("first is last", "second is last");
 }
 
+struct reports {
+    struct session sessions[2]; /* participant 0 is reported */
+    struct db_reported reported[2];
+    struct db_flag flag;
+    enum err err[2];
+};
+
+static void report_each(int who, void *arg)
+{
+    struct reports *c = arg;
+    struct db_report r = {.session_id = c->sessions[who].id,
+                          .reporter_id = c->sessions[who].participants[1].user_id};
+    c->err[who] = RUN(racer[who], db_session_report(racer[who], &r, &c->reported[who]));
+}
+
+static struct session a_talk_with(const struct uuid *user)
+{
+    struct uuid other = uuid_random();
+    return a_talk(f, user, &other, MINUTE);
+}
+
+/* So many others have reported the user; two more are about to. */
+static struct reports after_reports(const struct uuid *user, int others)
+{
+    for (int i = 0; i < others; i++)
+        EXEC(f,
+             "INSERT INTO reports (session_id, reporter_id, reported_user_id, reason)"
+             " VALUES (gen_random_uuid(), gen_random_uuid(), '%s', 'spam')",
+             UUIDZ(user));
+    return (struct reports){.sessions = {a_talk_with(user), a_talk_with(user)}};
+}
+
+/* Neither would be one too many by itself. */
+static void two_reports_see_each_other(void **state)
+{
+    (void)state;
+    for (int i = 0; i < ROUNDS; i++) {
+        begin_round(i);
+        struct uuid user = uuid_random();
+        struct reports c = after_reports(&user, REPORTERS_TOLERATED - 1);
+        direct_race(2, report_each, &c);
+        assert_true(c.err[0] == OK && c.err[1] == OK);
+        assert_int_equal(c.reported[0].is_flagged + c.reported[1].is_flagged, 1);
+        assert_int_equal(
+            direct_int(f, "SELECT reporter_count FROM user_flags WHERE user_id = '%s'", UUIDZ(&user)), 4);
+        outcomes[c.reported[1].is_flagged]++;
+    }
+    print_outcomes("first is last", "second is last");
+}
+
+static void report_or_review(int who, void *arg)
+{
+    struct reports *c = arg;
+    if (who == 0) {
+        report_each(0, arg);
+        return;
+    }
+    struct db_review r = {
+        .user_id = c->sessions[0].participants[0].user_id, .reviewer_id = uuid_random(), .decision = -1};
+    c->err[1] = RUN(racer[1], db_flag_review(racer[1], &r, &c->flag));
+}
+
+/* A report is reviewed with the others, or counts towards the next flag. */
+static void report_against_review(void **state)
+{
+    (void)state;
+    for (int i = 0; i < ROUNDS; i++) {
+        begin_round(i);
+        struct uuid user = uuid_random();
+        struct reports c = after_reports(&user, REPORTERS_TOLERATED);
+        report_each(1, &c);
+        assert_true(c.reported[1].is_flagged);
+        direct_race(2, report_or_review, &c);
+        assert_true(c.err[0] == OK && c.err[1] == OK);
+        assert_false(c.reported[0].is_flagged);
+        int64_t open = direct_int(
+            f, "SELECT count(*) FROM reports WHERE reported_user_id = '%s' AND reviewed_at IS NULL",
+            UUIDZ(&user));
+        assert_int_equal(c.flag.reporter_count, open ? 4 : 5);
+        assert_int_equal(
+            open + direct_int(f, "SELECT count(*) FROM reports WHERE flag_id = '%s'", UUIDZ(&c.flag.id)), 5);
+        outcomes[open == 0]++;
+    }
+    print_outcomes("review", "report");
+}
+
 #define TEST(t) cmocka_unit_test_setup_teardown(t, setup, teardown)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(claim_against_cancel),      TEST(claim_against_expiry),
-        TEST(two_claims_of_one_request), TEST(two_claims_of_one_pair_crosswise),
-        TEST(two_requests_of_one_user),  TEST(a_new_request_while_the_old_one_is_claimed),
-        TEST(two_joins_activate_once),   TEST(join_against_the_partners_unjoin),
-        TEST(join_against_leave),        TEST(two_ends_change_once),
-        TEST(sweep_against_end),         TEST(two_ratings_see_each_other),
+        TEST(claim_against_cancel),       TEST(claim_against_expiry),
+        TEST(two_claims_of_one_request),  TEST(two_claims_of_one_pair_crosswise),
+        TEST(two_requests_of_one_user),   TEST(a_new_request_while_the_old_one_is_claimed),
+        TEST(two_joins_activate_once),    TEST(join_against_the_partners_unjoin),
+        TEST(join_against_leave),         TEST(two_ends_change_once),
+        TEST(sweep_against_end),          TEST(two_ratings_see_each_other),
+        TEST(two_reports_see_each_other), TEST(report_against_review),
     };
     return cmocka_run_group_tests(tests, direct_create_database, direct_drop_database);
 }

@@ -122,6 +122,12 @@ static void a_session_may_be_deleted_its_report_stays(void **state)
     struct db_swept swept;
     assert_int_equal(RUN(f, db_sessions_sweep(f, &q, &swept)), OK);
     assert_int_equal(swept.deleted, 1);
+    assert_int_equal(count("reports WHERE details IS NOT NULL"), 1);
+
+    struct uuid ana = s.participants[0].user_id; /* whoever of the two is erased later */
+    EXEC(f, "SELECT user_erase_rest('%s', 100)", UUIDZ(&ana));
+    assert_int_equal(count("reports WHERE details IS NOT NULL"), 0);
+    assert_int_equal(direct_int(f, "SELECT count(*) FROM reports WHERE reporter_id = '%s'", UUIDZ(&ana)), 0);
     assert_int_equal(count("reports"), 1);
 }
 
