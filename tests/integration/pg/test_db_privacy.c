@@ -29,10 +29,22 @@ static void erase_rows(const struct uuid *user)
     while (event >= 0);
 }
 
+/* Who has reported somebody is not paired with them again: the conversations come first, the reports of
+ * earlier ones are put aside. */
+static struct session a_talk_before(const struct uuid *first, const struct uuid *second)
+{
+    EXEC(f, "CREATE TEMP TABLE aside AS SELECT * FROM reports");
+    EXEC(f, "DELETE FROM reports");
+    struct session s = a_talk(f, first, second, 5 * MINUTE);
+    EXEC(f, "INSERT INTO reports SELECT * FROM aside");
+    EXEC(f, "DROP TABLE aside");
+    return s;
+}
+
 /* A conversation of the two, ended, with everything that it may leave; `me` begins it when `is_first`. */
 static struct session a_life(const struct uuid *me, const struct uuid *other, bool is_first)
 {
-    struct session s = is_first ? a_talk(f, me, other, 5 * MINUTE) : a_talk(f, other, me, 5 * MINUTE);
+    struct session s = is_first ? a_talk_before(me, other) : a_talk_before(other, me);
     struct db_rated rated;
     struct db_rating mine = {.session_id = s.id, .user_id = *me, .rating = 2, .feedback = str_of(feedback)};
     struct db_rating theirs = {.session_id = s.id, .user_id = *other, .rating = 5};
