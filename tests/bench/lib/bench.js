@@ -95,7 +95,7 @@ export class Bench {
   }
 
   // The daemon as it is by default, but for the rate limits, which are off. Does not wait for it.
-  async spawnDaemon() {
+  async spawnDaemon(more = {}) {
     const env = {
       ...this.db.env(),
       ...this.redis.env(),
@@ -105,12 +105,13 @@ export class Bench {
       RATE_LIMIT_SESSION_JOINS: '0',
       RATE_LIMIT_WS_MESSAGES: '0',
       RATE_LIMIT_ICE_CANDIDATES: '0',
+      ...more,
     };
     return this.#server(required('CONVERSATIOND'), [], env, await freePort());
   }
 
-  async startDaemon() {
-    const server = await this.spawnDaemon();
+  async startDaemon(more) {
+    const server = await this.spawnDaemon(more);
     await this.#answering(server, '/readyz');
     return server;
   }

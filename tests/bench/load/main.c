@@ -3,6 +3,7 @@
  *
  *   load idle  PORT PID PLAN
  *   load relay PORT PID PLAN SECONDS SESSIONSxIN_FLIGHT|SESSIONS@PER_SECOND...
+ *   load sessions PORT PID PLAN SECONDS SECONDS
  *   load match PORT PID PLAN CONNECTIONS PAIRS_PER_SECOND
  *
  * PLAN is a file of learners, "userId token sessionId" a line, the two of a pair one after the other. PID is
@@ -37,7 +38,7 @@ void mode_idle(const struct target *target, struct plan *plan)
 int main(int argc, char **argv)
 {
     if (argc < 5)
-        die("usage: load idle|relay|match PORT PID PLAN ...");
+        die("usage: load idle|relay|sessions|match PORT PID PLAN ...");
     struct target target = {.port = atoi(argv[2]), .pid = atoi(argv[3])};
     struct plan plan = plan_read(argv[4]);
     raise_descriptor_limit();
@@ -45,6 +46,8 @@ int main(int argc, char **argv)
         mode_idle(&target, &plan);
     else if (strcmp(argv[1], "relay") == 0 && argc > 6)
         mode_relay(&target, &plan, argv + 5);
+    else if (strcmp(argv[1], "sessions") == 0 && argc == 7)
+        mode_sessions(&target, &plan, argv + 5);
     else if (strcmp(argv[1], "match") == 0 && argc == 7)
         mode_match(&target, &plan, argv + 5);
     else

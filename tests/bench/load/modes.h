@@ -13,5 +13,8 @@ void mode_idle(const struct target *target, struct plan *plan);
 /* arguments: SECONDS, then rows: SESSIONSxIN_FLIGHT (a closed load) or SESSIONS@PER_SECOND (an open one) */
 void mode_relay(const struct target *target, struct plan *plan, char **arguments);
 
+/* arguments: SECONDS before it measures, SECONDS that it measures */
+void mode_sessions(const struct target *target, struct plan *plan, char **arguments);
+
 /* arguments: CONNECTIONS PAIRS_PER_SECOND; 0: all at once */
 void mode_match(const struct target *target, struct plan *plan, char **arguments);

@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include "conversation/base/clock.h"
 #include "flows/fakes/json.h"
 #include "flows/live.h"
 
@@ -21,6 +22,7 @@ static int count;
 
 static struct {
     uint64_t socket_id;
+    int64_t at_ms;
     char *event, *payload;
     bool is_taken;
 } sent[SENT_MAX];
@@ -53,6 +55,7 @@ void sockets_emit(uint64_t socket_id, const char *event, const struct str *parts
         buf_add_str(&text, parts[i]);
     assert_in_range(sent_count, 0, SENT_MAX - 1);
     sent[sent_count].socket_id = socket_id;
+    sent[sent_count].at_ms = clock_now_ms();
     sent[sent_count].event = strdup(event);
     sent[sent_count].payload = copy_text(buf_str(&text));
     sent_count++;
@@ -171,6 +174,15 @@ void assert_told(uint64_t socket_id, const char *event, const char *payload)
     int i = next_for(socket_id);
     if (i >= 0)
         fail_msg("socket %d was sent %s %s", (int)socket_id, sent[i].event, sent[i].payload);
+}
+
+bool told_nth(int n, struct told *out)
+{
+    int i = from + n;
+    if (i >= sent_count)
+        return false;
+    *out = (struct told){sent[i].at_ms, sent[i].socket_id, sent[i].event, sent[i].payload};
+    return true;
 }
 
 int times_told(const char *event)

@@ -16,6 +16,14 @@ void assert_told(uint64_t socket_id, const char *event, const char *payload);
 #define assert_told_nothing(socket_id) assert_told((socket_id), NULL, NULL)
 /* Takes and returns the payload of the next event, which must be `event`; valid until sockets_reset. */
 const char *next_told(uint64_t socket_id, const char *event);
+/* The `n`th of everything that anybody was sent since the last forget, taken or not, from 0; false: there are
+ * not so many. */
+struct told {
+    int64_t at_ms;
+    uint64_t socket_id;
+    const char *event, *payload; /* valid until sockets_reset */
+};
+bool told_nth(int n, struct told *out);
 /* Drops what was sent so far, to whomever. */
 void sockets_forget(void);
 /* How often anyone was sent this event since the last forget, taken or not. */
