@@ -20,6 +20,7 @@
 #include "conversation/ports/db.h"
 #include "conversation/ports/kv.h"
 #include "conversation/ports/profile.h"
+#include "conversation/ports/publisher.h"
 #include "conversation/ports/recovery.h"
 #include "conversation/rt/loop.h"
 #include "conversation/rt/process.h"
@@ -27,6 +28,7 @@
 #include "flows/live.h"
 #include "flows/match_watch.h"
 #include "flows/matchmaker.h"
+#include "flows/outbox.h"
 #include "flows/topic_lists.h"
 #include "flows/user_events.h"
 #include "tables.h"
@@ -45,6 +47,8 @@ static int64_t stop_by_ms;
 
 static void stop_now(void)
 {
+    outbox_done();
+    publisher_stop();
     profile_stop();
     db_stop();
     recovery_store_stop();
@@ -55,9 +59,14 @@ static void stop_now(void)
     loop_stop();
 }
 
+static bool must_wait(void)
+{
+    return flow_active_count() > 0 || hub_has_unsaved() || !outbox_is_resting();
+}
+
 static void on_finishing(struct timer *t)
 {
-    if ((flow_active_count() > 0 || hub_has_unsaved()) && clock_mono_ms() < stop_by_ms) {
+    if (must_wait() && clock_mono_ms() < stop_by_ms) {
         timer_start(t, LOOK_MS, on_finishing);
         return;
     }
@@ -86,6 +95,7 @@ static void drain(void)
     stop_by_ms = clock_mono_ms() + patience_ms;
     jobs_stop();
     matchmaker_stop();
+    outbox_stop();
     edge_drain();
     match_watch_release();
     timer_start(&stop_timer, hub_socket_count() ? TELL_MS : 0, on_told);
@@ -156,6 +166,7 @@ static bool start(void)
     static const struct hub_setup hub = {.events = event_rows, .socket_gone = live_socket_gone};
     const char *why;
     struct edge_problem problem;
+    char text[512];
     loop_init();
     process_metrics_start();
     if (!edge_init(&hub, &why)) {
@@ -166,6 +177,10 @@ static bool start(void)
         fprintf(stderr, "conversationd: AUTH_SERVICE_URL: cannot be used: %s\n", config.auth_service_url);
         return false;
     }
+    if (config.kafka_brokers[0] && !publisher_start(text, sizeof text)) {
+        fprintf(stderr, "conversationd: Kafka: %s\n", text);
+        return false;
+    }
     routes_init();
     if (!edge_listen(&problem)) {
         fprintf(stderr, "conversationd: cannot listen on %s port %d: %s\n", config.bind_address, problem.port,
@@ -173,6 +188,7 @@ static bool start(void)
         return false;
     }
     db_start();
+    outbox_start();
     kv_start();
     if (config.ws_recovery_seconds && config.ws_recovery_shared_bytes)
         recovery_store_start(config.ws_recovery_seconds * 1000LL + config.ws_heartbeat_interval_ms +

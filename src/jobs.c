@@ -9,24 +9,22 @@
 
 struct job {
     const struct flow_spec *flow;
-    const int64_t *interval_ms; /* of the configuration, or a constant */
-    int64_t first_ms;           /* after the start */
+    int64_t every_ms;
+    const int64_t *setting_ms; /* instead of every_ms */
+    int64_t first_ms;          /* after the start */
     struct timer timer;
     struct flow *running;
 };
 
-/* How often it is looked whether an erasing was left undone: what is asked for here begins at once. */
-static const int64_t erase_ms = 30000;
-static const int64_t beat_ms = DB_INSTANCE_BEAT_MS, recover_ms = DB_INSTANCE_SILENT_MS, carry_ms = 10000,
-                     refresh_ms = 1000;
-
 static struct job jobs[] = {
-    {.flow = &job_instance_beat, .interval_ms = &beat_ms},
-    {.flow = &job_sessions_sweep, .interval_ms = &config.session_cleanup_interval_ms, .first_ms = 2000},
-    {.flow = &job_sessions_recover, .interval_ms = &recover_ms, .first_ms = 2000},
-    {.flow = &job_sessions_refresh, .interval_ms = &refresh_ms, .first_ms = 1000},
-    {.flow = &job_speech_carry, .interval_ms = &carry_ms, .first_ms = 10000},
-    {.flow = &job_users_erase, .interval_ms = &erase_ms, .first_ms = 3000},
+    {.flow = &job_instance_beat, .every_ms = DB_INSTANCE_BEAT_MS},
+    {.flow = &job_sessions_sweep, .setting_ms = &config.session_cleanup_interval_ms, .first_ms = 2000},
+    {.flow = &job_sessions_recover, .every_ms = DB_INSTANCE_SILENT_MS, .first_ms = 2000},
+    {.flow = &job_sessions_refresh, .every_ms = 1000, .first_ms = 1000},
+    {.flow = &job_speech_carry, .every_ms = 10000, .first_ms = 10000},
+    {.flow = &job_outbox_purge, .every_ms = 60000, .first_ms = 5000},
+    /* Whether an erasing was left undone: what is asked for here begins at once. */
+    {.flow = &job_users_erase, .every_ms = 30000, .first_ms = 3000},
 };
 
 #define JOB_COUNT (sizeof jobs / sizeof jobs[0])
@@ -44,7 +42,7 @@ static void on_due(struct timer *t)
     struct job *job = container_of(t, struct job, timer);
     if (!job->running)
         job->running = flow_start(&(struct flow_start){.spec = job->flow, .caller = job, .done = ended});
-    timer_start(t, *job->interval_ms, on_due);
+    timer_start(t, job->setting_ms ? *job->setting_ms : job->every_ms, on_due);
 }
 
 void jobs_start(void)

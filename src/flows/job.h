@@ -36,6 +36,11 @@ extern const struct flow_spec job_instance_beat;
 extern const struct flow_spec job_speech_carry;
 extern const struct flow_spec job_sessions_refresh;
 extern const struct flow_spec job_users_erase;
+extern const struct flow_spec job_outbox_purge;
+/* By outbox.c. */
+extern const struct flow_spec job_outbox_claim;
+extern const struct flow_spec job_outbox_relay;
+extern const struct flow_spec job_outbox_look;
 /* Once, by wait_times_start. */
 extern const struct flow_spec job_waits_learn;
 

@@ -76,6 +76,16 @@ enum metric_kind { METRIC_COUNTER, METRIC_GAUGE, METRIC_HISTOGRAM, METRIC_SCORES
       "Requests to the auth-service, by result")                                                             \
     X(M_PROFILE_BREAKER, METRIC_GAUGE, "profile_breaker_state", "",                                          \
       "Circuit breaker of the auth-service: 0 closed, 1 half-open, 2 open")                                  \
+    X(M_OUTBOX_IS_RELAY, METRIC_GAUGE, "outbox_is_relay", "",                                                \
+      "1 on the instance that sends events to Kafka")                                                        \
+    X(M_OUTBOX_LAG, METRIC_GAUGE, "outbox_lag_seconds", "", "Age of the oldest event that was not sent")     \
+    X(M_OUTBOX_UNSENT, METRIC_GAUGE, "outbox_unsent_events", "",                                             \
+      "Events that were not sent, counted up to 100,000")                                                    \
+    X(M_OUTBOX_SENT, METRIC_COUNTER, "outbox_events_sent_total", "type", "Events that Kafka has taken")      \
+    X(M_OUTBOX_FAILURES, METRIC_COUNTER, "outbox_delivery_failures_total", "reason",                         \
+      "Events that Kafka has not taken")                                                                     \
+    X(M_OUTBOX_DELAY, METRIC_HISTOGRAM, "outbox_delivery_delay_seconds", "",                                 \
+      "Time from an event to Kafka's answer")                                                                \
     X(M_FLOWS_ACTIVE, METRIC_GAUGE, "flows_active", "", "Flows in progress")                                 \
     X(M_FLOW_FAILURES, METRIC_COUNTER, "flow_failures_total", "flow,error", "Flows that ended in an error")  \
     X(M_LOOP_LAG, METRIC_HISTOGRAM, "event_loop_lag_seconds", "", "Lateness of the timer tick")              \

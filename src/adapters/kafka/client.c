@@ -88,7 +88,7 @@ static rd_kafka_conf_t *make_conf(const struct kafka_setup *setup, char *why, si
 
 /* --- events --- */
 
-void kafka_client_is_up(struct kafka_client *c, bool is_up, const char *why)
+static void set_health(struct kafka_client *c, bool is_up, const char *why)
 {
     enum health now = is_up ? HEALTH_UP : HEALTH_DOWN;
     if (c->health == now)
@@ -99,6 +99,16 @@ void kafka_client_is_up(struct kafka_client *c, bool is_up, const char *why)
         LOG(LOG_INFO, "dependency.up", LOG_Z("dependency", c->dependency));
     else
         LOG(LOG_ERROR, "dependency.down", LOG_Z("dependency", c->dependency), LOG_Z("reason", why));
+}
+
+bool kafka_client_is_up(const struct kafka_client *c)
+{
+    return c->health == HEALTH_UP;
+}
+
+void kafka_client_seen_up(struct kafka_client *c)
+{
+    set_health(c, true, NULL);
 }
 
 /* syslog's levels. The lines repeat what the error events say, for each broker and attempt. */
@@ -123,7 +133,7 @@ static void on_error(struct kafka_client *c, rd_kafka_event_t *event)
     const char *why = rd_kafka_event_error_string(event);
     metric_inc(M_DEPENDENCY_ERRORS, c->dependency);
     if (err == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN)
-        kafka_client_is_up(c, false, why);
+        set_health(c, false, why);
     else
         LOG(LOG_DEBUG, "kafka.error", LOG_Z("dependency", c->dependency),
             LOG_Z("error", rd_kafka_err2name(err)), LOG_Z("reason", why));
@@ -134,7 +144,7 @@ static void on_error(struct kafka_client *c, rd_kafka_event_t *event)
 static void on_statistics(struct kafka_client *c, rd_kafka_event_t *event)
 {
     if (strstr(rd_kafka_event_stats(event), "\"state\":\"UP\""))
-        kafka_client_is_up(c, true, NULL);
+        set_health(c, true, NULL);
 }
 
 static bool is_owners(rd_kafka_event_t *event)
@@ -142,7 +152,7 @@ static bool is_owners(rd_kafka_event_t *event)
     switch (rd_kafka_event_type(event)) {
     case RD_KAFKA_EVENT_LOG:
     case RD_KAFKA_EVENT_STATS: return false;
-    case RD_KAFKA_EVENT_ERROR: return rd_kafka_event_error_is_fatal(event);
+    case RD_KAFKA_EVENT_ERROR: return rd_kafka_event_error(event) == RD_KAFKA_RESP_ERR__FATAL;
     default: return true;
     }
 }

@@ -33,7 +33,9 @@ rd_kafka_t *kafka_client_handle(const struct kafka_client *c);
  * (may be NULL) is called on the loop afterwards. Messages that were not delivered are dropped. */
 void kafka_client_close(struct kafka_client *c, void (*closed)(void *arg), void *arg);
 
-/* A broker has answered, or none can be reached: what dependency_up says, and the log when it changes. */
-void kafka_client_is_up(struct kafka_client *c, bool is_up, const char *why);
+/* A broker was reached, and not lost since: what dependency_up says. */
+bool kafka_client_is_up(const struct kafka_client *c);
+/* The owner has seen it. */
+void kafka_client_seen_up(struct kafka_client *c);
 
 #endif

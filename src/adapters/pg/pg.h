@@ -25,6 +25,7 @@
 struct pg_statement {
     const char *name, *sql;
     bool is_write;
+    bool is_relays; /* goes over the connection of the outbox's relay, and over no other */
     /* What a violation of the named unique index or exclusion constraint means; NULL-terminated. Others are
      * ERR_INTERNAL. */
     const struct pg_violation {

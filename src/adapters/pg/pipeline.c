@@ -155,8 +155,10 @@ static struct pg_batch *take_batch(struct pg_conn *c)
     return b;
 }
 
-static void settle_committed(struct pg_batch *b)
+static void settle_committed(const struct pg_conn *c, struct pg_batch *b)
 {
+    if (!list_is_empty(&b->jobs))
+        pg_pool_committed(c->pool);
     while (!list_is_empty(&b->jobs)) {
         struct pg_job *job = take_first(b);
         job->kind->finish(job, OK);
@@ -183,7 +185,7 @@ static void settle(struct pg_conn *c, struct pg_batch *b)
     struct list again;
     list_init(&again);
     if (!b->has_failed)
-        settle_committed(b);
+        settle_committed(c, b);
     while (!list_is_empty(&b->jobs))
         settle_rolled_back(c, take_first(b), &again);
     free(b);

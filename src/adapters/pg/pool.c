@@ -11,6 +11,7 @@
 #include "conversation/base/metrics.h"
 #include "conversation/config.h"
 #include "conversation/ports/db.h"
+#include "conversation/ports/db_outbox.h"
 #include "conversation/rt/loop.h"
 #include "conversation/rt/timer.h"
 #include "rows.h"
@@ -24,6 +25,9 @@
 
 static struct pg_pool readers = {.name = "reader", .batch_max = 1, .may_retry_lost = true};
 static struct pg_pool writers = {.name = "writer", .batch_max = SHARED_MAX};
+/* One connection, for its lock must not be another's (db_outbox_claim); none before db_outbox_start. */
+static struct pg_pool relay = {.name = "outbox", .batch_max = 1};
+static void (*tell_committed)(void);
 static enum { HEALTH_UNKNOWN, HEALTH_UP, HEALTH_DOWN } health;
 static bool is_started;
 static struct timer probe_timer;
@@ -177,10 +181,14 @@ static void at_turn_end(void)
         return;
     dispatch(&readers);
     dispatch(&writers);
+    if (relay.count)
+        dispatch(&relay);
 }
 
 static struct pg_pool *pool_for(const struct pg_statement *statement)
 {
+    if (statement->is_relays)
+        return &relay;
     return statement->is_write ? &writers : &readers;
 }
 
@@ -229,6 +237,8 @@ static void each_conn(void (*visit)(struct pg_conn *c))
         visit(&readers.conns[i]);
     for (int i = 0; i < writers.count; i++)
         visit(&writers.conns[i]);
+    for (int i = 0; i < relay.count; i++)
+        visit(&relay.conns[i]);
 }
 
 static void open_if_waiting(struct pg_conn *c)
@@ -256,12 +266,20 @@ void pg_pool_conn_changed(struct pg_conn *c, enum pg_conn_state from, const char
 {
     struct pg_pool *pool = c->pool;
     pool->ready += (c->state == PG_READY) - (from == PG_READY);
+    if (pool->changed && (from == PG_READY || c->state == PG_READY))
+        pool->changed(c->state == PG_READY);
     if (is_started)
         report_health(why);
     if (pool->ready == 0)
         fail_waiting(pool);
     if (c->state == PG_READY && is_started)
         each_conn(open_if_waiting); /* the server is there: no reason to wait any longer */
+}
+
+void pg_pool_committed(const struct pg_pool *pool)
+{
+    if (pool == &writers && tell_committed)
+        tell_committed();
 }
 
 struct pg_conn *pg_pool_any_ready(void)
@@ -322,6 +340,15 @@ void db_start(void)
     timer_start(&probe_timer, PROBE_MS, on_probe);
 }
 
+void db_outbox_start(const struct db_outbox_watch *watch)
+{
+    assert(is_started && relay.count == 0);
+    relay.changed = watch->changed;
+    tell_committed = watch->committed;
+    fill(&relay, 1);
+    pg_conn_open(&relay.conns[0]);
+}
+
 void db_stop(void)
 {
     if (!is_started)
@@ -331,6 +358,9 @@ void db_stop(void)
     pg_schema_stop();
     drain(&readers);
     drain(&writers);
+    relay.changed = NULL;
+    tell_committed = NULL;
+    drain(&relay);
     metric_set(M_DEPENDENCY_UP, 0, "postgresql");
 }
 

@@ -1,5 +1,5 @@
-/* The two pools, readers and writers: the statements that wait, who is sent where, and db_start to db_is_up.
- */
+/* The pools, readers, writers and the one connection of the outbox's relay: the statements that wait, who is
+ * sent where, and db_start to db_is_up. */
 #ifndef PG_POOL_H
 #define PG_POOL_H
 
@@ -11,12 +11,17 @@ struct pg_pool {
     int count, ready;
     int batch_max;       /* statements that may share a sync */
     bool may_retry_lost; /* a statement lost on its way may be sent again: it only reads */
+    void (*changed)(
+        bool is_open); /* told when a connection is READY, and when it is no longer; may be NULL */
     struct list waiting;
     int waiting_count;
 };
 
 /* A connection changed its state; `why` explains a loss. */
 void pg_pool_conn_changed(struct pg_conn *c, enum pg_conn_state from, const char *why);
+
+/* Statements of the pool were committed. */
+void pg_pool_committed(const struct pg_pool *pool);
 
 /* OK when a statement would be sent now or soon; else why it is refused at once. */
 enum err pg_pool_refusal(const struct pg_statement *statement);

@@ -65,7 +65,12 @@
     X(KV_SESSION_PUT, "kv_session_put")                       \
     X(KV_SESSIONS_REFRESH, "kv_sessions_refresh")             \
     X(KV_SESSION_CLEAR, "kv_session_clear")                   \
-    X(PROFILE_GET, "profile_get")
+    X(PROFILE_GET, "profile_get")                             \
+    X(DB_OUTBOX_CLAIM, "db_outbox_claim")                     \
+    X(DB_OUTBOX_READ, "db_outbox_read")                       \
+    X(DB_OUTBOX_MARK, "db_outbox_mark")                       \
+    X(DB_OUTBOX_OTHER, "db_outbox_refuse, _backlog, _purge")  \
+    X(PUBLISH_ALL, "publish_all")
 
 enum port {
 #define PORT_ENUM(id, name) id,

@@ -4,7 +4,9 @@
 #include <uv.h>
 
 #include "conversation/base/log.h"
+#include "flows/fakes/outbox.h"
 #include "flows/matchmaker.h"
+#include "flows/outbox.h"
 #include "flows/topic_lists.h"
 
 enum { TURNS_MAX = 1000 };
@@ -79,6 +81,7 @@ int world_begin(void **state)
     fake_kv_reset();
     fake_kv_user_reset();
     fake_profile_reset();
+    fake_outbox_reset();
     return 0;
 }
 
@@ -86,6 +89,7 @@ int world_end(void **state)
 {
     (void)state;
     matchmaker_stop();
+    outbox_done();
     flow_cancel_all(ERR_CANCELLED);
     while (port_release())
         continue;

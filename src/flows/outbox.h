@@ -1,0 +1,42 @@
+/* The relay of the outbox: what stands in event_outbox goes to Kafka, in order, at least once
+ * (docs/events.md). One instance relays at a time, the one that holds the lock.
+ *
+ *         lock held                     (asked for every second)
+ *   FOLLOWING ------> RELAYING          a pass (outbox.relay) at a time: read, publish, mark; the next one at
+ * once while
+ *        ^_______________|              there is more, soon after a commit of this process, or after
+ * OUTBOX_POLL_MS connection lost
+ *
+ * While Kafka is away a pass waits for its delivery reports: what is in memory is one pass's. */
+#ifndef FLOWS_OUTBOX_H
+#define FLOWS_OUTBOX_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "conversation/rt/flow.h"
+
+#define OUTBOX_POLL_MS  50   /* for what other instances have written */
+#define OUTBOX_PASS_MAX 500  /* events of a pass: some hundred KB */
+#define OUTBOX_RETRY_MS 1000 /* after a failure; and how often the lock is asked for */
+
+/* After db_start and publisher_start. Does nothing without KAFKA_BROKERS. */
+void outbox_start(void);
+/* The process stops: what is there is still sent while Kafka answers; then it rests. */
+void outbox_stop(void);
+bool outbox_is_resting(void); /* after outbox_stop: nothing is left to do, or nothing can be done */
+void outbox_done(void);       /* after the flows were cancelled */
+
+/* What a pass did; the first member of outbox.relay's context. */
+struct outbox_pass {
+    int max; /* given */
+    size_t read, sent;
+    bool has_failed; /* something was not delivered; it will be read again */
+};
+
+/* What outbox.claim found; its context. */
+struct outbox_claim {
+    bool is_held;
+};
+
+#endif
