@@ -47,6 +47,7 @@ static int64_t stop_by_ms;
 
 static void stop_now(void)
 {
+    live_done();
     outbox_done();
     publisher_stop();
     profile_stop();
@@ -76,13 +77,13 @@ static void on_finishing(struct timer *t)
     stop_now();
 }
 
-/* The sessions go on elsewhere: the live ones are forgotten before their sockets are closed, so that nobody
- * counts as dropped. */
+/* The sessions go on elsewhere: the live ones are handed over before their sockets are closed, so that nobody
+ * counts as dropped; partners at other instances are told partner_left, and have the grace. */
 static void on_told(struct timer *t)
 {
-    live_done();
+    live_hand_over();
     hub_close_all();
-    on_finishing(t);
+    timer_start(t, LOOK_MS, on_finishing); /* what has been said must leave first */
 }
 
 static void drain(void)
@@ -195,6 +196,7 @@ static bool start(void)
                              config.ws_heartbeat_timeout_ms);
     bus_start(matchmaker_reload_soon); /* what others said meanwhile was missed */
     user_events_start();
+    live_start();
     matchmaker_start();
     jobs_start();
     watch_signals();

@@ -10,9 +10,13 @@
 #include "conversation/ports/db.h"
 #include "conversation/rt/flow.h"
 
-/* Both carry what the database says to the live session, and go on until it has answered. */
+/* They carry what the database says to the live session, and go on until it has answered. */
 void job_session_end(const struct db_session_ending *ending);
+/* The same when an end was asked for before, and the answer may have been lost. */
+void job_session_end_again(const struct db_session_ending *ending);
 void job_session_look(const struct uuid *session_id);
+/* Another instance says that it has ended, by this participant; nil: by none. */
+void job_session_look_ended(const struct uuid *session_id, const struct uuid *by);
 /* A report whose caller did not hear how it went: stored, and its session ended, as soon as the database
  * answers. */
 struct db_report;

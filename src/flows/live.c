@@ -1,245 +1,48 @@
-/* Live sessions: presence, timers and what the clients are told. Invariant: a socket id in `peers` is of a
- * socket that has entered this session (sockets_enter_session) and belongs to that participant. */
-#include "flows/live.h"
+/* Live sessions: which there are, and where their participants are. Invariants: a socket id in `peers` is of
+ * a socket that has entered this session (sockets_enter_session) and belongs to that participant; of two
+ * sockets of one participant, wherever, the one with the higher number of its join is in the session. */
+#include "flows/live_parts.h"
 
 #include <assert.h>
 #include <stdlib.h>
 
 #include "conversation/base/clock.h"
-#include "conversation/base/jsonw.h"
+#include "conversation/base/instance.h"
 #include "conversation/base/log.h"
-#include "conversation/base/map.h"
 #include "conversation/base/metrics.h"
 #include "conversation/base/slots.h"
-#include "conversation/config.h"
 #include "conversation/ports/sockets.h"
-#include "conversation/rt/timer.h"
 #include "flows/job.h"
-#include "flows/session_keys.h"
-#include "flows/speaking.h"
-
-struct peer {
-    uint64_t socket_id; /* 0: not here */
-    int join_number;    /* of that socket */
-    bool has_been_here;
-    uint32_t ufrag_hash;
-    int candidates; /* of the current negotiation */
-};
-
-/* What a relayed message touches stands first. */
-struct live {
-    struct map_node node;
-    struct uuid user_ids[2]; /* the participants', in their order */
-    struct peer peers[2];
-    uint64_t number;
-    struct session session;
-    struct session_run run;
-    struct speaking speaking;
-    struct session_keys keys;
-    struct timer timer;
-    struct topic_prompt prompts[];
-};
 
 static struct map sessions;
 static struct slots numbered; /* the same */
-static struct buf scratch;    /* one event's payload; emptied before each use */
 
-static struct session_limits limits(void)
+/* --- who counts and stores --- */
+
+/* The instance that has the first participant, when that one is there, else the one that has the second. */
+bool live_runs(const struct live *l)
 {
-    return (struct session_limits){
-        .join_window_ms = config.session_join_window_seconds * 1000LL,
-        .grace_ms = config.session_reconnect_grace_seconds * 1000LL,
-        .prompt_min_ms = config.prompt_interval_min_seconds * 1000LL,
-        .prompt_max_ms = config.prompt_interval_max_seconds * 1000LL,
-        .prompts_max = config.prompts_max,
-        .prompt_request_gap_ms = config.prompt_request_gap_seconds * 1000LL,
-        .warn_before_ms = 60000,
-    };
+    const struct peer *decisive = &l->peers[peer_is_present(&l->peers[0]) ? 0 : 1];
+    return decisive->place == HERE || decisive->place == NOWHERE;
 }
 
-/* --- what clients are told --- */
-
-static struct jsonw payload_begin(void)
+void live_count(struct live *l)
 {
-    scratch.n = 0;
-    struct jsonw w = jsonw_on(&scratch);
-    jsonw_object(&w);
-    return w;
-}
-
-static void payload_send(struct jsonw *w, uint64_t socket_id, const char *event)
-{
-    jsonw_end_object(w);
-    jsonw_finish(w);
-    struct str part = buf_str(&scratch);
-    sockets_emit(socket_id, event, &part, 1);
-}
-
-static void tell_partner_joined(uint64_t socket_id, const struct participant *partner)
-{
-    struct jsonw w = payload_begin();
-    jsonw_m_uuid(&w, "partnerId", &partner->user_id);
-    jsonw_m_z(&w, "partnerName", partner->display_name);
-    jsonw_m_z_opt(&w, "partnerAvatar", partner->avatar_url);
-    jsonw_m_z(&w, "nativeLanguageCode", partner->native_language);
-    jsonw_m_z(&w, "targetLanguageCode", partner->target_language);
-    payload_send(&w, socket_id, "partner_joined");
-}
-
-static void tell_partner_left(uint64_t socket_id, const struct participant *partner, const char *reason)
-{
-    struct jsonw w = payload_begin();
-    jsonw_m_uuid(&w, "partnerId", &partner->user_id);
-    jsonw_m_z(&w, "reason", reason);
-    payload_send(&w, socket_id, "partner_left");
-}
-
-static void tell_prompt(const struct live *l, const char *key, const char *category)
-{
-    for (int who = 0; who < 2; who++) {
-        if (!l->peers[who].socket_id)
-            continue;
-        struct jsonw w = payload_begin();
-        jsonw_m_z(&w, "promptKey", key);
-        jsonw_m_z(&w, "category", category);
-        payload_send(&w, l->peers[who].socket_id, "new_prompt");
-    }
-}
-
-/* Where the session stands, for a socket that comes back. */
-static void tell_session_state(const struct live *l, int who)
-{
-    const struct session *s = &l->session;
-    struct jsonw w = payload_begin();
-    jsonw_m_uuid(&w, "sessionId", &s->id);
-    jsonw_m_z(&w, "status", session_status_names[s->status]);
-    jsonw_m_uuid(&w, "partnerId", &s->participants[1 - who].user_id);
-    jsonw_m_bool(&w, "partnerConnected", l->peers[1 - who].socket_id != 0);
-    jsonw_m_time_opt(&w, "startedAt", s->started_at_ms);
-    jsonw_m_time_opt(&w, "endsAt", l->run.limit_at_ms);
-    jsonw_m_int(&w, "maxDurationSeconds", s->max_duration_seconds);
-    jsonw_m_int(&w, "promptsShown", l->run.prompts_shown);
-    if (l->run.prompts_shown > 0)
-        jsonw_m_z(&w, "promptKey", l->run.shown_keys[l->run.prompts_shown - 1]);
-    payload_send(&w, l->peers[who].socket_id, "session_state");
-}
-
-static void tell_taken_over(uint64_t socket_id)
-{
-    struct jsonw w = payload_begin();
-    jsonw_m_z(&w, "status", "error");
-    jsonw_m_z(&w, "code", err_info(ERR_SESSION_TAKEN_OVER)->wire_code);
-    jsonw_m_z(&w, "message", "another socket of this user has joined the session");
-    jsonw_m_z(&w, "event", "join_session");
-    payload_send(&w, socket_id, "exception");
-}
-
-/* To the socket that is in the session, or to all of the user's sockets when none is. */
-static void tell_session_ended(const struct session *s, int who, uint64_t socket_id)
-{
-    struct jsonw w = payload_begin();
-    jsonw_m_uuid(&w, "sessionId", &s->id);
-    jsonw_m_z(&w, "reason", session_end_wire_reason(s->end_reason));
-    jsonw_m_int(&w, "durationSeconds", s->duration_seconds);
-    if (socket_id) {
-        payload_send(&w, socket_id, "session_ended");
-        return;
-    }
-    jsonw_end_object(&w);
-    sockets_emit_user(&s->participants[who].user_id, "session_ended", buf_str(&scratch));
-}
-
-/* A partner who is not there is told when it comes back. */
-static void tell_partner_speaking(struct live *l, int who, bool is_speaking)
-{
-    char user_id[UUID_TEXT_LENGTH + 1];
-    uuid_format(&l->user_ids[who], user_id);
-    const struct str parts[] = {STR("{\"partnerId\":\""),
-                                {user_id, UUID_TEXT_LENGTH},
-                                is_speaking ? STR("\",\"speaking\":true}") : STR("\",\"speaking\":false}")};
-    if (live_has_partner(l, who))
-        (void)!live_emit_to_partner(l, who, "partner_speaking", parts, sizeof parts / sizeof parts[0]);
-}
-
-/* --- timers --- */
-
-static void on_timer(struct timer *t);
-
-static void arm(struct live *l)
-{
-    struct session_limits lim = limits();
-    int64_t next = session_run_next_ms(&l->run, &lim);
-    if (next == INT64_MAX) {
-        timer_stop(&l->timer);
-        return;
-    }
-    int64_t wait = next - clock_now_ms();
-    timer_start(&l->timer, wait > 0 ? wait : 0, on_timer);
-}
-
-static void show_prompt(struct live *l, const struct topic_prompt *prompt)
-{
-    tell_prompt(l, prompt->key, prompt_category_names[prompt->type]);
-    metric_inc(M_PROMPTS, prompt_type_names[prompt->type]);
-    LOG(LOG_INFO, "prompt.displayed", LOG_UUID("sessionId", &l->session.id), LOG_Z("promptKey", prompt->key));
-    job_prompt_store(&l->session.id, prompt);
-    session_keys_changed(&l->keys);
-}
-
-static const struct topic_prompt switch_prompt = {.key = SESSION_SWITCH_KEY, .type = PROMPT_MAIN};
-
-static void act(struct live *l, const struct session_action *a)
-{
-    static const struct uuid nobody;
-    switch (a->kind) {
-    case ACTION_END:
-        job_session_end(&(struct db_session_ending){
-            .id = l->session.id,
-            .by = a->who >= 0 ? l->session.participants[a->who].user_id : nobody,
-            .event = a->event,
-            .at_ms = a->at_ms,
-        });
-        break;
-    case ACTION_SHOW_PROMPT: show_prompt(l, a->prompt); break;
-    case ACTION_WARN_LIMIT: tell_prompt(l, "session.one_minute_left", "main_topic"); break;
-    case ACTION_SWITCH_LANGUAGE:
-        tell_prompt(l, switch_prompt.key, prompt_category_names[switch_prompt.type]);
-        job_prompt_store(&l->session.id, &switch_prompt); /* so that a restart does not tell it again */
-        break;
-    case ACTION_NONE: break;
-    }
-}
-
-static void run_due(struct live *l)
-{
-    struct session_limits lim = limits();
-    struct session_action a;
-    while ((a = session_run_due(&l->run, &lim, clock_now_ms())).kind != ACTION_NONE)
-        act(l, &a);
-    arm(l);
-}
-
-static void on_timer(struct timer *t)
-{
-    run_due(container_of(t, struct live, timer));
+    bool counts = l->session.status == SESSION_ACTIVE && live_runs(l);
+    if (counts != l->is_counted)
+        metric_add(M_CONVERSATIONS_ACTIVE, counts ? 1 : -1, NULL, NULL, NULL);
+    l->is_counted = counts;
 }
 
 /* --- the registry --- */
 
-static void count_active(enum session_status from, enum session_status to)
-{
-    int delta = (to == SESSION_ACTIVE) - (from == SESSION_ACTIVE);
-    if (delta)
-        metric_add(M_CONVERSATIONS_ACTIVE, delta, NULL, NULL, NULL);
-}
-
 /* The one place where a live session takes over what the database says. */
 static void take(struct live *l, const struct session *s)
 {
-    count_active(l->session.status, s->status);
     l->session = *s;
     for (int who = 0; who < 2; who++)
         l->user_ids[who] = s->participants[who].user_id;
+    live_count(l);
 }
 
 struct live *live_get(const struct uuid *session_id)
@@ -263,6 +66,7 @@ const struct session *live_session(const struct live *l)
     return &l->session;
 }
 
+/* The same at every instance: they show the same prompts. */
 static uint64_t seed_of(const struct uuid *id)
 {
     uint64_t seed;
@@ -278,7 +82,6 @@ struct live *live_open(const struct session *s, const struct db_session_prompts 
     l = calloc(1, sizeof *l + p->prompt_count * sizeof l->prompts[0]);
     if (!l)
         abort();
-    take(l, s);
     memcpy(l->prompts, p->prompts, p->prompt_count * sizeof l->prompts[0]);
     session_run_init(&l->run, s, l->prompts, p->prompt_count, seed_of(&s->id));
     for (size_t i = 0; s->status == SESSION_ACTIVE && i < p->shown_count; i++)
@@ -287,12 +90,18 @@ struct live *live_open(const struct session *s, const struct db_session_prompts 
     session_keys_begin(&l->keys);
     map_put(&sessions, &s->id, &l->node);
     l->number = slots_put(&numbered, l);
+    take(l, s);
+    remote_open(l);
     return l;
 }
 
 static void live_free(struct live *l)
 {
-    count_active(l->session.status, SESSION_COMPLETED);
+    for (int who = 0; who < 2; who++)
+        live_place(l, who, NOWHERE, NULL);
+    l->session.status = SESSION_COMPLETED;
+    live_count(l);
+    remote_close(l);
     timer_stop(&l->timer);
     speaking_end(&l->speaking);
     session_keys_end(&l->keys);
@@ -301,51 +110,142 @@ static void live_free(struct live *l)
     free(l);
 }
 
-static void absent(struct live *l, int who, int join_number)
+/* --- where they are --- */
+
+void live_place(struct live *l, int who, enum place place, const struct uuid *at)
 {
+    struct peer *p = &l->peers[who];
+    struct neighbour *before = p->at;
+    p->at = at ? neighbour_take(at) : NULL;
+    if (before)
+        neighbour_give_back(before);
+    bool was_present = peer_is_present(p);
+    p->place = place;
+    if (place != HERE)
+        p->socket_id = 0;
+    if (peer_is_present(p) && !was_present)
+        session_run_present(&l->run, who, clock_now_ms());
+}
+
+void live_went(struct live *l, int who)
+{
+    struct peer *p = &l->peers[who], *partner = &l->peers[1 - who];
+    live_place(l, who, NOWHERE, NULL);
     session_run_absent(&l->run, who, clock_now_ms());
     speaking_note(&l->speaking, who, false);
-    if (l->peers[1 - who].socket_id)
-        tell_partner_left(l->peers[1 - who].socket_id, &l->session.participants[who], "disconnect");
+    if (partner->place == HERE && p->told_number)
+        tell_partner_left(partner->socket_id, &l->session.participants[who], "disconnect");
+    p->told_number = 0;
+    live_count(l);
+    live_arm(l);
+}
+
+static void outdone(uint64_t socket_id)
+{
+    tell_taken_over(socket_id);
+    sockets_leave_session(socket_id);
+    sockets_disconnect(socket_id);
+}
+
+void live_outdone(struct live *l, int who)
+{
+    uint64_t socket_id = l->peers[who].socket_id;
+    l->peers[who].socket_id = 0;             /* its end is no drop */
+    speaking_note(&l->speaking, who, false); /* the new one has not said so */
+    outdone(socket_id);
+}
+
+/* A take-over, too, is told: they must negotiate anew. */
+static void introduce(struct live *l, int who)
+{
+    struct peer *p = &l->peers[who], *to = &l->peers[1 - who];
+    bool is_there = p->place == HERE || p->place == ELSEWHERE;
+    if (to->place != HERE || !is_there || p->told_number == p->join_number)
+        return;
+    p->told_number = p->join_number;
+    tell_partner_joined(to->socket_id, &l->session.participants[who]);
+    if (speech_is_speaking(&l->speaking.speech, who))
+        tell_partner_speaking(to->socket_id, &l->user_ids[who], true);
+}
+
+void live_introduce(struct live *l)
+{
+    introduce(l, 0);
+    introduce(l, 1);
+}
+
+void live_give_up_idle(struct live *l)
+{
+    bool is_here = l->peers[0].place == HERE || l->peers[1].place == HERE;
+    bool is_elsewhere = l->peers[0].place == ELSEWHERE || l->peers[1].place == ELSEWHERE;
+    if (!is_here && is_elsewhere)
+        live_free(l);
+}
+
+/* --- joining and leaving --- */
+
+/* A socket here has gone. */
+static void absent(struct live *l, int who, int join_number)
+{
+    live_went(l, who);
     if (l->session.status == SESSION_WAITING)
         job_session_unjoin(&l->session.id, &l->session.participants[who].user_id, join_number);
-    arm(l);
+    remote_say_state(l, false);
+    live_give_up_idle(l);
+}
+
+/* As the row has it, when nobody has been heard yet. */
+static void expect_partner(struct live *l, int who, const struct uuid *at)
+{
+    bool is_elsewhere = !uuid_is_nil(at) && !uuid_eq(at, instance_id());
+    if (!is_elsewhere || l->is_listening || l->peers[who].place != NOWHERE)
+        return;
+    live_place(l, who, UNHEARD, at);
+    remote_doubt(l);
+}
+
+/* False: it has gone since it asked, or a later one is in the session already. */
+static bool sit_down(struct live *l, const struct live_seat *seat)
+{
+    struct peer *me = &l->peers[seat->who];
+    if (seat->join_number < me->join_number) {
+        outdone(seat->socket_id);
+        return false;
+    }
+    if (!sockets_enter_session(seat->socket_id, &l->session.id, l->number)) {
+        if (me->place == NOWHERE) /* the database has it as joined */
+            absent(l, seat->who, seat->join_number);
+        return false;
+    }
+    if (me->place == HERE)
+        live_outdone(l, seat->who);
+    me->socket_id = seat->socket_id;
+    me->join_number = me->last_join_number = seat->join_number;
+    live_place(l, seat->who, HERE, NULL);
+    return true;
 }
 
 void live_join(struct live *l, const struct live_seat *seat)
 {
     int who = seat->who;
-    uint64_t socket_id = seat->socket_id;
-    struct peer *me = &l->peers[who], *other = &l->peers[1 - who];
-    uint64_t older = me->socket_id;
-    bool is_return = me->has_been_here;
-    if (older == socket_id)
-        return;
-    if (!sockets_enter_session(socket_id, &l->session.id, l->number)) {
-        if (!older) /* gone since it asked: the database has it as joined */
-            absent(l, who, seat->join_number);
+    struct peer *me = &l->peers[who], *partner = &l->peers[1 - who];
+    bool is_return = me->has_been_here || peer_is_present(me);
+    if (me->socket_id == seat->socket_id) {
+        me->last_join_number = seat->join_number;
         return;
     }
-    me->join_number = seat->join_number;
-    me->socket_id = socket_id;
+    expect_partner(l, 1 - who, &seat->partner_at);
+    if (!sit_down(l, seat))
+        return;
     me->has_been_here = true;
-    if (older) {
-        speaking_note(&l->speaking, who, false); /* the new one has not said so */
-        tell_taken_over(older);
-        sockets_leave_session(older);
-        sockets_disconnect(older);
-    }
-    session_run_present(&l->run, who, clock_now_ms());
+    partner->told_number = 0; /* to this socket */
     if (is_return || l->session.status == SESSION_ACTIVE)
         tell_session_state(l, who);
-    if (other->socket_id) {
-        tell_partner_joined(socket_id, &l->session.participants[1 - who]);
-        if (speech_is_speaking(&l->speaking.speech, 1 - who))
-            tell_partner_speaking(l, 1 - who, true);
-        tell_partner_joined(other->socket_id,
-                            &l->session.participants[who]); /* a take-over, too: it must renegotiate */
-    }
-    run_due(l);
+    introduce(l, 1 - who);
+    introduce(l, who);
+    remote_say_state(l, partner->place != HERE);
+    live_count(l);
+    live_run_due(l);
 }
 
 void live_activate(struct live *l, const struct session *s)
@@ -354,8 +254,10 @@ void live_activate(struct live *l, const struct session *s)
         return; /* told already: by the other participant's join, or by a second look at the row */
     take(l, s);
     session_run_activate(&l->run, s->started_at_ms, s->max_duration_seconds);
-    LOG(LOG_INFO, "conversation.started", LOG_UUID("sessionId", &s->id), LOG_Z("topicCode", s->topic_code));
-    run_due(l);
+    if (live_runs(l))
+        LOG(LOG_INFO, "conversation.started", LOG_UUID("sessionId", &s->id),
+            LOG_Z("topicCode", s->topic_code));
+    live_run_due(l);
 }
 
 void live_socket_gone(uint64_t socket_id, const struct uuid *session_id, const struct uuid *user_id)
@@ -364,39 +266,42 @@ void live_socket_gone(uint64_t socket_id, const struct uuid *session_id, const s
     int who = l ? live_participant(l, user_id) : -1;
     if (who < 0 || l->peers[who].socket_id != socket_id)
         return; /* ended meanwhile, or taken over by a newer socket */
-    l->peers[who].socket_id = 0;
-    absent(l, who, l->peers[who].join_number);
+    absent(l, who, l->peers[who].last_join_number);
 }
 
-enum err live_request_prompt(struct live *l)
-{
-    struct session_limits lim = limits();
-    enum err err = session_run_request_prompt(&l->run, &lim, clock_now_ms());
-    if (err)
-        return err;
-    run_due(l);
-    return OK;
-}
+/* --- the end --- */
 
 static const char *left_reason(const struct session *s)
 {
     return s->end_reason == END_DROPPED || s->end_reason == END_NO_SHOW ? "timeout" : "ended";
 }
 
-void live_close(const struct session *ended, int by)
+static void close_seat(struct live *l, const struct session *ended, int who, int by)
+{
+    uint64_t socket_id = l->peers[who].socket_id;
+    bool partner_went = by == 1 - who && ended->end_reason != END_COMPLETED;
+    if (socket_id && partner_went)
+        tell_partner_left(socket_id, &ended->participants[by], left_reason(ended));
+    tell_session_ended(ended, who, socket_id);
+    if (socket_id)
+        sockets_leave_session(socket_id);
+}
+
+/* Who is elsewhere is told there; who is nowhere once, by the instance that ended it or else by the one that
+ * runs it. */
+void live_close(const struct session *ended, int by, bool is_news)
 {
     struct live *l = live_get(&ended->id);
+    if (is_news)
+        remote_say_ended(l, ended, by);
+    if (!l)
+        return;
     for (int who = 0; who < 2; who++) {
-        uint64_t socket_id = l ? l->peers[who].socket_id : 0;
-        bool partner_went = by == 1 - who && ended->end_reason != END_COMPLETED;
-        if (socket_id && partner_went)
-            tell_partner_left(socket_id, &ended->participants[by], left_reason(ended));
-        tell_session_ended(ended, who, socket_id);
-        if (socket_id)
-            sockets_leave_session(socket_id);
+        bool is_mine = is_news || (live_runs(l) && !l->absent_are_told);
+        if (l->peers[who].place == HERE || (l->peers[who].place == NOWHERE && is_mine))
+            close_seat(l, ended, who, by);
     }
-    if (l)
-        live_free(l);
+    live_free(l);
 }
 
 void live_forget(const struct uuid *session_id)
@@ -427,24 +332,31 @@ const struct uuid *live_user_id(const struct live *l, int who)
 
 bool live_has_partner(const struct live *l, int from)
 {
-    return l->peers[1 - from].socket_id != 0;
+    enum place place = l->peers[1 - from].place;
+    return place == HERE || place == ELSEWHERE;
 }
 
 enum err live_emit_to_partner(struct live *l, int from, const char *event, const struct str *parts,
                               int part_count)
 {
-    uint64_t socket_id = l->peers[1 - from].socket_id;
-    if (!socket_id)
-        return ERR_PARTNER_NOT_CONNECTED;
-    sockets_emit(socket_id, event, parts, part_count);
-    return OK;
+    const struct peer *to = &l->peers[1 - from];
+    if (to->place == HERE) {
+        sockets_emit(to->socket_id, event, parts, part_count);
+        return OK;
+    }
+    bool is_sent = to->place == ELSEWHERE && remote_emit(l, 1 - from, event, parts, part_count);
+    return is_sent ? OK : ERR_PARTNER_NOT_CONNECTED;
 }
 
 void live_speaks(struct live *l, int who, bool is_speaking)
 {
+    const struct peer *partner = &l->peers[1 - who];
     if (l->session.status == SESSION_ACTIVE)
         speaking_note(&l->speaking, who, is_speaking);
-    tell_partner_speaking(l, who, is_speaking);
+    if (partner->place == HERE) /* who is not there is told when it comes back */
+        tell_partner_speaking(partner->socket_id, &l->user_ids[who], is_speaking);
+    else if (partner->place == ELSEWHERE)
+        remote_say_speaks(l, who, is_speaking);
 }
 
 struct speaking *live_speaking(struct live *l)
@@ -464,7 +376,7 @@ void live_running(const struct live *l, struct kv_running *out)
                                .status = l->session.status,
                                .started_at_ms = l->session.started_at_ms,
                                .prompts_shown = l->run.prompts_shown,
-                               .is_owner = true};
+                               .is_owner = live_runs(l)};
     for (int who = 0; who < 2; who++)
         if (l->peers[who].socket_id)
             out->heartbeat_ms[who] = clock_now_ms();
@@ -491,16 +403,47 @@ void live_note_ufrag(struct live *l, int who, struct str ufrag)
     l->peers[who].candidates = 0;
 }
 
-static void free_node(struct map_node *n, void *arg)
+/* --- all of them --- */
+
+struct visit {
+    void (*visit)(struct live *l, void *arg);
+    void *arg;
+};
+
+static void visit_node(struct map_node *n, void *arg)
+{
+    const struct visit *v = arg;
+    v->visit(container_of(n, struct live, node), v->arg);
+}
+
+void live_each(void (*visit)(struct live *l, void *arg), void *arg)
+{
+    map_each(&sessions, visit_node, &(struct visit){visit, arg});
+}
+
+static void hand_over(struct live *l, void *arg)
 {
     (void)arg;
-    live_free(container_of(n, struct live, node));
+    remote_say_gone(l);
+    live_free(l);
+}
+
+void live_hand_over(void)
+{
+    live_each(hand_over, NULL);
+}
+
+static void drop(struct live *l, void *arg)
+{
+    (void)arg;
+    live_free(l);
 }
 
 void live_done(void)
 {
-    map_each(&sessions, free_node, NULL);
+    live_each(drop, NULL);
     map_done(&sessions);
     slots_done(&numbered);
-    buf_done(&scratch);
+    remote_done();
+    tell_done();
 }

@@ -1,6 +1,6 @@
 /* Live sessions: the ones whose sockets and timers this instance holds (docs/sessions.md). A live session is
  * a cache of the database row plus presence; it never decides a transition: the guarded UPDATE of a flow
- * does, and then tells it here.
+ * does, and then tells it here. The two participants may be at two instances, which then both hold it.
  *
  *     (none) --live_open--> waiting --live_activate--> active
  *                               \------- live_close -------/--> freed
@@ -31,7 +31,8 @@ const struct session *live_session(const struct live *l);
 struct live_seat {
     int who; /* index of the participant */
     uint64_t socket_id;
-    int join_number; /* as the database counts the user's joins */
+    int join_number;        /* as the database counts the user's joins */
+    struct uuid partner_at; /* the instance at which the partner joined last, nil for none */
 };
 /* The user's socket is in: takes over from an older one, tells both sides partner_joined; on a return also
  * session_state. A socket that is gone already counts as dropped. */
@@ -43,8 +44,9 @@ void live_socket_gone(uint64_t socket_id, const struct uuid *session_id, const s
 /* The next prompt now: see session_run_request_prompt. */
 enum err live_request_prompt(struct live *l) MUST_CHECK;
 /* The session is over in the database: tells every participant, lets the sockets go, frees the live session
- * if there is one. `by` is the participant who left or ended it, -1 for none. */
-void live_close(const struct session *ended, int by);
+ * if there is one. `by` is the participant who left or ended it, -1 for none. `is_news`: this instance has
+ * ended it, and tells the others. */
+void live_close(const struct session *ended, int by, bool is_news);
 
 /* The database does not know the session any more: frees the live one, if any, and lets its sockets go. */
 void live_forget(const struct uuid *session_id);
@@ -70,6 +72,8 @@ bool live_count_candidate(struct live *l, int who, int limit);
 /* The participant sent a description with this ICE ufrag: a new one starts a new negotiation. */
 void live_note_ufrag(struct live *l, int who, struct str ufrag);
 
-void live_done(void); /* at exit: frees all, tells nobody */
+void live_start(void);     /* may be told of by other instances */
+void live_hand_over(void); /* this instance stops: the others count those who are here as gone; frees all */
+void live_done(void);      /* at exit: frees all, tells nobody */
 
 #endif

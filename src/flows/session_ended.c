@@ -77,12 +77,13 @@ static void requeue(struct flow *f, const struct db_ended *ended)
 void session_ended(struct flow *f, const struct db_ended *ended, const struct uuid *by)
 {
     const struct session *s = &ended->session;
-    if (!ended->changed && !live_get(&s->id))
-        return; /* told before */
-    count(s);
-    log_end(f, s);
-    job_session_clear(s);
-    live_close(s, session_participant_index(s, by));
-    if (!uuid_is_nil(&ended->requeued.request_id))
+    if (ended->changed) {
+        count(s);
+        log_end(f, s);
+    }
+    if (ended->changed || live_get(&s->id))
+        job_session_clear(s); /* a join that was on its way may have put them after the end */
+    live_close(s, session_participant_index(s, by), ended->changed);
+    if (ended->changed && !uuid_is_nil(&ended->requeued.request_id))
         requeue(f, ended);
 }

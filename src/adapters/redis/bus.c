@@ -361,6 +361,8 @@ static void write_publish(struct str wire_name, const struct str *parts, int par
     for (int i = 0; i < part_count; i++)
         buf_add_str(&command, parts[i]);
     buf_add_str(&command, STR("\r\n"));
+    buf_addc(&command, '\0');
+    command.n--;
 }
 
 static bool publish(const struct bus_channel *ch, bus_told *told, void *arg)

@@ -65,7 +65,8 @@ bool redis_conn_send(struct redis_conn *c, redis_reply_fn *done, void *arg, cons
     __attribute__((format(printf, 4, 5)));
 bool redis_conn_vsend(struct redis_conn *c, redis_reply_fn *done, void *arg, const char *format,
                       va_list args);
-/* The same with a command as it goes over the wire; copied. */
+/* The same with a command as it goes over the wire; copied. A zero byte must follow it: hiredis looks for its
+ * words with strchr. */
 bool redis_conn_send_raw(struct redis_conn *c, redis_reply_fn *done, void *arg, struct str command);
 
 /* A subscriber's; false: not up, nothing was sent. After a reconnect nothing is subscribed to. */

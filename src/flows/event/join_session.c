@@ -10,6 +10,7 @@
 
 #include "conversation/base/clock.h"
 #include "conversation/config.h"
+#include "conversation/ports/bus.h"
 #include "conversation/ports/db.h"
 
 struct join_input {
@@ -48,11 +49,13 @@ static void enter(struct flow *f, const struct join *c)
     bool is_new_here = !live_get(&s->id);
     struct live *l = live_open(&before, &c->prompts);
     int who = session_participant_index(s, caller_user_id(f));
-    live_join(l, &(struct live_seat){who, event_socket(f), c->joined.number});
-    if (s->status == SESSION_ACTIVE)
+    live_join(l, &(struct live_seat){who, event_socket(f), c->joined.number, c->joined.partner_at});
+    if (s->status == SESSION_ACTIVE && live_get(&s->id) == l)
         live_activate(l, s);
     job_session_put(s, (int)c->prompts.shown_count);
-    if (is_new_here) /* somebody may have ended it after the join was stored and before its answer was read */
+    /* Somebody may have ended it after the join was stored and before it was live here. On the bus that is
+     * looked at when its channel is listened to: then nothing is missed any more. */
+    if (is_new_here && !bus_listening_ms())
         job_session_look(&s->id);
 }
 

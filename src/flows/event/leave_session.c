@@ -55,7 +55,7 @@ static void run(struct flow *f)
     FLOW_END(f);
 fail:
     if (!uuid_is_nil(&c->ending.id) && err_is_passing(flow_error(f)))
-        job_session_end(&c->ending); /* it may have ended all the same, and those in it must be told */
+        job_session_end_again(&c->ending); /* it may have ended all the same, and those in it must be told */
     reply_error(f);
 }
 

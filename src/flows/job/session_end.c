@@ -14,6 +14,7 @@ struct session_end {
     struct db_session_ending ending;
     struct db_ended ended;
     bool only_look;
+    bool is_doubtful; /* an answer may have been lost: what has changed may have changed by this flow */
     enum err err;
 };
 
@@ -34,10 +35,11 @@ static bool must_look(struct session_end *c)
     return true;
 }
 
-static void carry(struct flow *f, const struct session_end *c)
+static void carry(struct flow *f, struct session_end *c)
 {
     const struct session *s = &c->ended.session;
     struct live *l = live_get(&s->id);
+    c->ended.changed |= c->is_doubtful;
     if (session_is_over(s))
         session_ended(f, &c->ended, &c->ending.by);
     else if (l && s->status == SESSION_ACTIVE)
@@ -54,6 +56,7 @@ static void run(struct flow *f)
             continue;
         if (c->err == OK || c->err == ERR_SESSION_NOT_FOUND)
             break;
+        c->is_doubtful = !c->only_look;
         AWAIT(f, flow_sleep(f, err_is_passing(c->err) ? RETRY_MS : RETRY_FAULT_MS));
     }
     if (c->err)
@@ -83,9 +86,24 @@ void job_session_end(const struct db_session_ending *ending)
     c->ending = *ending;
 }
 
+void job_session_end_again(const struct db_session_ending *ending)
+{
+    struct session_end *c = flow_ctx(flow_start(&(struct flow_start){.spec = &session_end}));
+    c->ending = *ending;
+    c->is_doubtful = true;
+}
+
 void job_session_look(const struct uuid *session_id)
 {
     struct session_end *c = flow_ctx(flow_start(&(struct flow_start){.spec = &session_look}));
     c->ending.id = *session_id;
+    c->only_look = true;
+}
+
+void job_session_look_ended(const struct uuid *session_id, const struct uuid *by)
+{
+    struct session_end *c = flow_ctx(flow_start(&(struct flow_start){.spec = &session_look}));
+    c->ending.id = *session_id;
+    c->ending.by = *by;
     c->only_look = true;
 }

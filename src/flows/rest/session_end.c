@@ -35,7 +35,7 @@ static void carry_through(struct flow *f, const struct finish *c)
 {
     enum err err = flow_error(f);
     if (!uuid_is_nil(&c->ending.id) && (err == ERR_CANCELLED || err_is_passing(err)))
-        job_session_end(&c->ending);
+        job_session_end_again(&c->ending);
 }
 
 static void run(struct flow *f)

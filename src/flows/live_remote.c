@@ -1,0 +1,419 @@
+/* A session at several instances: what they tell each other on its channel, `ws_events:{sessionId}`, to
+ * which each that holds it listens from live_open until it is freed (docs/signaling.md, "Between instances").
+ *
+ *     state {instance} {asks} {anew} {join} {join} {shown} {shown at}
+ *     emit {who} {event} {json}
+ *     speaks {who} {0|1}
+ *     ended {who} {told}
+ *
+ * `state` is the whole truth of its sender, so that one that is lost, or comes twice, does no harm: the
+ * numbers of the joins of the sockets that the sender has, 0 for none. Of two sockets of one participant the
+ * later one is in the session. Nothing is said before the sender itself listens: an answer would be missed.
+ *
+ * Who is asked and not there cannot answer; that nobody else listens is what Redis says to a message. A
+ * session in which it is not clear where the partner is stands in `doubts` and asks again every second. */
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "conversation/base/clock.h"
+#include "conversation/base/instance.h"
+#include "conversation/ports/sockets.h"
+#include "flows/job.h"
+#include "flows/live_parts.h"
+
+#define ASK_MS    1000
+#define EVENT_MAX 64
+#define PARTS_MAX 8
+
+static struct list doubts = {&doubts, &doubts};
+static struct timer doubts_timer;
+
+struct channel_name {
+    char z[64];
+};
+
+static struct channel_name channel_of(const struct uuid *session_id)
+{
+    struct channel_name name;
+    snprintf(name.z, sizeof name.z, "ws_events:%s", UUIDZ(session_id));
+    return name;
+}
+
+/* A live session may be gone when an answer comes: it is named by its number. */
+static void *name_of(const struct live *l)
+{
+    return (void *)(uintptr_t)l->number;
+}
+
+/* --- doubts --- */
+
+static void unhear(struct live *l, int who)
+{
+    struct uuid at = *neighbour_instance(l->peers[who].at);
+    live_place(l, who, UNHEARD, &at);
+}
+
+static void on_doubts(struct timer *t)
+{
+    (void)t;
+    LIST_EACH (n, &doubts) {
+        struct live *l = container_of(n, struct live, doubt);
+        l->asked++;
+        remote_say_state(l, true);
+    }
+    if (!list_is_empty(&doubts))
+        timer_start(&doubts_timer, ASK_MS, on_doubts);
+}
+
+void remote_doubt(struct live *l)
+{
+    if (list_is_linked(&l->doubt))
+        return;
+    list_add_tail(&doubts, &l->doubt);
+    l->asked = 0;
+    if (!timer_is_running(&doubts_timer))
+        timer_start(&doubts_timer, ASK_MS, on_doubts);
+}
+
+static void is_clear(struct live *l)
+{
+    list_remove(&l->doubt);
+    for (int who = 0; l->awaits_state && who < 2; who++)
+        if (l->peers[who].place == HERE)
+            tell_session_state(l, who);
+    l->awaits_state = false;
+}
+
+/* Where the others should be nobody listens. */
+static void nobody_else(struct live *l)
+{
+    for (int who = 0; who < 2; who++)
+        if (l->peers[who].at)
+            live_went(l, who);
+    is_clear(l);
+}
+
+/* --- saying --- */
+
+static void on_told(void *arg, int others)
+{
+    struct live *l = live_at((uint64_t)(uintptr_t)arg);
+    if (!l || others != 0 || !live_is_shared(l))
+        return;
+    if (neighbours_are_settled())
+        nobody_else(l);
+    else
+        remote_doubt(l);
+}
+
+static void on_emit_told(void *arg, int others)
+{
+    struct live *l = live_at((uint64_t)(uintptr_t)arg);
+    if (!l || others > 0)
+        return;
+    l->is_lost = true;
+    if (others == 0)
+        on_told(arg, 0);
+    else
+        remote_doubt(l);
+}
+
+static void say_state(struct live *l, bool asks, bool anew, bool is_gone)
+{
+    int joins[2];
+    char text[192];
+    if (!l->is_listening)
+        return; /* it will be said then */
+    for (int who = 0; who < 2; who++)
+        joins[who] = l->peers[who].place == HERE && !is_gone ? l->peers[who].join_number : 0;
+    int n = snprintf(text, sizeof text, "state %s %d %d %d %d %d %lld", UUIDZ(instance_id()), asks, anew,
+                     joins[0], joins[1], l->run.prompts_shown, (long long)l->run.last_prompt_at_ms);
+    const struct str part = {text, (size_t)n};
+    if (!bus_say(l->channel, &part, 1, on_told, name_of(l)) && live_is_shared(l))
+        remote_doubt(l);
+}
+
+void remote_say_state(struct live *l, bool asks)
+{
+    say_state(l, asks, false, false);
+}
+
+void remote_say_gone(struct live *l)
+{
+    say_state(l, false, false, true);
+}
+
+/* What is lost is made up for by partner_joined, to both, once they hear of each other again. */
+bool remote_emit(struct live *l, int to, const char *event, const struct str *parts, int part_count)
+{
+    char head[EVENT_MAX + 16];
+    struct str all[PARTS_MAX];
+    assert(part_count < PARTS_MAX);
+    all[0] = (struct str){head, (size_t)snprintf(head, sizeof head, "emit %d %s ", to, event)};
+    for (int i = 0; i < part_count; i++)
+        all[i + 1] = parts[i];
+    if (bus_say(l->channel, all, part_count + 1, on_emit_told, name_of(l)))
+        return true;
+    l->is_lost = true;
+    remote_doubt(l);
+    return false;
+}
+
+void remote_say_speaks(struct live *l, int who, bool is_speaking)
+{
+    char text[16];
+    const struct str part = {text, (size_t)snprintf(text, sizeof text, "speaks %d %d", who, is_speaking)};
+    (void)bus_say(l->channel, &part, 1, NULL, NULL); /* lost: it is said again when they hear of each other */
+}
+
+/* --- its end --- */
+
+/* Of a session that nobody here holds: whom to tell when nobody elsewhere does either. */
+struct unheld {
+    struct session ended;
+};
+
+static void on_ended_told(void *arg, int others)
+{
+    struct unheld *u = arg;
+    for (int who = 0; others == 0 && who < 2; who++)
+        tell_session_ended(&u->ended, who, 0);
+    free(u);
+}
+
+void remote_say_ended(struct live *l, const struct session *ended, int by)
+{
+    char text[32];
+    struct str part = {text, (size_t)snprintf(text, sizeof text, "ended %d %d", by, l != NULL)};
+    if (l) {
+        (void)bus_say(l->channel, &part, 1, NULL, NULL); /* lost: they look when they are back on the bus */
+        return;
+    }
+    struct unheld *u = malloc(sizeof *u);
+    if (!u)
+        abort();
+    u->ended = *ended;
+    if (!bus_tell(channel_of(&ended->id).z, part, on_ended_told, u))
+        on_ended_told(u, 0);
+}
+
+/* --- hearing --- */
+
+static bool take_number(struct str *text, int64_t max, int64_t *out)
+{
+    return str_to_int(str_cut(text, ' '), 0, max, out);
+}
+
+struct state {
+    struct uuid from;
+    bool asks, anew;
+    int joins[2];
+    int shown;
+    int64_t shown_at_ms;
+};
+
+static bool read_state(struct str text, struct state *out)
+{
+    int64_t numbers[6];
+    if (!uuid_parse(str_cut(&text, ' '), &out->from))
+        return false;
+    for (int i = 0; i < 6; i++)
+        if (!take_number(&text, i < 5 ? INT32_MAX : INT64_MAX, &numbers[i]))
+            return false;
+    out->asks = numbers[0];
+    out->anew = numbers[1];
+    out->joins[0] = (int)numbers[2];
+    out->joins[1] = (int)numbers[3];
+    out->shown = (int)numbers[4];
+    out->shown_at_ms = numbers[5];
+    return true;
+}
+
+/* The sender has this participant's socket. */
+static void hear_present(struct live *l, int who, const struct state *s)
+{
+    struct peer *p = &l->peers[who];
+    if (p->place == HERE)
+        live_outdone(l, who);
+    p->join_number = s->joins[who];
+    p->last_join_number = 0;
+    live_place(l, who, ELSEWHERE, &s->from);
+    if (speech_is_speaking(&l->speaking.speech, 1 - who) && p->told_number != p->join_number)
+        remote_say_speaks(l, 1 - who, true);
+}
+
+/* Returns whether the sender does not know something that this instance does. */
+static bool hear_seat(struct live *l, int who, const struct state *s)
+{
+    struct peer *p = &l->peers[who];
+    bool was_there = p->at && neighbour_is(p->at, &s->from);
+    if (s->joins[who] == 0) {
+        if (was_there)
+            live_went(l, who);
+    } else if (s->joins[who] > p->join_number || (s->joins[who] == p->join_number && p->place != HERE)) {
+        hear_present(l, who, s);
+    } else {
+        return p->place == HERE;
+    }
+    return false;
+}
+
+/* Both negotiate anew when something between them was lost: here by partner_joined, there by `anew`. */
+static bool make_up_for_losses(struct live *l, const struct state *s)
+{
+    bool is_back = false;
+    for (int who = 0; who < 2; who++) {
+        struct peer *p = &l->peers[who];
+        if (p->place != ELSEWHERE || !neighbour_is(p->at, &s->from))
+            continue;
+        is_back = true;
+        if (l->is_lost || s->anew)
+            p->told_number = 0;
+    }
+    bool must_say = is_back && l->is_lost && !s->anew;
+    if (is_back)
+        l->is_lost = false;
+    return must_say;
+}
+
+static void hear_state(struct live *l, struct str text)
+{
+    struct state s;
+    if (!read_state(text, &s))
+        return;
+    bool must_say = s.asks;
+    for (int who = 0; who < 2; who++)
+        must_say = hear_seat(l, who, &s) || must_say;
+    bool says_anew = make_up_for_losses(l, &s);
+    bool is_known = l->peers[0].place != UNHEARD && l->peers[1].place != UNHEARD;
+    if (is_known)
+        is_clear(l);
+    live_introduce(l);
+    live_catch_up(l, s.shown, s.shown_at_ms);
+    if (must_say || says_anew)
+        say_state(l, false, says_anew, false);
+    if (l->session.status == SESSION_WAITING && peer_is_present(&l->peers[0]) &&
+        peer_is_present(&l->peers[1]))
+        job_session_look(&l->session.id);
+    live_count(l);
+    live_arm(l);
+    live_give_up_idle(l);
+}
+
+static void hear_emit(struct live *l, struct str text)
+{
+    int64_t to;
+    char event[EVENT_MAX];
+    if (!take_number(&text, 1, &to) || !str_copy(str_cut(&text, ' '), event, sizeof event) || !text.p)
+        return;
+    if (l->peers[to].place == HERE)
+        sockets_emit(l->peers[to].socket_id, event, &text, 1);
+    else
+        remote_say_state(l, false); /* so that the sender knows */
+}
+
+static void hear_speaks(struct live *l, struct str text)
+{
+    int64_t who, is_speaking;
+    if (!take_number(&text, 1, &who) || !take_number(&text, 1, &is_speaking) || l->peers[who].place == HERE)
+        return;
+    if (l->session.status == SESSION_ACTIVE)
+        speaking_note(&l->speaking, (int)who, is_speaking);
+    if (l->peers[1 - who].place == HERE)
+        tell_partner_speaking(l->peers[1 - who].socket_id, &l->user_ids[who], is_speaking);
+}
+
+/* The row says how, and is looked at even when the sender should be wrong. */
+static void hear_ended(struct live *l, struct str text)
+{
+    static const struct uuid nobody;
+    int64_t by, told;
+    if (!str_to_int(str_cut(&text, ' '), -1, 1, &by) || !take_number(&text, 1, &told))
+        return;
+    l->absent_are_told = told;
+    job_session_look_ended(&l->session.id, by < 0 ? &nobody : &l->user_ids[by]);
+}
+
+static void hear(void *arg, struct str text)
+{
+    static const struct {
+        const char *kind;
+        void (*hear)(struct live *l, struct str text);
+    } kinds[] = {{"emit", hear_emit}, {"state", hear_state}, {"speaks", hear_speaks}, {"ended", hear_ended}};
+    struct str kind = str_cut(&text, ' ');
+    for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
+        if (str_eqz(kind, kinds[i].kind)) {
+            kinds[i].hear(arg, text);
+            return;
+        }
+    }
+}
+
+/* From now on nothing is missed; what was said before may have been. */
+static void on_listening(void *arg)
+{
+    struct live *l = arg;
+    l->is_listening = true;
+    for (int who = 0; who < 2; who++) {
+        if (l->peers[who].place != ELSEWHERE)
+            continue;
+        unhear(l, who);
+        l->awaits_state = true;
+    }
+    if (live_is_shared(l))
+        remote_doubt(l);
+    remote_say_state(l, true);
+    job_session_look(&l->session.id);
+}
+
+void remote_open(struct live *l)
+{
+    const struct bus_member member = {.hear = hear, .listening = on_listening, .arg = l};
+    l->channel = bus_join(channel_of(&l->session.id).z, &member);
+}
+
+void remote_close(struct live *l)
+{
+    bus_part(l->channel);
+    list_remove(&l->doubt);
+}
+
+/* --- instances that are in doubt --- */
+
+struct doubted {
+    const struct neighbour *at;
+    bool is_silent;
+};
+
+static void doubt_at(struct live *l, void *arg)
+{
+    const struct doubted *d = arg;
+    for (int who = 0; who < 2; who++) {
+        struct peer *p = &l->peers[who];
+        if (p->at != d->at)
+            continue;
+        if (d->is_silent)
+            live_went(l, who);
+        else
+            unhear(l, who);
+        remote_doubt(l);
+        remote_say_state(l, true);
+    }
+}
+
+static void on_neighbour_doubted(const struct neighbour *n, bool is_silent)
+{
+    live_each(doubt_at, &(struct doubted){n, is_silent});
+}
+
+void live_start(void)
+{
+    neighbours_start(on_neighbour_doubted);
+}
+
+void remote_done(void)
+{
+    timer_stop(&doubts_timer);
+    neighbours_stop();
+}
