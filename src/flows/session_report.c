@@ -57,7 +57,7 @@ static void carry_through(struct flow *f, const struct session_report *c)
 {
     enum err err = flow_error(f);
     if (!uuid_is_nil(&c->ending.id))
-        job_session_end(&c->ending);
+        job_session_end_again(&c->ending);
     else if (!uuid_is_nil(&c->report.session_id) && (err == ERR_CANCELLED || err_is_passing(err)))
         job_session_report(&c->report);
 }

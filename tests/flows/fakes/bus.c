@@ -13,7 +13,7 @@
 #include "conversation/rt/loop.h"
 #include "flows/fakes/json.h"
 
-enum { CHANNELS_MAX = 64, MESSAGES_MAX = 4096, OTHERS_MAX = 8 };
+enum { CHANNELS_MAX = 4096, MESSAGES_MAX = 4096, OTHERS_MAX = 8 };
 
 struct bus_channel {
     char *name;
