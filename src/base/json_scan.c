@@ -14,6 +14,15 @@ static inline const char *read_space(const char *p, const char *end)
     return p;
 }
 
+/* `c`, nearly always where it is looked for, else behind space. */
+static inline const char *read_char(const char *p, const char *end, char c)
+{
+    if (p < end && *p == c)
+        return p + 1;
+    p = read_space(p, end);
+    return p < end && *p == c ? p + 1 : NULL;
+}
+
 static bool is_short_escape(char c)
 {
     switch (c) {
@@ -51,7 +60,7 @@ static const char *read_sequence(const char *p, const char *end)
     return n ? p + n : NULL;
 }
 
-/* On from the first character that does not stand for itself. */
+/* On inside a string, from a character that does not stand for itself. */
 static const char *read_on(const char *p, const char *end, bool *is_plain)
 {
     while (p && p < end) {
@@ -64,13 +73,11 @@ static const char *read_on(const char *p, const char *end, bool *is_plain)
     return NULL;
 }
 
-/* *is_plain: without escapes. */
+/* On behind the opening quote. *is_plain: without escapes. */
 static inline const char *read_string(const char *p, const char *end, bool *is_plain)
 {
-    if (p == end || *p != '"')
-        return NULL;
     *is_plain = true;
-    p = plain_end(p + 1, end);
+    p = plain_end(p, end);
     return p < end && *p == '"' ? p + 1 : read_on(p, end, is_plain);
 }
 
@@ -130,18 +137,20 @@ static inline void end_node(struct reading *r, struct json_node *node, const cha
 }
 
 /* The name and the colon of a member; an item has none. */
-static inline const char *read_key(struct reading *r, const char *p, struct json_node *node)
+static inline const char *read_key(const struct reading *r, const char *p, struct json_node *node)
 {
     node->key.n = 0;
     if (!(r->braces & 1))
         return p;
-    const char *begin = read_space(p, r->end);
-    p = read_string(begin, r->end, &node->key_is_plain);
+    p = read_char(p, r->end, '"');
     if (!p)
         return NULL;
-    node->key = (struct str){begin, (size_t)(p - begin)};
-    p = read_space(p, r->end);
-    return p < r->end && *p == ':' ? p + 1 : NULL;
+    node->key.p = p - 1;
+    p = read_string(p, r->end, &node->key_is_plain);
+    if (!p)
+        return NULL;
+    node->key.n = (size_t)(p - node->key.p);
+    return read_char(p, r->end, ':');
 }
 
 /* An opening bracket; the closing one, too, when nothing is inside: then *is_whole. */
@@ -149,6 +158,7 @@ static inline const char *read_bracket(struct reading *r, const char *p, struct 
                                        bool *is_whole)
 {
     bool is_brace = *p == '{';
+    node->type = is_brace ? SCAN_OBJECT : SCAN_ARRAY;
     if (r->depth == JSON_DEPTH_MAX)
         return NULL;
     p = read_space(p + 1, r->end);
@@ -164,14 +174,12 @@ static inline const char *read_bracket(struct reading *r, const char *p, struct 
 static inline const char *read_behind(struct reading *r, const char *p)
 {
     while (r->depth > 0) {
-        p = read_space(p, r->end);
-        if (p == r->end)
+        const char *next = read_char(p, r->end, ',');
+        if (next)
+            return next;
+        p = read_char(p, r->end, r->braces & 1 ? '}' : ']');
+        if (!p)
             return NULL;
-        if (*p == ',')
-            return p + 1;
-        if (*p != (r->braces & 1 ? '}' : ']'))
-            return NULL;
-        p++;
         r->braces >>= 1;
         end_node(r, r->open[--r->depth], p);
     }
@@ -184,18 +192,15 @@ static inline const char *read_value(struct reading *r, const char *p, struct js
     node->value.p = p;
     node->is_plain = false;
     *is_whole = true;
-    if (!type_of((struct str){p, (size_t)(end - p)}, &node->type))
-        return NULL;
-    switch (node->type) {
-    case SCAN_OBJECT:
-    case SCAN_ARRAY: return read_bracket(r, p, node, is_whole);
-    case SCAN_STRING: return read_string(p, end, &node->is_plain);
-    case SCAN_NUMBER: return read_number(p, end);
-    case SCAN_TRUE: return read_word(p, end, STR("true"));
-    case SCAN_FALSE: return read_word(p, end, STR("false"));
-    case SCAN_NULL: return read_word(p, end, STR("null"));
+    switch (*p) {
+    case '{':
+    case '[': return read_bracket(r, p, node, is_whole);
+    case '"': node->type = SCAN_STRING; return read_string(p + 1, end, &node->is_plain);
+    case 't': node->type = SCAN_TRUE; return read_word(p, end, STR("true"));
+    case 'f': node->type = SCAN_FALSE; return read_word(p, end, STR("false"));
+    case 'n': node->type = SCAN_NULL; return read_word(p, end, STR("null"));
+    default: node->type = SCAN_NUMBER; return read_number(p, end);
     }
-    return NULL;
 }
 
 /* One value and what stands around it, or the begin of one that has others in it. */
@@ -206,7 +211,10 @@ static inline const char *read_step(struct reading *r, const char *p)
     p = read_key(r, p, node);
     if (!p)
         return NULL;
-    p = read_value(r, read_space(p, r->end), node, &is_whole);
+    p = read_space(p, r->end);
+    if (p == r->end)
+        return NULL;
+    p = read_value(r, p, node, &is_whole);
     if (!p || !is_whole)
         return p;
     end_node(r, node, p);

@@ -22,11 +22,6 @@ bool str_eq_nocase(struct str a, struct str b)
     return true;
 }
 
-bool str_starts_with(struct str s, struct str prefix)
-{
-    return s.n >= prefix.n && str_eq((struct str){s.p, prefix.n}, prefix);
-}
-
 static bool is_in_set(char c, const char *set)
 {
     return c != '\0' && strchr(set, c);

@@ -21,29 +21,34 @@ static wide usual(wide c)
     return ((lower > '`') & (lower < '{')) | ((c > ',') & (c < ':') & (c != '/'));
 }
 
-/* Sixteen characters at `at`; the result has a bit set where one is neither usual nor a space. */
-static wide find_words_in(struct words *w, size_t at, wide c)
+/* Notes where words begin in sixteen characters, those at `at`; returns where to note the next. */
+static inline uint16_t *note_begins(uint16_t *next, size_t at, wide c)
 {
-    wide space = c == ' ';
-    for (unsigned bits = wide_bits(space); bits; bits &= bits - 1)
-        w->begins[++w->count] = (uint16_t)(at + (size_t)__builtin_ctz(bits) + 1);
-    return ~(usual(c) | space);
+    for (unsigned spaces = wide_bits(c == ' '); spaces; spaces &= spaces - 1)
+        *next++ = (uint16_t)(at + (size_t)__builtin_ctz(spaces) + 1);
+    return next;
 }
 
 static void find_words(struct words *w, struct str text)
 {
     char last[WIDE_BYTES] = "................"; /* usual, where the text has ended */
-    wide unusual = {0};
+    wide all_usual = wide_load(last) == '.', c;
+    uint16_t *next = w->begins;
     size_t at = 0;
-    w->text = text.p;
-    w->count = 0;
-    w->begins[0] = 0;
-    for (; at + WIDE_BYTES <= text.n; at += WIDE_BYTES)
-        unusual |= find_words_in(w, at, wide_load(text.p + at));
+    *next++ = 0;
+    for (; at + WIDE_BYTES <= text.n; at += WIDE_BYTES) {
+        c = wide_load(text.p + at);
+        next = note_begins(next, at, c);
+        all_usual &= usual(c) | (c == ' ');
+    }
     memcpy(last, text.p + at, text.n - at);
-    unusual |= find_words_in(w, at, wide_load(last));
-    w->begins[++w->count] = (uint16_t)(text.n + 1);
-    w->are_tokens = wide_bits(unusual) == 0;
+    c = wide_load(last);
+    next = note_begins(next, at, c);
+    all_usual &= usual(c) | (c == ' ');
+    *next = (uint16_t)(text.n + 1);
+    w->text = text.p;
+    w->count = (int)(next - w->begins);
+    w->are_tokens = wide_bits(all_usual) == UINT16_MAX;
 }
 
 /* {NULL,0} where there is none. */

@@ -32,8 +32,12 @@ static inline bool str_eqz(struct str a, const char *z)
     return a.n == strlen(z) && memcmp(a.p, z, a.n) == 0;
 }
 
+static inline bool str_starts_with(struct str s, struct str prefix)
+{
+    return s.n >= prefix.n && str_eq((struct str){s.p, prefix.n}, prefix);
+}
+
 bool str_eq_nocase(struct str a, struct str b); /* ASCII case-insensitive */
-bool str_starts_with(struct str s, struct str prefix);
 struct str str_trim(struct str s, const char *set);
 
 /* Cuts `*rest` at the first `sep`: returns what stands before it, leaves what follows; {NULL,0} rest at the
