@@ -40,6 +40,13 @@ void sent_ring_done(struct sent_ring *r); /* frees; its numbers go on */
  * allowed now. */
 void sent_ring_add(struct sent_ring *r, const struct sent_bounds *bounds, int64_t now_ms,
                    const struct sent_packet *packet);
+/* A packet is about to be added. The oldest one, which may have to go, has not been touched for long: the
+ * processor may fetch it meanwhile. */
+static inline void sent_ring_expect(const struct sent_ring *r)
+{
+    __builtin_prefetch(r->p + r->begin);
+}
+
 /* Whether all packets after number `after` are still held. */
 bool sent_ring_reaches(const struct sent_ring *r, uint64_t after);
 /* Hands them out again, in order: the text as one or two parts, then each attachment likewise. */

@@ -165,6 +165,8 @@ void sio_emit_message(struct sio_socket *s, const struct sio_message *m)
     struct packet_text t;
     if (s->state != ACCEPTED)
         return;
+    if (s->memory)
+        sent_ring_expect(&s->memory->sent);
     write_event(&t, socket_prefix(s), m, 0, s->memory ? recovery_next_offset(s->memory) : 0);
     send_packet(s->conn, &t, m);
     if (s->memory)
