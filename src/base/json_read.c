@@ -124,13 +124,10 @@ static bool is_key_of(const struct json_node *node, struct str key)
 
 /* Clients send members in the order in which they are described, which is the order in which they are wanted:
  * the one after the last found is compared first. */
-static void find_by_index(const struct json_index *index, uint16_t object, struct json_wanted *wanted,
-                          int count)
+static void find_among(const struct json_node *object, struct json_wanted *wanted, int count)
 {
-    uint16_t end = index->nodes[object].next;
     int first = 0;
-    for (uint16_t at = object + 1; at < end; at = index->nodes[at].next) {
-        const struct json_node *node = &index->nodes[at];
+    for (const struct json_node *node = object + 1; node < object->next; node = node->next) {
         int i = first, left = count;
         for (; left > 0 && !is_key_of(node, wanted[i].key); left--)
             i = i + 1 < count ? i + 1 : 0;
@@ -139,7 +136,7 @@ static void find_by_index(const struct json_index *index, uint16_t object, struc
         wanted[i].value = node->value;
         wanted[i].type = node->type;
         wanted[i].is_plain = node->is_plain;
-        wanted[i].node = at;
+        wanted[i].node = node;
         first = i + 1 < count ? i + 1 : 0;
     }
 }
@@ -153,7 +150,7 @@ void json_find(const struct json_index *index, const struct json_wanted *object,
         wanted[i].is_plain = false;
     }
     if (index->is_complete)
-        find_by_index(index, object ? object->node : 0, wanted, count);
+        find_among(object ? object->node : index->nodes, wanted, count);
     else
         find_in_text(object ? object->value : index->text, wanted, count);
 }

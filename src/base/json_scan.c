@@ -109,31 +109,20 @@ static const char *read_word(const char *p, const char *end, struct str word)
 
 /* --- values --- */
 
-/* A value of which a part has been read; `index` notes where values are. */
+/* A value of which a part has been read. */
 struct reading {
-    struct json_index *index;
     const char *end;
+    struct json_node *next, *last; /* for the next value; for all that do not fit, from which on the index is
+                                      not complete */
     uint64_t braces; /* a bit for each open bracket, the innermost one's lowest: whether it is a brace */
     int depth;
     struct json_node *open[JSON_DEPTH_MAX]; /* the nodes of the open brackets */
 };
 
-/* Values for which there is no node left share the last one. */
-static inline struct json_node *begin_node(struct reading *r)
-{
-    struct json_index *index = r->index;
-    struct json_node *node = &index->nodes[index->count];
-    if (index->count == JSON_NODES_MAX)
-        index->is_complete = false;
-    else
-        index->count++;
-    return node;
-}
-
-static inline void end_node(struct reading *r, struct json_node *node, const char *p)
+static inline void end_node(const struct reading *r, struct json_node *node, const char *p)
 {
     node->value.n = (size_t)(p - node->value.p);
-    node->next = r->index->count;
+    node->next = r->next;
 }
 
 /* The name and the colon of a member; an item has none. */
@@ -206,8 +195,9 @@ static inline const char *read_value(struct reading *r, const char *p, struct js
 /* One value and what stands around it, or the begin of one that has others in it. */
 static inline const char *read_step(struct reading *r, const char *p)
 {
-    struct json_node *node = begin_node(r);
+    struct json_node *node = r->next;
     bool is_whole;
+    r->next += node < r->last;
     p = read_key(r, p, node);
     if (!p)
         return NULL;
@@ -225,21 +215,35 @@ bool json_take_indexed(struct str *rest, enum json_type *type, struct json_index
 {
     struct reading r; /* not `open`: it is written before it is read */
     const char *p = read_space(rest->p, rest->p + rest->n);
-    r.index = out;
     r.end = rest->p + rest->n;
+    r.next = out->nodes;
+    r.last = &out->nodes[JSON_NODES_MAX];
     r.braces = 0;
     r.depth = 0;
     out->text.p = p;
-    out->count = 0;
-    out->is_complete = true;
     do {
         p = read_step(&r, p);
         if (!p)
             return false;
     } while (r.depth > 0);
     out->text.n = (size_t)(p - out->text.p);
+    out->is_complete = r.next < r.last;
     *type = out->nodes[0].type;
     *rest = (struct str){p, (size_t)(r.end - p)};
+    return true;
+}
+
+bool json_take_string(struct str *rest, struct str *string, bool *is_plain)
+{
+    const char *end = rest->p + rest->n, *p = read_char(rest->p, end, '"');
+    if (!p)
+        return false;
+    const char *begin = p - 1;
+    p = read_string(p, end, is_plain);
+    if (!p)
+        return false;
+    *string = (struct str){begin, (size_t)(p - begin)};
+    *rest = (struct str){p, (size_t)(end - p)};
     return true;
 }
 

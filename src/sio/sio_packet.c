@@ -73,11 +73,15 @@ static bool is_reserved(struct str name)
     }
 }
 
-/* `string` with its quotes; a slice of it, unless it has escapes. */
-static bool read_name(struct str string, struct sio_packet *out)
+/* A slice of the string, unless it has escapes. */
+static bool take_name(struct str *rest, struct sio_packet *out)
 {
-    out->name = (struct str){string.p + 1, string.n - 2};
-    if (!memchr(out->name.p, '\\', out->name.n))
+    struct str string;
+    bool is_plain;
+    if (!json_take_string(rest, &string, &is_plain))
+        return false;
+    out->name = json_inside(string);
+    if (is_plain)
         return true;
     out->name.p = out->unescaped;
     return json_unescape(string, out->unescaped, sizeof out->unescaped, &out->name.n);
@@ -85,7 +89,8 @@ static bool read_name(struct str string, struct sio_packet *out)
 
 static void skip_space(struct str *rest)
 {
-    while (rest->n && (*rest->p == ' ' || *rest->p == '\n' || *rest->p == '\r' || *rest->p == '\t')) {
+    while (rest->n && (unsigned char)*rest->p <= ' ' &&
+           (*rest->p == ' ' || *rest->p == '\n' || *rest->p == '\r' || *rest->p == '\t')) {
         rest->p++;
         rest->n--;
     }
@@ -117,16 +122,20 @@ static bool take_args(struct str *rest, struct sio_packet *out)
     return take_char(rest, ']');
 }
 
+static bool take_number(struct str *rest, struct sio_packet *out)
+{
+    enum json_type type;
+    return json_take_value(rest, &out->name, &type) && type == SCAN_NUMBER;
+}
+
 /* ["name", args…] or [number, args…] */
 static bool take_event(struct str *rest, struct sio_packet *out)
 {
-    struct str name;
-    enum json_type type;
-    if (!take_char(rest, '[') || !json_take_value(rest, &name, &type))
+    if (!take_char(rest, '['))
         return false;
-    if (type == SCAN_NUMBER)
-        out->name = name;
-    else if (type != SCAN_STRING || !read_name(name, out) || is_reserved(out->name))
+    skip_space(rest);
+    bool is_number = rest->n && *rest->p != '"';
+    if (is_number ? !take_number(rest, out) : !take_name(rest, out) || is_reserved(out->name))
         return false;
     return take_char(rest, ',') ? take_args(rest, out) : take_char(rest, ']');
 }

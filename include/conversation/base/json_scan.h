@@ -16,6 +16,8 @@ enum json_type { SCAN_OBJECT, SCAN_ARRAY, SCAN_STRING, SCAN_NUMBER, SCAN_TRUE, S
 /* Validates the one value at the start of `*rest` (leading white space skipped) and moves past it. `value` is
  * its text. */
 bool json_take_value(struct str *rest, struct str *value, enum json_type *type);
+/* The same of a string. *is_plain: it is without escapes. */
+bool json_take_string(struct str *rest, struct str *string, bool *is_plain);
 /* The whole text is exactly one valid value, white space around allowed. */
 bool json_is_valid(struct str text);
 
@@ -31,20 +33,20 @@ bool json_next_member(struct str *rest, struct str *key, struct str *value, enum
  * JavaScript does). */
 bool json_member(struct str object, const char *key, struct str *value, enum json_type *type);
 /* Where the values of a text are, as the pass that validates it finds them: for who then looks for members,
- * and for members of those, without reading the text again. Of a text with more values than fit only the
- * text itself is known, and members are looked for in that. */
+ * and for members of those, without reading the text again. Of a text with JSON_NODES_MAX values or more only
+ * the text itself is known, and members are looked for in that. */
 #define JSON_NODES_MAX 48
 struct json_node {
     struct str value;
     struct str key; /* with its quotes; key.n is 0 for what is no member */
     enum json_type type;
-    uint16_t next;               /* the node after this value and all that is in it */
-    bool is_plain, key_is_plain; /* a string without escapes; its key is one */
+    const struct json_node *next; /* the node after this value and all that is in it */
+    bool is_plain, key_is_plain;  /* a string without escapes; its key is one */
 };
+/* Not to be copied: nodes point to each other. */
 struct json_index {
     struct str text;
     bool is_complete;
-    uint16_t count;
     struct json_node nodes[JSON_NODES_MAX + 1]; /* the last one takes what does not fit */
 };
 /* json_take_value, with an index of the value. */
@@ -56,8 +58,8 @@ struct json_wanted {
     struct str key;
     struct str value;
     enum json_type type;
-    bool is_plain; /* a string without escapes; false also where it is not known */
-    uint16_t node; /* of the value */
+    bool is_plain;                /* a string without escapes; false also where it is not known */
+    const struct json_node *node; /* of the value, when the index is complete */
 };
 void json_find(const struct json_index *index, const struct json_wanted *object, struct json_wanted *wanted,
                int count);

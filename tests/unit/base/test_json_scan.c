@@ -234,6 +234,22 @@ static void a_value_is_taken_from_the_front(void **state)
     assert_true(str_eqz(rest, "x") && str_eqz(value, "[2]")); /* untouched */
 }
 
+static void a_string_is_taken_from_the_front(void **state)
+{
+    (void)state;
+    struct str rest = STR(" \"a\\n\"\"b\" 1"), string;
+    bool is_plain;
+    assert_true(json_take_string(&rest, &string, &is_plain));
+    assert_true(str_eqz(string, "\"a\\n\"") && !is_plain);
+    assert_true(json_take_string(&rest, &string, &is_plain));
+    assert_true(str_eqz(string, "\"b\"") && is_plain && str_eqz(rest, " 1"));
+    assert_false(json_take_string(&rest, &string, &is_plain));
+    assert_true(str_eqz(rest, " 1")); /* untouched */
+    rest = STR("\"open");
+    assert_false(json_take_string(&rest, &string, &is_plain));
+    assert_true(str_eqz(rest, "\"open"));
+}
+
 static void every_type_is_told(void **state)
 {
     (void)state;
@@ -396,7 +412,7 @@ static void an_index_that_is_too_small_does_not_show(void **state)
         struct json_index index;
         enum json_type type;
         assert_true(json_take_indexed(&rest, &type, &index));
-        assert_int_equal(index.is_complete, 8 + 2 * items <= JSON_NODES_MAX);
+        assert_int_equal(index.is_complete, 8 + 2 * items < JSON_NODES_MAX);
         struct json_wanted outer = {.key = STR("o")}, inner[] = {{.key = STR("b")}, {.key = STR("a")}};
         json_find(&index, NULL, &outer, 1);
         json_find(&index, &outer, inner, 2);
@@ -653,6 +669,7 @@ int main(void)
         cmocka_unit_test(nesting_ends_at_the_limit),
         cmocka_unit_test(a_million_brackets_are_refused),
         cmocka_unit_test(a_value_is_taken_from_the_front),
+        cmocka_unit_test(a_string_is_taken_from_the_front),
         cmocka_unit_test(every_type_is_told),
         cmocka_unit_test(an_array_is_iterated),
         cmocka_unit_test(an_object_is_iterated),

@@ -240,6 +240,8 @@ static void test_name_length(void **state)
     assert_int_equal(p.name.n, SIO_EVENT_NAME_MAX);
     snprintf(text, sizeof text, "2[\"\\n%0*d\"]", SIO_EVENT_NAME_MAX, 0);
     assert_false(parse(text, &p, got, sizeof got));
+    snprintf(text, sizeof text, "2[\"\\n%0*d\" 5]", SIO_EVENT_NAME_MAX, 0); /* nor is what follows a name */
+    assert_false(sio_packet_parse(str_of(text), &p));
 }
 
 /* Damaged packets are refused or taken, never read outside their bytes (the blocks are exact). */
