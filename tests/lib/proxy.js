@@ -12,11 +12,12 @@ export class Proxy {
   }
 
   constructor(port) {
+    this.upstream = port; // of new connections
     this.links = new Set();
     this.isLosing = false;
     this.lost = Buffer.alloc(0); // what the server sent and nobody got
     this.waiters = [];
-    this.server = net.createServer((client) => this.#link(client, net.connect(port, '127.0.0.1')));
+    this.server = net.createServer((client) => this.#link(client, net.connect(this.upstream, '127.0.0.1')));
   }
 
   #link(client, upstream) {

@@ -92,8 +92,7 @@ static void add_eval(struct buf *b, const char *script, size_t keys, size_t word
 static bool send_buf(struct buf *b, redis_reply_fn *done, void *arg)
 {
     buf_addc(b, '\0');
-    b->n--;
-    bool sent = redis_conn_send_raw(&conn, done, arg, buf_str(b));
+    bool sent = redis_conn_send_raw(&conn, done, arg, (struct str){b->p, b->n - 1});
     buf_done(b);
     return sent;
 }
