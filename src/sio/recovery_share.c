@@ -10,7 +10,9 @@
 #include "conversation/rt/timer.h"
 #include "recovery_bytes.h"
 
-#define GAP_MS      20   /* between two batches */
+/* Batches follow each other this far apart, on average; after a pause so many ms of them at once. */
+#define GAP_MS      20
+#define BURST_MS    500
 #define RETRY_MS    1000 /* after one that failed */
 #define BATCH_MAX   256
 #define BATCH_BYTES 262144 /* a batch is not made longer once it has so many */
@@ -34,8 +36,9 @@ struct share {
     struct list unsaved;  /* struct recovery_state, longest waiting first */
     struct list removals; /* struct removal */
     size_t saved_bytes;   /* of all states */
+    size_t planned_bytes; /* and with the batch that is being made */
     bool is_away, is_writing;
-    int64_t next_ms; /* clock_mono_ms, of the next batch */
+    int64_t next_ms; /* clock_mono_ms: when all batches there were would be due, GAP_MS apart */
     struct timer timer;
     struct loop_task at_turn_end;
     size_t count; /* of the batch that is being written */
@@ -69,7 +72,7 @@ static void arm(struct share *share)
     if (share->is_away || share->is_writing || is_empty(share) || timer_is_running(&share->timer) ||
         list_is_linked(&share->at_turn_end.link))
         return;
-    int64_t wait_ms = share->next_ms - clock_mono_ms();
+    int64_t wait_ms = share->next_ms - BURST_MS - clock_mono_ms();
     if (wait_ms > 0)
         timer_start(&share->timer, wait_ms, on_timer);
     else
@@ -110,7 +113,7 @@ static bool can_append(const struct share *share, const struct recovery_state *s
 {
     return state->saved_bytes && !state->must_put && more <= state->sent.n &&
            state->saved_bytes + more <= 2 * share->bounds->socket_bytes + RECOVERY_HEAD_MAX &&
-           share->saved_bytes + more <= share->bounds->shared_bytes;
+           share->planned_bytes + more <= share->bounds->shared_bytes;
 }
 
 /* Over the bound of all, the head alone: who has missed nothing can still recover. */
@@ -118,7 +121,7 @@ static void plan_put(struct share *share, size_t at, struct recovery_state *stat
 {
     struct shared_write *w = &share->writes[at];
     const struct sent_ring *ring = &state->sent;
-    bool fits = share->saved_bytes - state->saved_bytes + ring->n <= share->bounds->shared_bytes;
+    bool fits = share->planned_bytes - state->saved_bytes + ring->n <= share->bounds->shared_bytes;
     size_t n = recovery_bytes_head(state, fits ? ring->first : ring->next, share->heads[at]);
     w->kind = SHARED_PUT;
     w->parts[0] = (struct str){share->heads[at], n};
@@ -146,6 +149,8 @@ static size_t plan(struct share *share, size_t at, struct recovery_state *state)
         plan_append(share, at, state, (size_t)more);
     else
         plan_put(share, at, state);
+    share->planned_bytes += share->plans[at].saved_bytes;
+    share->planned_bytes -= state->saved_bytes;
     return w->parts[0].n + w->parts[1].n + w->parts[2].n;
 }
 
@@ -171,6 +176,7 @@ static void settle(struct share *share, size_t state_count)
 static size_t plan_states(struct share *share)
 {
     size_t count = 0, bytes = 0;
+    share->planned_bytes = share->saved_bytes;
     LIST_EACH (n, &share->unsaved) {
         if (count == BATCH_MAX || bytes >= BATCH_BYTES)
             break;
@@ -193,7 +199,8 @@ static void write_batch(struct share *share)
     }
     if (share->count == 0)
         return;
-    share->next_ms = clock_mono_ms() + GAP_MS;
+    int64_t now = clock_mono_ms();
+    share->next_ms = (share->next_ms > now ? share->next_ms : now) + GAP_MS;
     share->is_away = !share->store->write(share->writes, share->count, on_written, share);
     if (share->is_away)
         return; /* until it is back */
@@ -224,7 +231,7 @@ static void on_written(void *arg, const uint8_t *results)
 {
     struct share *share = arg;
     if (!results)
-        share->next_ms = clock_mono_ms() + RETRY_MS;
+        share->next_ms = clock_mono_ms() + BURST_MS + RETRY_MS;
     for (size_t i = 0; i < share->count; i++) {
         struct recovery_state *state = recovery_by_pid(share->states, &share->keys[i]);
         if (state && results)
