@@ -159,3 +159,6 @@ BEGIN
     RETURN last;
 END
 $$;
+
+-- Which topics a skill unlocks.
+CREATE INDEX idx_topic_locked ON topics (target_language_code, code) WHERE required_skills <> '{}';

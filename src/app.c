@@ -17,6 +17,7 @@
 #include "conversation/config.h"
 #include "conversation/edge/edge.h"
 #include "conversation/ports/bus.h"
+#include "conversation/ports/consumer.h"
 #include "conversation/ports/db.h"
 #include "conversation/ports/kv.h"
 #include "conversation/ports/profile.h"
@@ -25,6 +26,7 @@
 #include "conversation/rt/loop.h"
 #include "conversation/rt/process.h"
 #include "conversation/rt/timer.h"
+#include "flows/bus/bus.h"
 #include "flows/live.h"
 #include "flows/match_watch.h"
 #include "flows/matchmaker.h"
@@ -48,6 +50,7 @@ static int64_t stop_by_ms;
 static void stop_now(void)
 {
     live_done();
+    consumer_abandon();
     outbox_done();
     publisher_stop();
     profile_stop();
@@ -62,7 +65,7 @@ static void stop_now(void)
 
 static bool must_wait(void)
 {
-    return flow_active_count() > 0 || hub_has_unsaved() || !outbox_is_resting();
+    return flow_active_count() > 0 || hub_has_unsaved() || !outbox_is_resting() || !consumer_is_stopped();
 }
 
 static void on_finishing(struct timer *t)
@@ -95,6 +98,7 @@ static void drain(void)
         patience_ms = AWAY_MS;
     stop_by_ms = clock_mono_ms() + patience_ms;
     jobs_stop();
+    consumer_stop();
     matchmaker_stop();
     outbox_stop();
     edge_drain();
@@ -180,6 +184,10 @@ static bool start(void)
     }
     if (config.kafka_brokers[0] && !publisher_start(text, sizeof text)) {
         fprintf(stderr, "conversationd: Kafka: %s\n", text);
+        return false;
+    }
+    if (!bus_consumer_start(text, sizeof text)) {
+        fprintf(stderr, "conversationd: Kafka consumer: %s\n", text);
         return false;
     }
     routes_init();

@@ -86,6 +86,8 @@ static const struct row rows[] = {
 {"KAFKA_TOPIC_CONVERSATIONS",   FIELD(kafka_topic_conversations), "conversation.events", TEXT(1, HOST_MAX), 0},
 {"KAFKA_TOPIC_USER",            FIELD(kafka_topic_user), "user.events", TEXT(1, HOST_MAX), 0},
 {"KAFKA_TOPIC_LESSONS",         FIELD(kafka_topic_lessons), "lesson.events", TEXT(1, HOST_MAX), 0},
+{"KAFKA_TOPIC_FEEDBACK",        FIELD(kafka_topic_feedback), "feedback.events", TEXT(1, HOST_MAX), 0},
+{"KAFKA_SESSION_TIMEOUT_MS",    FIELD(kafka_session_timeout_ms), "10000", NUMBER(1000, 300000), 0},
 {"KAFKA_SECURITY_PROTOCOL",     FIELD(kafka_security_protocol), "plaintext", ONE_OF("plaintext|ssl|sasl_plaintext|sasl_ssl"), 0},
 {"KAFKA_SASL_MECHANISM",        FIELD(kafka_sasl_mechanism), "SCRAM-SHA-512", ONE_OF("PLAIN|SCRAM-SHA-256|SCRAM-SHA-512"), 0},
 {"KAFKA_SASL_USERNAME",         FIELD(kafka_sasl_username), "", TEXT(0, TEXT_MAX), 0},
@@ -153,6 +155,7 @@ static const struct row rows[] = {
 {"AUTH_SERVICE_CACHE_SECONDS",  FIELD(auth_service_cache_seconds), "300", NUMBER(0, 86400), 0},
 /* topics */
 {"TOPICS_CACHE_SECONDS",        FIELD(topics_cache_seconds), "5", NUMBER(0, 3600), 0},
+{"POPULARITY_INTERVAL",         FIELD(popularity_interval_ms), "3600000", NUMBER(100, MS_MAX), 0},
 /* matching */
 {"MATCH_TIMEOUT_SECONDS",       FIELD(match_timeout_seconds), "120", NUMBER(1, 300), 0},
 {"MATCH_QUEUE_CLEANUP_INTERVAL",FIELD(match_queue_cleanup_interval_ms), "60000", NUMBER(100, MS_MAX), 0},

@@ -25,6 +25,7 @@ static struct job jobs[] = {
     {.flow = &job_outbox_purge, .every_ms = 60000, .first_ms = 5000},
     /* Whether an erasing was left undone: what is asked for here begins at once. */
     {.flow = &job_users_erase, .every_ms = 30000, .first_ms = 3000},
+    {.flow = &job_topics_popularity, .setting_ms = &config.popularity_interval_ms, .first_ms = 10000},
 };
 
 #define JOB_COUNT (sizeof jobs / sizeof jobs[0])

@@ -27,7 +27,8 @@ struct config {
     const char *kafka_brokers, *kafka_client_id, *kafka_group_id;
     const char *kafka_security_protocol, *kafka_sasl_mechanism, *kafka_sasl_username, *kafka_sasl_password;
     const char *kafka_ssl_ca, *kafka_ssl_cert, *kafka_ssl_key; /* PEM; cert and key both set, or none */
-    const char *kafka_topic_conversations, *kafka_topic_user, *kafka_topic_lessons;
+    const char *kafka_topic_conversations, *kafka_topic_user, *kafka_topic_lessons, *kafka_topic_feedback;
+    int kafka_session_timeout_ms; /* after which a silent consumer has left its group */
     int event_retention_days;
     /* HTTP */
     const char *cors_allowed_origins; /* comma-separated, or * */
@@ -61,6 +62,7 @@ struct config {
     int auth_service_breaker_failures, auth_service_breaker_seconds; /* failures 0: no breaker */
     /* topics */
     int topics_cache_seconds;
+    int64_t popularity_interval_ms;
     /* matching */
     int match_timeout_seconds, min_compatibility_score, match_status_max_waiting;
     int64_t match_queue_cleanup_interval_ms;

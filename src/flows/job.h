@@ -45,6 +45,7 @@ extern const struct flow_spec job_outbox_purge;
 extern const struct flow_spec job_outbox_claim;
 extern const struct flow_spec job_outbox_relay;
 extern const struct flow_spec job_outbox_look;
+extern const struct flow_spec job_topics_popularity;
 /* Once, by wait_times_start. */
 extern const struct flow_spec job_waits_learn;
 

@@ -86,6 +86,9 @@ enum metric_kind { METRIC_COUNTER, METRIC_GAUGE, METRIC_HISTOGRAM, METRIC_SCORES
       "Events that Kafka has not taken")                                                                     \
     X(M_OUTBOX_DELAY, METRIC_HISTOGRAM, "outbox_delivery_delay_seconds", "",                                 \
       "Time from an event to Kafka's answer")                                                                \
+    X(M_CONSUMED, METRIC_COUNTER, "kafka_messages_consumed_total", "topic,result",                           \
+      "Messages of other services: handled, ignored, skipped because they can never be, or to be tried "     \
+      "again")                                                                                               \
     X(M_FLOWS_ACTIVE, METRIC_GAUGE, "flows_active", "", "Flows in progress")                                 \
     X(M_FLOW_FAILURES, METRIC_COUNTER, "flow_failures_total", "flow,error", "Flows that ended in an error")  \
     X(M_LOOP_LAG, METRIC_HISTOGRAM, "event_loop_lag_seconds", "", "Lateness of the timer tick")              \

@@ -3,7 +3,9 @@
  * others in between. */
 #include <hiredis/hiredis.h>
 
+#include "adapters/redis/batch.h"
 #include "adapters/redis/commands.h"
+#include "conversation/base/jsonw.h"
 #include "conversation/ports/kv_user.h"
 
 /* In the flow's arena. */
@@ -76,4 +78,65 @@ void kv_user_forget(struct flow *f, const struct uuid *user_id)
     scan(g, "0");
     if (g->unanswered == 0)
         flow_op_done_later(g->op, ERR_KV_UNAVAILABLE);
+}
+
+/* --- unlocked topics --- */
+
+#define UNLOCKED_SECONDS 600
+
+/* In the flow's arena. */
+struct unlocked_get {
+    struct flow_op *op;
+    struct kv_unlocked *out;
+};
+
+static void on_unlocked(void *arg, const struct redisReply *reply)
+{
+    struct unlocked_get *g = arg;
+    struct arena *arena = flow_arena(flow_op_flow(g->op));
+    enum err err = redis_reply_check(reply);
+    if (!err && reply->type == REDIS_REPLY_ARRAY) {
+        const char **codes = ARENA_ARRAY(arena, const char *, reply->elements + 1);
+        for (size_t i = 0; i < reply->elements; i++)
+            codes[i] = arena_strz(arena, (struct str){reply->element[i]->str, reply->element[i]->len});
+        *g->out = (struct kv_unlocked){codes, reply->elements};
+    }
+    flow_op_done(g->op, err);
+}
+
+void kv_unlocked_get(struct flow *f, const struct uuid *user_id, struct kv_unlocked *out)
+{
+    struct unlocked_get *g = ARENA_NEW(flow_arena(f), struct unlocked_get);
+    *g = (struct unlocked_get){flow_op_begin(f), out};
+    *out = (struct kv_unlocked){0};
+    if (!redis_conn_send(&redis_commands, on_unlocked, g, "SMEMBERS unlocked_topics:%s", UUIDZ(user_id)))
+        flow_op_done_later(g->op, ERR_KV_UNAVAILABLE);
+}
+
+/* All of them in one command: whoever reads in between must not find a part. */
+static const char put_unlocked[] = "redis.call('SADD', KEYS[1], unpack(cjson.decode(ARGV[1]))) "
+                                   "return redis.call('EXPIRE', KEYS[1], ARGV[2])";
+
+void kv_unlocked_put(struct flow *f, const struct uuid *user_id, const char *const *codes, size_t count)
+{
+    struct redis_batch *b = redis_batch_new(f, &redis_commands);
+    struct buf list = {0};
+    struct jsonw w = jsonw_on(&list);
+    jsonw_array(&w);
+    for (size_t i = 0; i < count; i++)
+        jsonw_z(&w, codes[i]);
+    jsonw_end_array(&w);
+    buf_addc(&list, '\0');
+    if (count > 0)
+        redis_batch_add(b, "EVAL %s 1 unlocked_topics:%s %s %d", put_unlocked, UUIDZ(user_id), list.p,
+                        UNLOCKED_SECONDS);
+    buf_done(&list);
+    redis_batch_submit(b);
+}
+
+void kv_unlocked_drop(struct flow *f, const struct uuid *user_id)
+{
+    struct redis_batch *b = redis_batch_new(f, &redis_commands);
+    redis_batch_add(b, "DEL unlocked_topics:%s", UUIDZ(user_id));
+    redis_batch_submit(b);
 }

@@ -40,6 +40,10 @@
     X(DB_SESSION_RATE, "db_session_rate")                     \
     X(DB_HISTORY, "db_history")                               \
     X(DB_SPEECH_CARRY, "db_speech_carry")                     \
+    X(DB_SKILL_STORE, "db_skill_store")                       \
+    X(DB_UNLOCKED_TOPICS, "db_unlocked_topics")               \
+    X(DB_TRANSCRIPT_STORE, "db_transcript_store")             \
+    X(DB_POPULARITY_COMPUTE, "db_popularity_compute")         \
     X(DB_EXPORT, "db_export")                                 \
     X(DB_ERASURE_REQUEST, "db_erasure_request")               \
     X(DB_ERASURE_CLAIM, "db_erasure_claim")                   \
@@ -61,6 +65,9 @@
     X(KV_QUEUE_FILLED, "kv_queue_filled")                     \
     X(KV_LEASE_HOLD, "kv_lease_hold")                         \
     X(KV_LEASE_RELEASE, "kv_lease_release")                   \
+    X(KV_UNLOCKED_GET, "kv_unlocked_get")                     \
+    X(KV_UNLOCKED_PUT, "kv_unlocked_put")                     \
+    X(KV_UNLOCKED_DROP, "kv_unlocked_drop")                   \
     X(KV_USER_FORGET, "kv_user_forget")                       \
     X(KV_SESSION_PUT, "kv_session_put")                       \
     X(KV_SESSIONS_REFRESH, "kv_sessions_refresh")             \

@@ -78,6 +78,7 @@ int world_begin(void **state)
     port_reset();
     fake_db_reset();
     fake_privacy_reset();
+    fake_projection_reset();
     fake_kv_reset();
     fake_kv_user_reset();
     fake_profile_reset();
@@ -101,6 +102,7 @@ int world_end(void **state)
     port_reset();
     bus_reset();
     sockets_reset();
+    fake_consumer_reset();
     reply_reset();
     metrics_reset();
     config_free();
