@@ -15,7 +15,7 @@ static const struct pg_statement USER_BLOCK = {
            "    INSERT INTO user_blocks (blocker_id, blocked_id, created_at) VALUES ($1, $2, " PG_AT("$3") ")"
            "    ON CONFLICT (blocker_id, blocked_id) DO NOTHING RETURNING blocked_id"
            ") "
-           "SELECT EXISTS (SELECT FROM changed), " PENDING_REQUESTS("$1")};
+           "SELECT EXISTS (SELECT FROM changed), " PENDING_REQUESTS("$1", "$2")};
 
 /* $1 who, $2 whom. */
 static const struct pg_statement USER_UNBLOCK = {
@@ -24,7 +24,7 @@ static const struct pg_statement USER_UNBLOCK = {
     .sql = "WITH changed AS ("
            "    DELETE FROM user_blocks WHERE blocker_id = $1 AND blocked_id = $2 RETURNING blocked_id"
            ") "
-           "SELECT EXISTS (SELECT FROM changed), " PENDING_REQUESTS("$1")};
+           "SELECT EXISTS (SELECT FROM changed), " PENDING_REQUESTS("$1", "$2")};
 /* clang-format on */
 
 static enum err read_blocked(struct flow *f, const struct pg_rows *rows, void *out)

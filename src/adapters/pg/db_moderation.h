@@ -2,8 +2,10 @@
 #ifndef PG_DB_MODERATION_H
 #define PG_DB_MODERATION_H
 
-/* The ids of `user`'s pending match requests, as an array. */
-#define PENDING_REQUESTS(user) \
-    "ARRAY(SELECT r.id FROM match_requests r WHERE r.user_id = " user " AND r.status = 'pending')"
+/* The ids of the pending match requests of the two users, as an array. Of both: either may have been read
+ * since the one excluded the other, and then says so, too. */
+#define PENDING_REQUESTS(one, other)                                                  \
+    "ARRAY(SELECT r.id FROM match_requests r WHERE r.user_id IN (" one ", " other ")" \
+    " AND r.status = 'pending' ORDER BY r.user_id = " one " DESC)"
 
 #endif

@@ -10,7 +10,7 @@
 static const struct pg_statement SESSION_REPORT = {
     .name = "session_report",
     .is_write = true,
-    .sql = "SELECT report, reported_user, is_new, is_running, is_flagged, " PENDING_REQUESTS("$2")
+    .sql = "SELECT report, reported_user, is_new, is_running, is_flagged, " PENDING_REQUESTS("$2::uuid", "reported_user")
            "  FROM session_report($1::uuid, $2::uuid, $3::text, $4::text, " PG_AT("$5") ", $6::text, $7::int)"};
 /* clang-format on */
 

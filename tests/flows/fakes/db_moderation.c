@@ -29,13 +29,13 @@ struct db_ids fake_excluded(struct flow *f, const struct uuid *user_id)
     return ids;
 }
 
-static struct db_ids pending_of(struct flow *f, const struct uuid *user_id)
+static struct db_ids pending_of(struct flow *f, const struct uuid *one, const struct uuid *other)
 {
     struct uuid *items = ARENA_ARRAY(flow_arena(f), struct uuid, fake_db.request_count + 1);
     struct db_ids ids = {.items = items};
     for (size_t i = 0; i < fake_db.request_count; i++) {
         const struct match_request *r = &fake_db.requests[i];
-        if (r->status == MATCH_PENDING && uuid_eq(&r->user_id, user_id))
+        if (r->status == MATCH_PENDING && (uuid_eq(&r->user_id, one) || uuid_eq(&r->user_id, other)))
             items[ids.count++] = r->id;
     }
     return ids;
@@ -87,7 +87,7 @@ void db_session_report(struct flow *f, const struct db_report *report, struct db
         reported.reported_user_id = row->reported_user_id;
     }
     reported.is_running = !session_is_over(s);
-    reported.requests = pending_of(f, &report->reporter_id);
+    reported.requests = pending_of(f, &reported.reported_user_id, &report->reporter_id);
     port_answer(call, OK, out, &reported, sizeof reported);
 }
 
@@ -107,7 +107,7 @@ void db_user_block(struct flow *f, const struct db_block *block, struct db_block
     struct db_blocked blocked = {.changed = find_block(block) == fake_moderation.block_count};
     if (blocked.changed && port_takes_effect(call))
         fake_moderation.blocks[fake_moderation.block_count++] = *block;
-    blocked.requests = pending_of(f, &block->user_id);
+    blocked.requests = pending_of(f, &block->user_id, &block->blocked_id);
     port_answer(call, OK, out, &blocked, sizeof blocked);
 }
 
@@ -118,7 +118,7 @@ void db_user_unblock(struct flow *f, const struct db_block *block, struct db_blo
     struct db_blocked blocked = {.changed = at < fake_moderation.block_count};
     if (blocked.changed && port_takes_effect(call))
         fake_moderation.blocks[at] = fake_moderation.blocks[--fake_moderation.block_count];
-    blocked.requests = pending_of(f, &block->user_id);
+    blocked.requests = pending_of(f, &block->user_id, &block->blocked_id);
     port_answer(call, OK, out, &blocked, sizeof blocked);
 }
 

@@ -44,10 +44,10 @@ static void to_block_twice_is_to_block_once(void **state)
     assert_event_count(f, 0);
 }
 
-static void ones_pending_requests_are_named(void **state)
+static void the_pending_requests_of_both_are_named(void **state)
 {
     (void)state;
-    struct match_request now = a_request(), later = a_request(), others = a_request(), gone = a_request();
+    struct match_request now = a_request(), later = a_request(), theirs = a_request(), gone = a_request();
     struct db_cancel cancel;
     gone.user_id = later.user_id = now.user_id;
     later.mode = MATCH_SCHEDULED;
@@ -57,12 +57,15 @@ static void ones_pending_requests_are_named(void **state)
     assert_int_equal(RUN(f, db_match_request_cancel(f, &gone.id, &gone.user_id, &cancel)), OK);
     assert_int_equal(insert_request(f, &now), OK);
     assert_int_equal(insert_request(f, &later), OK);
-    assert_int_equal(insert_request(f, &others), OK);
-    struct db_blocked answers[] = {block(&now.user_id, &others.user_id), block(&now.user_id, &others.user_id),
-                                   unblock(&now.user_id, &others.user_id)};
+    assert_int_equal(insert_request(f, &theirs), OK);
+    struct match_request nobodys = a_request();
+    assert_int_equal(insert_request(f, &nobodys), OK);
+    struct db_blocked answers[] = {block(&now.user_id, &theirs.user_id), block(&now.user_id, &theirs.user_id),
+                                   unblock(&now.user_id, &theirs.user_id)};
     for (int i = 0; i < 3; i++) {
         const struct db_ids *ids = &answers[i].requests;
-        assert_int_equal(ids->count, 2);
+        assert_int_equal(ids->count, 3);
+        assert_uuid_equal(ids->items[2], theirs.id);
         for (int k = 0; k < 2; k++)
             assert_true(uuid_eq(&ids->items[k], &now.id) || uuid_eq(&ids->items[k], &later.id));
     }
@@ -122,7 +125,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(to_block_twice_is_to_block_once),
-        TEST(ones_pending_requests_are_named),
+        TEST(the_pending_requests_of_both_are_named),
         TEST(the_list_is_latest_first_with_the_names_one_knows),
         TEST(all_are_found_by_index),
     };

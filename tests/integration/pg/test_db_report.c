@@ -131,7 +131,7 @@ static void a_session_may_be_deleted_its_report_stays(void **state)
     assert_int_equal(count("reports"), 1);
 }
 
-static void the_reporters_pending_requests_are_named(void **state)
+static void the_pending_requests_of_both_are_named(void **state)
 {
     (void)state;
     struct session s = an_ended_session();
@@ -142,8 +142,9 @@ static void the_reporters_pending_requests_are_named(void **state)
     theirs.user_id = s.participants[1].user_id;
     assert_int_equal(insert_request(f, &theirs), OK);
     struct db_reported r = report(&s.id, &mine.user_id);
-    assert_int_equal(r.requests.count, 1);
+    assert_int_equal(r.requests.count, 2);
     assert_uuid_equal(r.requests.items[0], mine.id);
+    assert_uuid_equal(r.requests.items[1], theirs.id);
 
     struct db_match_requests found;
     assert_int_equal(RUN(f, db_match_requests_by_id(f, &theirs.id, 1, &found)), OK);
@@ -405,7 +406,7 @@ int main(void)
         TEST(a_running_session_is_told),
         TEST(who_is_not_in_it_finds_no_session),
         TEST(a_session_may_be_deleted_its_report_stays),
-        TEST(the_reporters_pending_requests_are_named),
+        TEST(the_pending_requests_of_both_are_named),
         TEST(more_than_three_reporters_raise_a_flag_once),
         TEST(one_reporter_counts_once),
         TEST(what_one_reports_is_not_counted_against_oneself),
