@@ -418,14 +418,6 @@ describe('after the call on two instances', () => {
     await world.stop();
   });
 
-  it('a report taken by an instance that has neither socket ends the conversation at the one that has them', async () => {
-    const { a, b, sessionId, sa, sb } = await world.conversation();
-    a.rest = other.rest;
-    expectOk(await report(a, sessionId));
-    for (const socket of [sa, sb]) assert.equal((await socket.take('session_ended')).reason, 'error');
-    assert.equal(expectOk(await b.session(sessionId)).session.endReason, 'reported');
-  });
-
   it('a block taken by one instance is known to the queue of the other', async () => {
     const [a, b] = await twoWhoWait(world, 'it', other.rest);
     for (const learner of [a, b]) await until('both to be known', async () => (await blockedFor(learner)) === 0);
