@@ -48,7 +48,7 @@ static struct db_session_ending ending_of(const struct db_report *report)
 static void end(struct flow *f, struct session_report *c)
 {
     c->ending = ending_of(&c->report);
-    db_session_end(f, &c->ending, &c->ended);
+    session_end_submit(f, &c->ending, &c->ended);
 }
 
 /* The caller will not hear how it went, or was told to try again. What is reported must end, and those in it

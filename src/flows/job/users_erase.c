@@ -46,7 +46,7 @@ static void end_next(struct flow *f, struct users_erase *c)
     c->ending = (struct db_session_ending){.id = c->open.session_ids[c->i - c->open.request_count],
                                            .by = c->erasure.user_id,
                                            .event = SESSION_EVENT_LEAVE};
-    db_session_end(f, &c->ending, &c->ended);
+    session_end_submit(f, &c->ending, &c->ended);
 }
 
 /* False: it could not be ended now. One that is not there any more has ended. */
