@@ -25,6 +25,13 @@ export class Cluster {
     this.daemons[i] = await this.#start({ port, ready: 'listening' });
   }
 
+  // As an operator does: asked to stop, and started anew when it has.
+  async replace(i) {
+    const { port } = this.daemons[i];
+    await this.daemons[i].stop();
+    this.daemons[i] = await this.#start({ port, ready: 'listening' });
+  }
+
   get db() {
     return this.world.db;
   }

@@ -1,9 +1,7 @@
-// What happens to machines: daemons killed and stopped for a while, Redis and PostgreSQL restarted, one thing at a time, at
-// random, from a seed.
+// What happens to machines: one thing at a time, at random, from a seed.
 import { setTimeout as delay } from 'node:timers/promises';
 
 const PAUSE_MS = [1000, 4000]; // between two faults
-const STOPPED_MS = 7000; // longer than the matchmaker's lease: its holder comes back to find another
 
 // A small generator of its own, so that a seed names a run (mulberry32).
 export function randomFrom(seed) {
@@ -22,32 +20,23 @@ export function randomFrom(seed) {
   };
 }
 
-// cluster: {pg, redis, restart(i), daemons}.
+export async function stopForAWhile(daemon, ms) {
+  daemon.signal('SIGSTOP');
+  await delay(ms);
+  daemon.signal('SIGCONT');
+}
+
+// faults: rows of a name and what does it to the cluster, with the number of a daemon.
 export class Faults {
-  constructor(cluster, random) {
-    this.cluster = cluster;
-    this.random = random;
-    this.counts = { 'daemon killed': 0, 'daemon stopped': 0, 'Redis restarted': 0, 'PostgreSQL restarted': 0 };
+  constructor(cluster, random, faults) {
+    Object.assign(this, { cluster, random, faults });
+    this.counts = Object.fromEntries(faults.map(([what]) => [what, 0]));
   }
 
   async #one() {
-    const { cluster, random } = this;
-    const i = random.below(cluster.daemons.length);
-    const [what, act] = random.of([
-      ['daemon killed', () => cluster.restart(i)],
-      ['daemon killed', () => cluster.restart(i)],
-      ['daemon stopped', () => this.#stopForAWhile(cluster.daemons[i])],
-      ['Redis restarted', () => cluster.redis.kill().then(() => cluster.redis.start())],
-      ['PostgreSQL restarted', () => cluster.pg.kill().then(() => cluster.pg.start())],
-    ]);
-    await act();
+    const [what, act] = this.random.of(this.faults);
+    await act(this.cluster, this.random.below(this.cluster.daemons.length));
     this.counts[what]++;
-  }
-
-  async #stopForAWhile(daemon) {
-    daemon.signal('SIGSTOP');
-    await delay(STOPPED_MS);
-    daemon.signal('SIGCONT');
   }
 
   async runUntil(endMs) {

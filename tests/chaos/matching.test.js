@@ -3,16 +3,26 @@
 import { after, before, describe, it } from 'node:test';
 import { until } from '../lib/wait.js';
 import { Cluster } from './cluster.js';
-import { Faults, randomFrom } from './faults.js';
+import { Faults, randomFrom, stopForAWhile } from './faults.js';
 import { Crowd } from './learners.js';
 import { audit, unsettled } from './ledger.js';
 
 const SECONDS = Number(process.env.CHAOS_SECONDS ?? 20);
 const SEED = Number(process.env.CHAOS_SEED ?? Date.now() % 1_000_000);
 const REQUESTS_PER_MINUTE = 2000;
+const STOPPED_MS = 7000; // longer than the matchmaker's lease: its holder comes back to find another
 const SETTLED_MS = 90_000; // a request's life of 30 s, and what the last fault left to repair
 
-describe('chaos', () => {
+const kill = (cluster, i) => cluster.restart(i);
+const FAULTS = [
+  ['daemon killed', kill],
+  ['daemon killed', kill],
+  ['daemon stopped', (cluster, i) => stopForAWhile(cluster.daemons[i], STOPPED_MS)],
+  ['Redis restarted', (cluster) => cluster.redis.kill().then(() => cluster.redis.start())],
+  ['PostgreSQL restarted', (cluster) => cluster.pg.kill().then(() => cluster.pg.start())],
+];
+
+describe('chaos of match requests', () => {
   let cluster;
 
   before(async () => {
@@ -24,7 +34,7 @@ describe('chaos', () => {
   });
 
   it(`${SECONDS} s of match requests and faults, seed ${SEED}`, { timeout: (SECONDS + 400) * 1000 }, async (t) => {
-    const faults = new Faults(cluster, randomFrom(SEED));
+    const faults = new Faults(cluster, randomFrom(SEED), FAULTS);
     const crowd = new Crowd(cluster, randomFrom(SEED + 1));
     const end = Date.now() + SECONDS * 1000;
     await Promise.all([faults.runUntil(end), crowd.askUntil(end, REQUESTS_PER_MINUTE)]);

@@ -1,0 +1,52 @@
+// What must be so of every session afterwards: it has ended once, for one reason, with the events of its life each once in
+// the outbox; and whoever was told of its end was told that.
+import assert from 'node:assert/strict';
+
+const WIRE_REASONS = {
+  completed: 'completed',
+  left: 'partner_left',
+  dropped: 'partner_left',
+  no_show: 'partner_left',
+  timeout: 'timeout',
+  reported: 'error',
+};
+// What a session in each status has had, in this order. One that nobody joined is deleted: it was matched.
+const LIVES = {
+  completed: 'conversation.matched conversation.started conversation.completed',
+  aborted: 'conversation.matched conversation.started conversation.aborted',
+  expired: 'conversation.matched',
+  cancelled: 'conversation.matched',
+  deleted: 'conversation.matched',
+};
+
+export async function unfinishedSessions(db) {
+  return (await db.one(`SELECT count(*)::int AS n FROM sessions WHERE status IN ('waiting', 'active')`)).n;
+}
+
+// Answers how many of each status and reason there were.
+export async function auditSessions(db, notes) {
+  const sessions = await db.query('SELECT id, status, end_reason AS reason FROM sessions');
+  const byId = new Map(sessions.map((s) => [s.id, s]));
+  for (const [key, told] of notes.told) {
+    const [id] = key.split(' ');
+    assert.ok(byId.has(id), `session ${id} was told to be over and is gone`);
+    assert.equal(told, WIRE_REASONS[byId.get(id).reason], `session ${id}: what was told of its end`);
+  }
+
+  const events = await db.query(
+    `SELECT event_id, event_type AS type, payload->>'sessionId' AS session FROM event_outbox
+      WHERE event_type LIKE 'conversation.%' ORDER BY id`,
+  );
+  assert.equal(new Set(events.map((e) => e.event_id)).size, events.length, 'every eventId once');
+  const lives = new Map();
+  for (const { type, session } of events) lives.set(session, [...(lives.get(session) ?? []), type]);
+  for (const [id, life] of lives)
+    assert.equal(life.join(' '), LIVES[byId.get(id)?.status ?? 'deleted'], `events of session ${id}`);
+  for (const id of byId.keys()) assert.ok(lives.has(id), `session ${id} has no events`);
+
+  const seats = await db.query('SELECT count(*)::int AS n FROM session_participants WHERE is_live');
+  assert.equal(seats[0].n, 0, 'nobody is in a session any more');
+  const ends = {};
+  for (const { status, reason } of sessions) ends[`${status} ${reason}`] = (ends[`${status} ${reason}`] ?? 0) + 1;
+  return ends;
+}

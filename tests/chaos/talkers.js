@@ -1,0 +1,215 @@
+// Learners who talk whatever happens, as good clients do: each asks for a partner, joins the session with a stock client
+// that reconnects by itself, talks until one of the two has had enough, and asks again. What each of them was told and
+// heard is what must agree with the database afterwards.
+import assert from 'node:assert/strict';
+import crypto from 'node:crypto';
+import { setTimeout as delay } from 'node:timers/promises';
+import { io } from 'socket.io-client';
+import { API } from '../lib/learner.js';
+import { candidate } from '../lib/sdp.js';
+
+const RETRY_MS = 300;
+const ACK_MS = 8000; // longer than a daemon is stopped
+const TALK_MS = [3000, 20_000];
+const SPEAK_EVERY_MS = 500;
+const LOOK_EVERY_MS = 3000;
+const TOLD_WITHIN_MS = 45_000; // who is connected: dead instances are noticed after 15 s, then the grace
+const PASSING = new Set([0, 408, 429, 500, 502, 503, 504]);
+const OVER = new Set(['completed', 'aborted', 'expired', 'cancelled']);
+const GONE = new Set(['SESSION_ENDED', 'SESSION_NOT_FOUND']);
+
+export class Talker {
+  // rest: through the balancer. notes: {problems, heard, said, talks, told} of all talkers.
+  constructor(rest, person, token, random, notes) {
+    Object.assign(this, { rest, token, random, notes, userId: person.userId });
+  }
+
+  #problem(text) {
+    this.notes.problems.push(`${this.userId}: ${text}`);
+  }
+
+  // Again until an answer is not about the service's own state.
+  async #call(method, path, options = {}) {
+    for (;;) {
+      const answer = await this.rest
+        .call(method, API + path, { token: this.token, fresh: true, ...options })
+        .catch(() => ({ status: 0 }));
+      if (!PASSING.has(answer.status)) return answer;
+      await delay(RETRY_MS);
+    }
+  }
+
+  async runUntil(endMs) {
+    this.endMs = endMs;
+    this.#connect();
+    while (Date.now() < endMs) {
+      const sessionId = await this.#matched();
+      if (sessionId) await this.#talk(sessionId);
+    }
+    this.socket.disconnect();
+  }
+
+  // --- before
+
+  async #matched() {
+    const asked = await this.#call('POST', '/match-request', {
+      headers: { 'idempotency-key': crypto.randomUUID() },
+      body: { targetLanguageCode: 'en', topicCode: 'free_talk', maxWaitTimeSeconds: 60 },
+    });
+    assert.ok([201, 409].includes(asked.status), `${asked.status} ${asked.text}`);
+    for (;;) {
+      const { status, body, text } = await this.#call('GET', '/match-request/status?wait=5');
+      assert.equal(status, 200, text);
+      const request = body.matchRequest;
+      const isMine = asked.status === 409 || request.id === asked.body.matchRequest.id;
+      if (isMine && request.status === 'matched') return request.sessionId;
+      if (request.status !== 'pending' || Date.now() > this.endMs + 90_000) return undefined;
+    }
+  }
+
+  // --- the socket
+
+  #connect() {
+    this.socket = io(this.rest.base, {
+      transports: ['websocket'], // polling needs a balancer that knows its sessions
+      forceNew: true,
+      auth: { token: this.token },
+      reconnectionDelay: 200,
+      reconnectionDelayMax: 1000,
+      timeout: 4000,
+    });
+    this.socket.on('connect', () => {
+      this.notes.connects[this.socket.recovered ? 'recovered' : 'fresh']++;
+      if (this.talk && !this.socket.recovered) this.#join(this.talk);
+    });
+    this.socket.on('ice_candidate', ({ from, candidate: heard }) => this.#hear(from, heard));
+    this.socket.on('session_ended', (ended) => this.#tell(ended));
+    this.socket.on('exception', (e) => this.#problem(`exception ${JSON.stringify(e)}`));
+  }
+
+  // The session is told to be over, on the socket.
+  #tell({ sessionId, reason }) {
+    const key = `${sessionId} ${this.userId}`;
+    if (this.notes.told.has(key)) this.#problem(`told twice that ${sessionId} is over`);
+    this.notes.told.set(key, reason);
+    if (this.talk?.sessionId === sessionId) this.talk.finish(reason);
+  }
+
+  #hear(from, { candidate: text }) {
+    const number = Number(text.split(' ')[5]);
+    const { talk } = this;
+    if (!talk || from !== talk.partnerId) return; // of a talk that is over for this one
+    if (number <= talk.heard) this.#problem(`heard ${number} after ${talk.heard} in ${talk.sessionId}`);
+    talk.heard = number;
+    this.notes.heard++;
+  }
+
+  // --- during
+
+  async #talk(sessionId) {
+    const talk = { sessionId, said: 0, heard: 0 };
+    const over = new Promise((resolve) => {
+      talk.finish = resolve;
+    });
+    const rest = await this.#call('POST', `/sessions/${sessionId}/join`);
+    if (rest.status !== 200) {
+      assert.ok([404, 409, 410].includes(rest.status), `join: ${rest.status} ${rest.text}`);
+      await delay(RETRY_MS);
+      return;
+    }
+    talk.partnerId = rest.body.session.participants.find((p) => p.userId !== this.userId).userId;
+    this.notes.talks++;
+    this.talk = talk;
+    over.then(() => {
+      talk.isOver = true;
+    });
+    this.#join(talk);
+    const parts = [this.#speak(talk), this.#look(talk), this.#finishLater(talk)];
+    await over;
+    this.talk = undefined;
+    await Promise.all(parts);
+  }
+
+  // Until an answer says that it is in, or why not; a new connection begins again.
+  async #join(talk) {
+    const attempt = {};
+    talk.attempt = attempt;
+    while (!talk.isOver && talk.attempt === attempt) {
+      const ack = await this.socket
+        .timeout(ACK_MS)
+        .emitWithAck('join_session', { userId: this.userId, sessionId: talk.sessionId })
+        .catch(() => undefined);
+      if (ack?.status === 'ok') return;
+      if (GONE.has(ack?.code)) {
+        talk.finish(ack.code);
+        return;
+      }
+      await delay(RETRY_MS);
+    }
+  }
+
+  async #speak(talk) {
+    while (!talk.isOver) {
+      await delay(SPEAK_EVERY_MS);
+      if (!this.socket.connected || talk.isOver) continue;
+      this.notes.said++;
+      this.socket
+        .timeout(ACK_MS)
+        .emitWithAck('ice_candidate', {
+          sessionId: talk.sessionId,
+          candidate: candidate(++talk.said),
+          targetUserId: talk.partnerId,
+        })
+        .then(
+          (ack) => this.notes.answers.set(ack.code ?? 'ok', (this.notes.answers.get(ack.code ?? 'ok') ?? 0) + 1),
+          () => {}, // the connection went, or the daemon with it
+        );
+    }
+  }
+
+  // Who is connected all the while that the session is over must be told so.
+  async #look(talk) {
+    let overSince;
+    while (!talk.isOver) {
+      await delay(LOOK_EVERY_MS);
+      const { status, body } = await this.#call('GET', `/sessions/${talk.sessionId}`);
+      const isOver = status === 404 || OVER.has(body?.session?.status);
+      if (!isOver || !this.socket.connected) overSince = undefined;
+      else overSince ??= Date.now();
+      if (talk.isOver || !overSince || Date.now() - overSince < TOLD_WITHIN_MS) continue;
+      this.#problem(`nobody said that ${talk.sessionId} is ${body?.session?.status ?? status}`);
+      talk.finish('never told');
+    }
+  }
+
+  // Both make up their minds; the earlier one ends it, leaves it, or vanishes.
+  async #finishLater(talk) {
+    const { random } = this;
+    const end = Math.min(Date.now() + random.between(TALK_MS), Math.max(this.endMs, Date.now() + 1000));
+    const how = random.of(['end', 'end', 'leave', 'leave', 'vanish']);
+    while (!talk.isOver && Date.now() < end) await delay(100);
+    if (talk.isOver) return;
+    if (how === 'vanish') {
+      this.socket.disconnect();
+      talk.finish('vanished');
+      await delay(random.between([1000, 5000]));
+      this.socket.connect();
+      return;
+    }
+    const { status, text } = await this.#call('POST', `/sessions/${talk.sessionId}/${how}`);
+    assert.ok([200, 404].includes(status), `${how}: ${status} ${text}`);
+    if (status === 404) talk.finish('not found');
+  }
+}
+
+export function newNotes() {
+  return {
+    problems: [],
+    talks: 0,
+    said: 0,
+    heard: 0,
+    told: new Map(), // "session user" -> reason
+    answers: new Map(), // what was said, by the code of its answer
+    connects: { recovered: 0, fresh: 0 },
+  };
+}
