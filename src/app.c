@@ -27,6 +27,7 @@
 #include "conversation/rt/process.h"
 #include "conversation/rt/timer.h"
 #include "flows/bus/bus.h"
+#include "flows/job.h"
 #include "flows/live.h"
 #include "flows/match_watch.h"
 #include "flows/matchmaker.h"
@@ -168,7 +169,8 @@ static void raise_descriptor_limit(void)
 
 static bool start(void)
 {
-    static const struct hub_setup hub = {.events = event_rows, .socket_gone = live_socket_gone};
+    static const struct hub_setup hub = {
+        .events = event_rows, .socket_gone = live_socket_gone, .came_from_elsewhere = job_user_catch_up};
     const char *why;
     struct edge_problem problem;
     char text[512];

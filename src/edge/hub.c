@@ -247,6 +247,15 @@ static const char *recovery_result(const struct sio_socket *s)
     return sio_socket_is_from_elsewhere(s) ? "shared" : "recovered";
 }
 
+/* In its session again, if it was in one. */
+static void go_on(const struct hub_socket *h, const struct note *note)
+{
+    if (!uuid_is_nil(&note->session_id))
+        event_dispatch_rejoin(h, &note->session_id);
+    else if (h->is_authenticated && sio_socket_is_from_elsewhere(h->sio) && setup->came_from_elsewhere)
+        setup->came_from_elsewhere(sio_socket_id(h->sio), &h->user_id);
+}
+
 static void on_connect(struct sio_socket *s, const struct sio_connect *c)
 {
     struct socket_context binding;
@@ -270,8 +279,8 @@ static void on_connect(struct sio_socket *s, const struct sio_connect *c)
         authenticated(h, &who);
     else
         timer_start(&h->auth_timer, config.ws_auth_timeout_ms, on_auth_timeout);
-    if (is_recovered && !uuid_is_nil(&note.session_id))
-        event_dispatch_rejoin(h, &note.session_id);
+    if (is_recovered)
+        go_on(h, &note);
 }
 
 /* Out of its session, which is told unless it asked for it. */

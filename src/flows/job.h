@@ -30,6 +30,8 @@ void job_match_expire(const struct pairing_ticket *tickets, size_t count);
 void job_leadership_hold(int64_t lease_ms);
 void job_leadership_release(void);
 void job_instance_stop(void);
+/* hub_setup.came_from_elsewhere */
+void job_user_catch_up(uint64_t socket_id, const struct uuid *user_id);
 /* Looks for promises to erase now rather than at the next time. */
 void job_users_erase_now(void);
 

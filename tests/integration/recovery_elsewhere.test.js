@@ -194,6 +194,29 @@ describe('a client that comes back to another instance', () => {
     assert.equal(keys().length, 1);
   });
 
+  it('is told what nobody could tell it in between', async () => {
+    const [one, two] = await startDaemons(2);
+    const learner = await learnerAt(one);
+    const socket = await learner.connect();
+    await getAnEvent(socket);
+    await oneKey();
+    await kill(one);
+    move(learner, two);
+    await socket.disconnected();
+    const other = world.learner({}, two.rest);
+    for (const each of [learner, other]) {
+      each.rest = two.rest;
+      expectOk(await each.requestMatch(), 201);
+    }
+    const sessionId = await other.matched();
+    await comeBack(socket);
+    assert.equal(socket.io.recovered, true);
+    const found = await socket.take('match_found');
+    assert.equal(found.sessionId, sessionId);
+    assert.equal(found.partner.userId, other.userId);
+    assert.deepEqual(await socket.untaken(), []);
+  });
+
   it('whose former instance stood still closes it there for good', async () => {
     const [one, two] = await startDaemons(2);
     const learner = await learnerAt(one);

@@ -35,6 +35,9 @@ struct hub_setup {
     const struct event_row *events; /* borrowed; ended by a row without name */
     /* A socket that had entered a session is gone or has left it without sockets_leave_session. */
     void (*socket_gone)(uint64_t socket_id, const struct uuid *session_id, const struct uuid *user_id);
+    /* A socket of this user has been recovered that was at another instance; between the two nobody may have
+     * heard what the user was told. NULL: nothing to do. */
+    void (*came_from_elsewhere)(uint64_t socket_id, const struct uuid *user_id);
 };
 
 /* Verifies a token: the edge's gate, also used for REST. OK, or ERR_UNAUTHORIZED and *reason. */

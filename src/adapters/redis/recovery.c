@@ -18,8 +18,9 @@
 #define DOUBT        "recovery_taken"
 #define KEY          "recovery:"
 #define KEY_ALIVE    "recovery_instance:"
-#define WRITE_WORDS  3 /* of each write, in ARGV */
-#define NUMBER_BYTES 32
+#define WRITE_WORDS  3   /* of each write, in ARGV */
+#define WRITE_BYTES  128 /* of each, at most, besides the bytes that are written */
+#define NUMBER_BYTES 20
 
 /* KEYS: what is written to; ARGV: who writes; then for each key what to do, for how long it is to be kept
  * (ms), and bytes. Answers with the exceptions: where in KEYS (from 0) * 4 + enum shared_written. A key of
@@ -61,29 +62,48 @@ static int64_t keep_ms;
 
 /* --- commands as they go over the wire --- */
 
+/* Under load there are thousands of words a second: no printf. */
+static struct str digits_of(uint64_t n, char space[NUMBER_BYTES])
+{
+    char *p = space + NUMBER_BYTES;
+    do
+        *--p = (char)('0' + n % 10);
+    while (n /= 10);
+    return (struct str){p, (size_t)(space + NUMBER_BYTES - p)};
+}
+
+static void add_length(struct buf *b, char type, size_t n)
+{
+    char space[NUMBER_BYTES];
+    buf_addc(b, type);
+    buf_add_str(b, digits_of(n, space));
+    buf_add(b, "\r\n", 2);
+}
+
 static void add_word(struct buf *b, struct str word)
 {
-    buf_addf(b, "$%zu\r\n", word.n);
+    add_length(b, '$', word.n);
     buf_add_str(b, word);
     buf_add(b, "\r\n", 2);
 }
 
 static void add_number(struct buf *b, int64_t n)
 {
-    char text[NUMBER_BYTES];
-    add_word(b, (struct str){text, (size_t)snprintf(text, sizeof text, "%" PRId64, n)});
+    char space[NUMBER_BYTES];
+    add_word(b, digits_of((uint64_t)n, space));
 }
 
 static void add_key(struct buf *b, const struct uuid *key)
 {
-    char text[sizeof KEY + UUID_TEXT_LENGTH];
-    add_word(b, (struct str){text, (size_t)snprintf(text, sizeof text, KEY "%s", UUIDZ(key))});
+    char text[sizeof KEY + UUID_TEXT_LENGTH] = KEY;
+    uuid_format(key, text + sizeof KEY - 1);
+    add_word(b, (struct str){text, sizeof text - 1});
 }
 
 /* EVAL of a script; `words` follow, of which the first `keys` are keys. */
 static void add_eval(struct buf *b, const char *script, size_t keys, size_t words)
 {
-    buf_addf(b, "*%zu\r\n", 3 + words);
+    add_length(b, '*', 3 + words);
     add_word(b, STR("EVAL"));
     add_word(b, str_of(script));
     add_number(b, (int64_t)keys);
@@ -142,7 +162,7 @@ static void add_write(struct buf *b, const struct shared_write *w)
         [SHARED_PUT] = {"P", 1}, [SHARED_APPEND] = {"A", 1}, [SHARED_REMOVE] = {"R", 1}};
     add_word(b, words[w->kind]);
     add_number(b, w->keep_ms);
-    buf_addf(b, "$%zu\r\n", bytes_of(w));
+    add_length(b, '$', bytes_of(w));
     for (int i = 0; i < SHARED_PARTS_MAX; i++)
         if (w->parts[i].n)
             buf_add_str(b, w->parts[i]);
@@ -152,8 +172,12 @@ static void add_write(struct buf *b, const struct shared_write *w)
 static bool store_write(const struct shared_write *writes, size_t count, shared_written_fn *done, void *arg)
 {
     struct buf b = {0};
+    size_t n = 0;
     if (!redis_conn_is_up(&conn))
         return false;
+    for (size_t i = 0; i < count; i++)
+        n += bytes_of(&writes[i]) + WRITE_BYTES;
+    buf_reserve(&b, n + sizeof write_script + WRITE_BYTES);
     struct batch *batch = calloc(1, sizeof *batch + count);
     if (!batch)
         abort();

@@ -2,6 +2,7 @@
  * is lost (one side cancelled, expired, or was claimed by another instance) both are looked up, and whoever
  * is still pending goes on waiting. */
 #include "flows/job.h"
+#include "flows/match_found.h"
 #include "flows/match_metrics.h"
 #include "flows/matchmaker.h"
 #include "flows/user_events.h"
@@ -27,24 +28,9 @@ struct match_claim {
 
 static void tell(struct match_claim *c, int who, struct buf *text)
 {
-    const struct participant *partner = &c->session.participants[1 - who];
     text->n = 0;
     struct jsonw w = jsonw_on(text);
-    jsonw_object(&w);
-    jsonw_m_uuid(&w, "matchRequestId", &c->request_ids[who]);
-    jsonw_m_uuid(&w, "sessionId", &c->session.id);
-    jsonw_key(&w, "partner");
-    jsonw_object(&w);
-    jsonw_m_uuid(&w, "userId", &partner->user_id);
-    jsonw_m_z(&w, "displayName", partner->display_name);
-    jsonw_m_z_opt(&w, "avatarUrl", partner->avatar_url);
-    jsonw_m_z(&w, "nativeLanguageCode", partner->native_language);
-    jsonw_m_z(&w, "targetLanguageCode", partner->target_language);
-    jsonw_end_object(&w);
-    jsonw_m_z(&w, "topicCode", c->session.topic_code);
-    jsonw_m_z(&w, "sessionType", session_type_names[c->session.type]);
-    jsonw_m_time_opt(&w, "scheduledAt", c->session.scheduled_at_ms);
-    jsonw_m_int(&w, "levelDifference", c->pair.level_difference);
+    match_found_write(&w, &c->request_ids[who], &c->session, who, c->pair.level_difference);
     if (c->pair.is_any_level)
         jsonw_m_z(&w, "notice", "estimated level difference");
     jsonw_end_object(&w);

@@ -38,7 +38,7 @@ static int free_key(void **state)
 
 static int set_up(void **state)
 {
-    static const struct hub_setup hub = {no_events, ignore_gone};
+    static const struct hub_setup hub = {.events = no_events, .socket_gone = ignore_gone};
     const char *problem;
     (void)state;
     edge_set_up();

@@ -3,7 +3,7 @@
 #include "ws_fixture.h"
 
 static const struct event_row no_events[] = {{.name = NULL}};
-static const struct hub_setup hub = {no_events, ignore_gone};
+static const struct hub_setup hub = {.events = no_events, .socket_gone = ignore_gone};
 
 static struct peer peer;
 

@@ -93,7 +93,7 @@ static const struct event_row events[] = {
     {"do", NEEDS_SESSION, .handler = &leave},
     {.name = NULL},
 };
-static const struct hub_setup hub = {events, socket_gone};
+static const struct hub_setup hub = {.events = events, .socket_gone = socket_gone};
 
 static struct peer peer;
 

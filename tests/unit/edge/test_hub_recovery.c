@@ -51,7 +51,7 @@ static const struct event_row events[] = {
     {"join", NEEDS_USER, .handler = &join, .is_rejoin = true},
     {.name = NULL},
 };
-static const struct hub_setup hub = {events, socket_gone};
+static const struct hub_setup hub = {.events = events, .socket_gone = socket_gone};
 
 static struct peer peer;
 

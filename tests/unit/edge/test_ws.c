@@ -47,7 +47,7 @@ static const struct event_row events[] = {
     {"close_all", NEEDS_USER, .relay = close_everything},
     {.name = NULL},
 };
-static const struct hub_setup hub = {events, socket_gone};
+static const struct hub_setup hub = {.events = events, .socket_gone = socket_gone};
 
 static struct peer peer;
 

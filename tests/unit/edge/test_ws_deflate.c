@@ -19,7 +19,7 @@ static enum err note(struct relay_call *call)
 }
 
 static const struct event_row events[] = {{"note", NEEDS_USER, .relay = note}, {.name = NULL}};
-static const struct hub_setup hub = {events, ignore_gone};
+static const struct hub_setup hub = {.events = events, .socket_gone = ignore_gone};
 
 static struct peer peer;
 static struct ws_deflate *client; /* the other end's */
