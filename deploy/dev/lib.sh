@@ -87,8 +87,9 @@ have_node()
 
 install_test_packages()
 {
-    # python3-socketio is a client that others wrote; the other two are what it polls and speaks WebSocket with.
-    local packages=(curl python3 python3-socketio python3-requests python3-websocket)
+    # python3-socketio is a client that others wrote; the other two are what it polls and speaks WebSocket with; kcat one
+    # of Kafka.
+    local packages=(curl kcat python3 python3-socketio python3-requests python3-websocket)
     local tool
     for tool in clang-format clang-tidy cppcheck; do
         command -v "$tool" >/dev/null || packages+=("$tool")
@@ -310,4 +311,20 @@ redis_start()
     done
     tail -n 20 "$dir/log" >&2
     die 1 "Redis did not start; its log is $dir/log"
+}
+
+# --- Kafka
+
+# kafka_start STATE PROGRAM: mock brokers (tests/fixtures/kafka); sets KAFKA_BROKERS. What they hold goes with them.
+kafka_start()
+{
+    local dir=$1/kafka pid
+    mkdir -p "$dir"
+    : >"$dir/brokers"
+    setsid "$2" --stay >"$dir/brokers" 2>"$dir/log" </dev/null 9>&- &
+    pid=$!
+    disown "$pid"
+    on_exit "stop_process $pid Kafka"
+    wait_until $START_DEADLINE_S test -s "$dir/brokers" || die 1 "the mock brokers did not start; their log is $dir/log"
+    KAFKA_BROKERS=$(head -n 1 "$dir/brokers")
 }

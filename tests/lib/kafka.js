@@ -5,6 +5,7 @@ import path from 'node:path';
 import { createInterface } from 'node:readline';
 import { promisify } from 'node:util';
 import { freePort } from './ports.js';
+import { checkEvent } from './schemas.js';
 import { until, within } from './wait.js';
 
 const run = promisify(execFile);
@@ -71,11 +72,11 @@ export class KafkaCluster {
   async read(topic = TOPIC) {
     const args = ['-b', this.brokers, '-C', '-t', topic, '-o', 'beginning', '-e', '-q', '-J'];
     const { stdout } = await run('kcat', args, { maxBuffer: 1 << 28, timeout: 30_000 });
-    return stdout.split('\n').filter(Boolean).map(message);
+    return stdout.split('\n').filter(Boolean).map((line) => message(line, topic));
   }
 
   // Reads on until stop(); what came is in `messages`.
-  follow(topic = TOPIC) {
+  follower(topic = TOPIC) {
     return new Follower(this.brokers, topic);
   }
 
@@ -97,11 +98,12 @@ export class KafkaCluster {
   }
 }
 
-// A line of `kcat -J`.
-function message(line) {
+// A line of `kcat -J`. Every event of the service is as docs/events/ says.
+function message(line, topic) {
   const { key, headers, partition, offset, payload } = JSON.parse(line);
   const pairs = [];
   for (let i = 0; i < (headers ?? []).length; i += 2) pairs.push([headers[i], headers[i + 1]]);
+  if (topic === TOPIC) checkEvent(JSON.parse(payload));
   return { key, headers: Object.fromEntries(pairs), partition, offset, value: payload };
 }
 
@@ -112,12 +114,16 @@ class Follower {
     this.process = spawn('kcat', args, { stdio: ['ignore', 'pipe', 'ignore'] });
     this.exit = new Promise((resolve) => this.process.once('close', resolve));
     createInterface({ input: this.process.stdout }).on('line', (line) => {
-      this.messages.push(message(line));
+      this.messages.push(message(line, topic));
     });
   }
 
   events() {
     return this.messages.map((each) => JSON.parse(each.value));
+  }
+
+  ids() {
+    return this.messages.map((each) => each.headers['event-id']);
   }
 
   // Answers the first event that `matches`, waiting for it.

@@ -52,6 +52,12 @@ export class Database {
     return rows[0];
   }
 
+  // The server is there, and a daemon has applied its migrations.
+  async isUsable() {
+    const probe = this.one(`SELECT to_regclass('event_outbox') IS NOT NULL AS there`);
+    return probe.then(({ there }) => there, () => false);
+  }
+
   env() {
     return {
       DB_HOST: this.server.host,

@@ -6,6 +6,7 @@ import { Daemon } from './daemon.js';
 import { Learner } from './learner.js';
 import { Database } from './pg.js';
 import { RedisDatabase } from './redis.js';
+import { checkOutbox } from './schemas.js';
 import { claimsOf, publicPem, rsaKeys, sign } from './token.js';
 
 const NAMES = ['Ana', 'Ben', 'Chloé', 'Dmitri', 'Emre', 'Fatou'];
@@ -69,6 +70,10 @@ export class World {
     return line ? Number(line.slice(name.length + 1)) : 0;
   }
 
+  async unsentEvents() {
+    return (await this.db.one('SELECT count(*)::int AS n FROM event_outbox WHERE sent_at IS NULL')).n;
+  }
+
   token(person, lifeSeconds) {
     return sign(claimsOf(person, lifeSeconds), this.keys.privateKey);
   }
@@ -116,6 +121,7 @@ export class World {
     for (const learner of this.learners) learner.close();
     try {
       if (this.daemon && !this.daemon.status) await this.daemon.stop();
+      if (await this.db.isUsable()) await checkOutbox(this.db);
     } finally {
       await (this.ownsServers ? this.db.close() : this.db.drop());
       fs.rmSync(this.dir, { recursive: true, force: true });

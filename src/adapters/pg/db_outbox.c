@@ -105,7 +105,7 @@ void db_outbox_refuse(struct flow *f, int64_t id)
 /* clang-format off */
 static const struct pg_statement OUTBOX_BACKLOG = {
     .name = "outbox_backlog",
-    .sql = "SELECT (SELECT count(*) FROM (SELECT FROM event_outbox WHERE sent_at IS NULL LIMIT $1) some),"
+    .sql = "SELECT (SELECT count(*) FROM (SELECT FROM event_outbox WHERE sent_at IS NULL LIMIT $1) AS counted),"
            "       (SELECT " PG_MS("created_at") " FROM event_outbox WHERE sent_at IS NULL ORDER BY id LIMIT 1)"};
 /* clang-format on */
 

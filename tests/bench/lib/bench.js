@@ -94,7 +94,7 @@ export class Bench {
     return server;
   }
 
-  // The daemon as it is by default, but for the rate limits, which are off. Does not wait for it.
+  // The daemon as it is by default, but for the rate limits, which are off, and `more`. Does not wait for it.
   async spawnDaemon(more = {}) {
     const env = {
       ...this.db.env(),
