@@ -35,14 +35,15 @@ struct partition {
     int waiting_count;
     struct message *current;
     struct timer again;
-    bool is_ours, is_paused, is_taking;
+    bool is_ours, is_paused;
+    bool is_handled; /* `current` has been handed over and not been answered */
+    bool is_going;   /* in go_on */
 };
 
 struct message {
     struct consumed what; /* first */
     struct list link;
     struct partition *partition;
-    bool is_settled;
     char value[];
 };
 
@@ -100,7 +101,7 @@ static void add_partition(const char *topic, int32_t number)
 
 static void free_if_unused(struct partition *p)
 {
-    if (p->is_ours || p->current || p->is_taking)
+    if (p->is_ours || p->current || p->is_going)
         return;
     free(p->topic);
     free(p);
@@ -119,6 +120,7 @@ static void forget_current(struct partition *p)
 {
     free(p->current);
     p->current = NULL;
+    p->is_handled = false;
     current_count--;
 }
 
@@ -151,28 +153,33 @@ static void on_again(struct timer *t)
     go_on(p);
 }
 
+static void hand_over(struct partition *p)
+{
+    if (!p->current) {
+        p->current = LIST_FIRST(&p->waiting, struct message, link);
+        list_remove(&p->current->link);
+        p->waiting_count--;
+        current_count++;
+    }
+    p->is_handled = true;
+    take(&p->current->what);
+}
+
+static bool may_hand_over(const struct partition *p)
+{
+    return state == RUNNING && p->is_ours && !p->is_handled && !timer_is_running(&p->again) &&
+           (p->current || !list_is_empty(&p->waiting));
+}
+
 /* Hands over one message after the other for as long as they are answered at once. */
 static void go_on(struct partition *p)
 {
-    if (p->is_taking)
+    if (p->is_going)
         return;
-    p->is_taking = true;
-    while (state == RUNNING && p->is_ours && !timer_is_running(&p->again)) {
-        if (!p->current) {
-            if (list_is_empty(&p->waiting))
-                break;
-            p->current = LIST_FIRST(&p->waiting, struct message, link);
-            list_remove(&p->current->link);
-            p->waiting_count--;
-            current_count++;
-        }
-        struct message *m = p->current;
-        m->is_settled = false;
-        take(&m->what);
-        if (p->current == m && !m->is_settled)
-            break; /* answered later */
-    }
-    p->is_taking = false;
+    p->is_going = true;
+    while (may_hand_over(p))
+        hand_over(p);
+    p->is_going = false;
     if (p->waiting_count <= WAITING_FEW && !timer_is_running(&p->again) && state == RUNNING)
         set_paused(p, false);
     free_if_unused(p);
@@ -203,7 +210,7 @@ void consumer_again(const struct consumed *what)
 {
     struct message *m = container_of(what, struct message, what);
     struct partition *p = m->partition;
-    m->is_settled = true;
+    p->is_handled = false;
     if (p->is_ours && state == RUNNING) {
         set_paused(p, true);
         timer_start(&p->again, AGAIN_MS << (m->what.tries < AGAIN_MAX ? m->what.tries : AGAIN_MAX), on_again);

@@ -15,7 +15,7 @@ static const struct pg_statement SKILL_STORE = {
 /* $1 user */
 static const struct pg_statement UNLOCKED = {
     .name = "unlocked_topics",
-    .sql = "SELECT 'free_talk' || ARRAY("
+    .sql = "SELECT 'free_talk'::text || ARRAY("
            "    SELECT t.target_language_code || ':' || t.code FROM topics t"
            "     WHERE t.required_skills <> '{}' AND t.is_active"
            "       AND t.required_skills <@ ARRAY(SELECT k.skill_code FROM user_skills k WHERE k.user_id = $1))"};

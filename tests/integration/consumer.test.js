@@ -1,0 +1,251 @@
+// Events of other services, from Kafka: what they do, what is skipped, and that none is lost while something is away, when
+// an instance dies and its partitions go to another, and over a restart.
+import assert from 'node:assert/strict';
+import crypto from 'node:crypto';
+import { after, afterEach, before, beforeEach, describe, it } from 'node:test';
+import { KafkaCluster } from '../lib/kafka.js';
+import { PostgresServer, RedisServer } from '../lib/servers.js';
+import { storeSessions } from '../lib/stored_sessions.js';
+import { until } from '../lib/wait.js';
+import { World } from '../lib/world.js';
+
+const TOPICS = { users: 'user.events', lessons: 'lesson.events', feedback: 'feedback.events' };
+const PARTITIONS = 4;
+
+const envelope = (eventType, payload, correlationId = crypto.randomUUID()) => ({
+  eventId: crypto.randomUUID(),
+  eventType,
+  version: '1.0',
+  timestamp: new Date().toISOString(),
+  payload,
+  metadata: { correlationId, source: 'another-service' },
+});
+const skill = (userId, skillCode) =>
+  envelope('skill.acquired', { userId, skillId: crypto.randomUUID(), skillCode });
+
+async function cluster() {
+  const kafka = await KafkaCluster.create();
+  for (const topic of Object.values(TOPICS)) await kafka.createTopic(topic, PARTITIONS);
+  return kafka;
+}
+
+const env = (kafka) => ({ ...kafka.env(), KAFKA_SESSION_TIMEOUT_MS: '3000' });
+const counted = (world, topic, result) =>
+  world.metric(`kafka_messages_consumed_total{topic="${topic}",result="${result}"}`);
+const lines = (events) => events.map((event) => JSON.stringify(event)).join('\n');
+
+// In each partition some: keys are spread by their hash.
+async function produceSkills(kafka, userIds, code) {
+  for (let part = 0; part < PARTITIONS * 2; part++) {
+    const mine = userIds.filter((_, i) => i % (PARTITIONS * 2) === part);
+    if (mine.length) await kafka.produce(TOPICS.lessons, lines(mine.map((id) => skill(id, code))), `key-${part}`);
+  }
+}
+
+describe('events of other services', () => {
+  let kafka;
+  let world;
+  before(async () => {
+    kafka = await cluster();
+    world = await World.create({ env: env(kafka) });
+  });
+  after(async () => {
+    await world?.stop();
+    await kafka?.destroy();
+  });
+
+  it('skill.acquired is stored once and unlocks topics at once', async () => {
+    const learner = world.learner();
+    const unlocked = async () => {
+      const { body } = await learner.topics();
+      return body.topics.filter((topic) => topic.isUnlocked).map((topic) => topic.code);
+    };
+    assert.ok(!(await unlocked()).includes('restaurant.ordering'));
+    assert.ok(!(await unlocked()).includes('restaurant.ordering'), 'also from what is kept');
+    const event = skill(learner.userId, 'restaurant_vocab.en');
+    await kafka.produce(TOPICS.lessons, lines([event, event]));
+    await until('the skill to be stored', async () => (await unlocked()).includes('restaurant.ordering'));
+    const rows = await world.db.query('SELECT skill_code, skill_id FROM user_skills WHERE user_id = $1', [
+      learner.userId,
+    ]);
+    assert.deepEqual(rows, [{ skill_code: 'restaurant_vocab.en', skill_id: event.payload.skillId }]);
+  });
+
+  it('transcript.ready: the transcript is available', async () => {
+    const [a, b] = [world.learner(), world.learner()];
+    await storeSessions(world.db, [a, b]);
+    await world.db.query(
+      `UPDATE sessions SET status = 'completed', end_reason = 'left', started_at = now(), ended_at = now()
+        WHERE id = $1`,
+      [a.sessionId],
+    );
+    const transcript = () => a.call('GET', `/sessions/${a.sessionId}/transcript`);
+    assert.deepEqual((await transcript()).body, { sessionId: a.sessionId, transcriptAvailable: false });
+    const transcriptId = crypto.randomUUID();
+    await kafka.produce(
+      TOPICS.feedback,
+      envelope('transcript.ready', { sessionId: a.sessionId, transcriptId }),
+    );
+    await until('the transcript', async () => (await transcript()).body.transcriptAvailable);
+    assert.equal((await transcript()).body.transcriptId, transcriptId);
+  });
+
+  it('user.deleted: the user is erased; the correlation id goes on', async () => {
+    const learner = world.learner({ levels: { en: 'C2' } });
+    assert.equal((await learner.requestMatch()).status, 201);
+    const correlationId = crypto.randomUUID();
+    await kafka.produce(TOPICS.users, envelope('user.deleted', { userId: learner.userId }, correlationId));
+    await until('the user to be erased', async () => {
+      const { n } = await world.db.one(
+        `SELECT (SELECT count(*) FROM match_requests WHERE user_id = $1)
+              + (SELECT count(*) FROM erasures WHERE user_id = $1) AS n`,
+        [learner.userId],
+      );
+      return Number(n) === 0 && (await learner.matchStatus()).status === 404;
+    });
+    await world.daemon.log(
+      'of the promise',
+      (line) => line.event === 'privacy.erasure_requested' && line.correlationId === correlationId,
+    );
+  });
+
+  it('user.registered and what is unknown are ignored, poison is skipped and counted, what follows is handled', async () => {
+    const learner = world.learner();
+    const skipped = await counted(world, TOPICS.users, 'skipped');
+    const ignored = await counted(world, TOPICS.users, 'ignored');
+    const good = envelope('user.deleted', { userId: learner.userId });
+    await kafka.produce(
+      TOPICS.users,
+      [
+        JSON.stringify(envelope('user.registered', { userId: learner.userId })),
+        JSON.stringify(envelope('user.renamed', { userId: learner.userId })),
+        'no JSON at all: secret-word',
+        '[]',
+        '{"eventType":"user.deleted"}',
+        JSON.stringify(envelope('user.deleted', { userId: 'secret-word' })),
+        `{"eventType":"user.deleted","payload":{"userId":"${learner.userId}","x":"${'x'.repeat(70_000)}"}}`,
+        JSON.stringify(good),
+      ].join('\n'),
+      'one-partition',
+    );
+    await world.daemon.log(
+      'of the last one',
+      (line) => line.event === 'privacy.erasure_requested' && line.correlationId === good.metadata.correlationId,
+    );
+    assert.equal((await counted(world, TOPICS.users, 'skipped')) - skipped, 5);
+    assert.equal((await counted(world, TOPICS.users, 'ignored')) - ignored, 2);
+    const told = world.daemon.logs.filter((line) => line.event === 'event.skipped');
+    assert.equal(told.length, 5);
+    for (const line of told) assert.ok(line.level === 'WARN' && line.topic === TOPICS.users && line.reason);
+    assert.ok(!world.daemon.text.includes('secret-word'), 'no text of a message in the log');
+  });
+
+  it('are handled once over a restart: what was handled is committed', async () => {
+    const ids = Array.from({ length: 40 }, () => crypto.randomUUID());
+    await produceSkills(kafka, ids.slice(0, 20), 'once.en');
+    const stored = async () =>
+      Number((await world.db.one("SELECT count(*) AS n FROM user_skills WHERE skill_code = 'once.en'")).n);
+    await until('all to be stored', async () => (await stored()) === 20);
+    await world.daemon.stop();
+    await produceSkills(kafka, ids.slice(20), 'once.en');
+    await world.restartDaemon();
+    await until('the rest to be stored', async () => (await stored()) === 40);
+    assert.equal(await counted(world, TOPICS.lessons, 'handled'), 20, 'and no other');
+  });
+});
+
+describe('events of other services, when something is away', () => {
+  let kafka;
+  let pg;
+  let redis;
+  let world;
+  beforeEach(async () => {
+    [pg, redis, kafka] = await Promise.all([PostgresServer.create(), RedisServer.create(), cluster()]);
+    await Promise.all([pg.start(), redis.start()]);
+    world = await World.create({ own: { pg, redis }, env: env(kafka) });
+  });
+  afterEach(async () => {
+    try {
+      await world?.stop();
+    } finally {
+      await Promise.all([pg?.destroy(), redis?.destroy(), kafka?.destroy()]);
+    }
+  });
+
+  const stored = async (code) =>
+    Number((await world.db.one('SELECT count(*) AS n FROM user_skills WHERE skill_code = $1', [code])).n);
+
+  it('wait for PostgreSQL: none is skipped', async () => {
+    await pg.stop();
+    const ids = Array.from({ length: 300 }, () => crypto.randomUUID());
+    await produceSkills(kafka, ids, 'away.en');
+    await until('a try that failed', async () => (await counted(world, TOPICS.lessons, 'retried')) > 0);
+    await pg.start();
+    await until('all to be stored', async () => (await stored('away.en')) === ids.length, 60_000);
+    assert.equal(await counted(world, TOPICS.lessons, 'skipped'), 0);
+  });
+
+  it('wait for Redis: the skill is stored, what is kept there is not forgotten', async () => {
+    await redis.kill();
+    const id = crypto.randomUUID();
+    await kafka.produce(TOPICS.lessons, skill(id, 'restaurant_vocab.en'));
+    await until('a try that failed', async () => (await counted(world, TOPICS.lessons, 'retried')) > 0);
+    assert.equal(await stored('restaurant_vocab.en'), 1);
+    await redis.start();
+    await until('the event to be handled', async () => (await counted(world, TOPICS.lessons, 'handled')) === 1, 60_000);
+    assert.match(redis.database().cli('SMEMBERS', `unlocked_topics:${id}`), /en:restaurant\.ordering/);
+  });
+
+  it('wait for the brokers; a stop without them is a stop all the same', async () => {
+    await kafka.down();
+    assert.equal((await world.daemon.readyz()).status, 200);
+    await kafka.up();
+    await kafka.produce(TOPICS.lessons, skill(crypto.randomUUID(), 'back.en'));
+    await until('it to be stored', async () => (await stored('back.en')) === 1, 60_000);
+    await kafka.down();
+    await world.daemon.stop(); // asserts how it went
+  });
+});
+
+describe('two instances in one group', () => {
+  let kafka;
+  let world;
+  let second;
+  before(async () => {
+    kafka = await cluster();
+    world = await World.create({ env: env(kafka) });
+    const first = world.daemon;
+    second = await world.startDaemon();
+    world.daemon = first;
+  });
+  after(async () => {
+    await second?.kill();
+    await world?.stop();
+    await kafka?.destroy();
+  });
+
+  const handled = async (daemon) => {
+    const { text } = await daemon.rest.call('GET', '/metrics');
+    const line = text.split('\n').find((each) => each.startsWith('kafka_messages_consumed_total{topic="lesson.events",result="handled"}'));
+    return line ? Number(line.split(' ')[1]) : 0;
+  };
+  const stored = async (code) =>
+    Number((await world.db.one('SELECT count(DISTINCT user_id) AS n FROM user_skills WHERE skill_code = $1', [code])).n);
+
+  it('share the partitions; when one is killed the other has all, and no event is lost', async () => {
+    const ids = Array.from({ length: 400 }, () => crypto.randomUUID());
+    await until('both to have a part', async () => {
+      await produceSkills(kafka, Array.from({ length: 16 }, () => crypto.randomUUID()), 'warm.en');
+      return (await handled(world.daemon)) > 0 && (await handled(second)) > 0;
+    }, 60_000);
+    const producing = produceSkills(kafka, ids, 'killed.en');
+    await until('some to be stored', async () => (await stored('killed.en')) > 20);
+    await second.kill();
+    await producing;
+    await until('all to be stored', async () => (await stored('killed.en')) === ids.length, 60_000);
+    const { n } = await world.db.one("SELECT count(*) AS n FROM user_skills WHERE skill_code = 'killed.en'");
+    assert.equal(Number(n), ids.length, 'each once');
+    const { n: warm } = await world.db.one("SELECT count(*) AS n FROM user_skills WHERE skill_code = 'warm.en'");
+    assert.equal(Number(warm) % 16, 0);
+  });
+});
