@@ -23,9 +23,13 @@ const envelope = (eventType, payload, correlationId = crypto.randomUUID()) => ({
 const skill = (userId, skillCode) =>
   envelope('skill.acquired', { userId, skillId: crypto.randomUUID(), skillCode });
 
+async function createTopics(kafka) {
+  for (const topic of Object.values(TOPICS)) await kafka.createTopic(topic, PARTITIONS);
+}
+
 async function cluster() {
   const kafka = await KafkaCluster.create();
-  for (const topic of Object.values(TOPICS)) await kafka.createTopic(topic, PARTITIONS);
+  await createTopics(kafka);
   return kafka;
 }
 
@@ -197,12 +201,13 @@ describe('events of other services, when something is away', () => {
   });
 
   it('wait for the brokers; a stop without them is a stop all the same', async () => {
-    await kafka.down();
+    await kafka.kill();
     assert.equal((await world.daemon.readyz()).status, 200);
-    await kafka.up();
+    await kafka.start();
+    await createTopics(kafka);
     await kafka.produce(TOPICS.lessons, skill(crypto.randomUUID(), 'back.en'));
     await until('it to be stored', async () => (await stored('back.en')) === 1, 60_000);
-    await kafka.down();
+    await kafka.kill();
     await world.daemon.stop(); // asserts how it went
   });
 });
