@@ -25,11 +25,6 @@ static const char *role_of(const struct identity *who)
     return who->roles & ROLE_ADMIN ? "admin" : who->roles & ROLE_MODERATOR ? "moderator" : "none";
 }
 
-static struct log_field id_field(const char *name, const struct uuid *id)
-{
-    return uuid_is_nil(id) ? LOG_Z(name, NULL) : LOG_UUID(name, id);
-}
-
 void audit_write(const struct audit *a, const struct identity *who, int status, const char *correlation_id)
 {
     const struct log_field fields[] = {
@@ -38,8 +33,8 @@ void audit_write(const struct audit *a, const struct identity *who, int status, 
         LOG_INT("status", status),
         LOG_UUID("actorId", &who->user_id),
         LOG_Z("role", role_of(who)),
-        id_field("userId", &a->user_id),
-        id_field("sessionId", &a->session_id),
+        LOG_UUID("userId", &a->user_id),
+        LOG_UUID("sessionId", &a->session_id),
         LOG_Z("correlationId", correlation_id),
     };
     log_write(LOG_INFO, "audit", fields, sizeof fields / sizeof fields[0]);

@@ -40,6 +40,11 @@ static const struct field fields[] = {
 
 static const struct field fields_with_id[] = {FIELD_ID_FROM_PATH(offsetof(struct input, id)), FIELDS_END};
 
+static const struct field fields_with_user[] = {
+    {"userId", FIELD_UUID, FIELD_FROM_PATH, .is_required = true, .offset = offsetof(struct input, id)},
+    FIELDS_END,
+};
+
 static struct flow *sleeping;
 static int ended;
 static enum err failure;
@@ -84,6 +89,27 @@ fail:
     reply_error(f);
 }
 
+/* Of another's data: tells the audit log what it was about, which the path does not. */
+static void run_look(struct flow *f)
+{
+    const struct call *c = flow_ctx(f);
+    FLOW_BEGIN(f);
+    rest_audit(f, "look", NULL, &c->input.id);
+    FLOW_FAIL(f, failure);
+    FLOW_END(f);
+fail:
+    reply_error(f);
+}
+
+static void run_review(struct flow *f)
+{
+    FLOW_BEGIN(f);
+    reply_raw(f, 200, "text/plain", STR("reviewed"));
+    FLOW_END(f);
+fail:
+    reply_error(f);
+}
+
 /* The name alone, so that a test says every byte of the body. */
 static void run_say(struct flow *f)
 {
@@ -102,7 +128,9 @@ static void run_ready(struct flow *f)
 
 static const struct handler echo = {{"echo", run_echo, sizeof(struct call), 0}, fields};
 static const struct handler show = {{"show", run_echo, sizeof(struct call), 0}, fields_with_id};
+static const struct handler review = {{"review", run_review, sizeof(struct call), 0}, fields_with_user};
 static const struct handler say = {{"say", run_say, sizeof(struct call), 0}, fields};
+static const struct handler look = {{"show", run_look, sizeof(struct call), 0}, fields_with_id};
 static const struct handler slow = {{"slow", run_slow, sizeof(struct call), 0}, NULL};
 static const struct handler fails = {{"fail", run_fail, sizeof(struct call), 0}, NULL};
 static const struct handler ready = {{"ready", run_ready, sizeof(struct call), 0}, NULL};
@@ -117,6 +145,8 @@ static const struct route routes[] = {
     {POST, "/limited", &echo, AUTH_USER, &three_an_hour, 0},
     {GET, "/things/:id", &show, AUTH_NONE, NULL, 0},
     {DELETE, "/things/:id", &show, AUTH_NONE, NULL, 0},
+    {GET, "/looked/:id", &look, AUTH_USER, NULL, 0},
+    {POST, "/review/:userId", &review, AUTH_MODERATOR, NULL, 0},
     {GET, "/slow", &slow, AUTH_NONE, NULL, 0},
     {GET, "/fail", &fails, AUTH_NONE, NULL, 0},
     {GET, "/ready", &ready, AUTH_NONE, NULL, ROUTE_OPS},

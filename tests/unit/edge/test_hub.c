@@ -84,6 +84,9 @@ static const struct handler leave = {{"leave", run_leave, sizeof(struct input), 
 static const struct handler slow = {{"slow", run_slow, sizeof(struct input), 0}, NULL};
 static const struct handler fails = {{"fail", run_fail, sizeof(struct input), 0}, NULL};
 
+static const struct rate_limit two_an_hour = {.what = "test", .limit = 2, .window_ms = 3600000};
+static const struct rate_limit switched_off = {.what = "off", .limit = 0, .window_ms = 3600000};
+
 static const struct event_row events[] = {
     {"join", NEEDS_USER, .handler = &join},
     {"leave", NEEDS_USER, .handler = &leave},
@@ -91,6 +94,8 @@ static const struct event_row events[] = {
     {"fail", NEEDS_USER, .handler = &fails},
     {"say", NEEDS_SESSION, .relay = relay},
     {"do", NEEDS_SESSION, .handler = &leave},
+    {"rare", NEEDS_USER, .handler = &fails, .limit = &two_an_hour},
+    {"free", NEEDS_USER, .handler = &fails, .limit = &switched_off},
     {.name = NULL},
 };
 static const struct hub_setup hub = {.events = events, .socket_gone = socket_gone};
@@ -371,6 +376,21 @@ static void a_relayed_event_is_decided_at_once(void **state)
                  "bad is not good");
 }
 
+static void an_event_may_be_limited_for_a_user(void **state)
+{
+    struct peer second = {.fd = -1};
+    (void)state;
+    sio_open(&peer, ADA);
+    sio_open(&second, ADA);
+    expect_error("421[\"rare\",{}]", "SESSION_ENDED", ""); /* let through: it is what the handler says */
+    ws_send(&second, "421[\"rare\",{}]");                  /* the limit is the user's, not the socket's */
+    ws_expect_start(&second, "431[{\"status\":\"error\",\"code\":\"SESSION_ENDED\"");
+    expect_error("421[\"rare\",{}]", "RATE_LIMITED", "RATE_LIMITED");
+    for (int i = 0; i < 5; i++)
+        expect_error("421[\"free\",{}]", "SESSION_ENDED", "");
+    peer_done(&second);
+}
+
 static void failures_are_acks_or_exceptions(void **state)
 {
     (void)state;
@@ -551,6 +571,7 @@ int main(void)
         TEST(needs_session_wants_the_session_joined),
         TEST(a_relayed_event_is_decided_at_once),
         TEST(failures_are_acks_or_exceptions),
+        TEST(an_event_may_be_limited_for_a_user),
         TEST(messages_are_limited),
         TEST(events_are_counted),
         TEST(a_flow_outlives_its_socket),
