@@ -39,6 +39,7 @@ void job_users_erase_now(void);
 extern const struct flow_spec job_sessions_sweep;
 extern const struct flow_spec job_sessions_recover;
 extern const struct flow_spec job_instance_beat;
+extern const struct flow_spec job_sessions_abandoned;
 extern const struct flow_spec job_speech_carry;
 extern const struct flow_spec job_sessions_refresh;
 extern const struct flow_spec job_users_erase;

@@ -23,7 +23,6 @@ static void the_sweep_asks_with_the_configured_times(void **state)
     (void)state;
     sweep();
     assert_int_equal(fake_db.asked.sweep.join_window_ms, 60000);
-    assert_int_equal(fake_db.asked.sweep.abandoned_ms, 300000);
     assert_in_range(fake_db.asked.sweep.slack_ms, 1000, 60000);
 }
 
@@ -67,15 +66,15 @@ static void the_sweep_closes_what_is_live_here(void **state)
     assert_false(socket_is_in_any(ANAS));
 }
 
-static void the_sweep_deletes_what_nobody_joined(void **state)
+static void what_nobody_joined_is_deleted(void **state)
 {
     (void)state;
     given_session();
     pass_ms(299000);
-    sweep();
+    run_job(&job_sessions_abandoned);
     assert_int_equal(fake_db.session_count, 1);
     pass_ms(1000);
-    sweep();
+    run_job(&job_sessions_abandoned);
     assert_int_equal(fake_db.session_count, 0);
     assert_int_equal(times_told("session_ended"), 0);
 }
@@ -447,7 +446,7 @@ int main(void)
         WORLD_TEST(the_sweep_ends_what_was_left_active),
         WORLD_TEST(the_sweep_expires_what_waited_too_long),
         WORLD_TEST(the_sweep_closes_what_is_live_here),
-        WORLD_TEST(the_sweep_deletes_what_nobody_joined),
+        WORLD_TEST(what_nobody_joined_is_deleted),
         WORLD_TEST(the_sweep_survives_its_upstream),
         WORLD_TEST(an_instance_says_that_it_is_alive),
         WORLD_TEST(a_sign_of_life_that_fails_is_followed_by_others),

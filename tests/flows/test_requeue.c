@@ -112,6 +112,7 @@ static void the_sweep_tells_as_well(void **state)
     assert_row(SESSION_EXPIRED, END_NO_SHOW);
     assert_told_requeued(ANAS);
     next_told(ANAS, "session_ended"); /* once it was clear that no other instance tells it */
+    assert_told_nothing(ANAS);
     assert_int_equal(matchmaker_waiting(), 1);
 }
 

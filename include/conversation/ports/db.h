@@ -294,17 +294,18 @@ struct db_history {
 void db_history(struct flow *f, const struct db_history_query *q, struct db_history *out); /* newest first */
 
 /* What a crashed instance left: active sessions past their limit by `slack_ms` -> completed (timeout);
- * waiting ones past the join window by `slack_ms` -> expired; waiting ones nobody joined for `abandoned_ms`
- * deleted. Counts are of this call. */
+ * waiting ones past the join window by `slack_ms` -> expired. Counts are of this call. */
 struct db_sweep_query {
-    int64_t slack_ms, join_window_ms, abandoned_ms;
+    int64_t slack_ms, join_window_ms;
 };
 struct db_swept {
     const struct db_ended *ended; /* completed or expired by this call */
     size_t ended_count;
-    int deleted;
 };
 void db_sessions_sweep(struct flow *f, const struct db_sweep_query *q, struct db_swept *out);
+/* Waiting ones that nobody has joined for this long, since they were made or since the time they were
+ * arranged for, are deleted. */
+void db_sessions_abandoned(struct flow *f, int64_t abandoned_ms, int *deleted);
 
 /* --- instances --- */
 

@@ -1,5 +1,6 @@
-/* How sessions end: one at a time, or by the sweep what nobody ended. Which status and reason an event leads
- * to is not written here: domain/session.h's session_ending_of says it, and the statements get its answers.
+/* How sessions end: one at a time, or by the sweep what nobody ended; and those that never began. Which
+ * status and reason an event leads to is not written here: domain/session.h's session_ending_of says it, and
+ * the statements get its answers.
  */
 #include "conversation/base/clock.h"
 #include "conversation/base/instance.h"
@@ -109,8 +110,8 @@ void db_session_end(struct flow *f, const struct db_session_ending *ending, stru
 
 /* --- sweep --- */
 
-/* $1 now, $2 slack, $3 join window, $4 abandoned (all ms), $5 correlation id; then the endings of active
- * sessions and of waiting ones; $10 this instance, $11 since when another one must have been seen.
+/* $1 now, $2 slack, $3 join window (all ms), $4 correlation id; then the endings of active sessions and of
+ * waiting ones; $9 this instance, $10 since when another one must have been seen.
  *
  * A row that someone holds is being changed right now: it is skipped, and the next sweep looks again. The
  * duration is at most the session's limit: what came after it was nobody's conversation. */
@@ -119,7 +120,7 @@ static const struct pg_statement SESSIONS_SWEEP = {
     .name = "sessions_sweep",
     .is_write = true,
     .sql = "WITH endings (from_status, status, reason) AS ("
-           "    VALUES ('active', $6, $7), ('waiting', $8, $9)"
+           "    VALUES ('active', $5, $6), ('waiting', $7, $8)"
            "), overdue AS MATERIALIZED ("
            "    SELECT s.* FROM sessions s"
            "     WHERE s.status = 'active'"
@@ -139,19 +140,10 @@ static const struct pg_statement SESSIONS_SWEEP = {
            "      FROM overdue o JOIN endings e ON e.from_status = o.status"
            "     WHERE s.id = o.id"
            "    RETURNING s.*"
-           "), " SESSION_LEFT(PG_AT("$1"), "0", "0") ", " SESSION_END_EVENT(PG_AT("$1"), "$5") ", "
-           SESSION_REQUEUE(PG_AT("$1"), "$5", "$10::uuid", PG_AT("$11")) ", "
-           "abandoned AS MATERIALIZED ("
-           "    SELECT s.id FROM sessions s"
-           "     WHERE s.status = 'waiting' AND s.first_joined_at IS NULL"
-           "       AND greatest(s.created_at, s.scheduled_at) + $4::bigint * interval '1 ms' <= " PG_AT("$1")
-           "     ORDER BY s.id FOR UPDATE SKIP LOCKED"
-           "), deleted AS ("
-           "    DELETE FROM sessions s USING abandoned d WHERE s.id = d.id RETURNING s.id"
-           ") "
-           "SELECT (SELECT count(*) FROM deleted), s.id IS NOT NULL, " REQUEUED_COLUMNS ", " SESSION_COLUMNS
-           "  FROM (VALUES (1)) one"
-           "  LEFT JOIN (moved s" SESSION_SEATS("seats_after") ") ON true"
+           "), " SESSION_LEFT(PG_AT("$1"), "0", "0") ", " SESSION_END_EVENT(PG_AT("$1"), "$4") ", "
+           SESSION_REQUEUE(PG_AT("$1"), "$4", "$9::uuid", PG_AT("$10")) " "
+           "SELECT " REQUEUED_COLUMNS ", " SESSION_COLUMNS
+           "  FROM moved s" SESSION_SEATS("seats_after")
            "  LEFT JOIN requeued q ON q.requeued_from = s.id"
            " ORDER BY s.ended_at, s.id"};
 /* clang-format on */
@@ -163,9 +155,6 @@ static enum err read_swept(struct flow *f, const struct pg_rows *rows, void *out
     struct db_swept swept = {.ended = ended};
     for (size_t i = 0; i < count; i++) {
         struct cursor c = cursor_at(rows, (int)i);
-        swept.deleted = (int)take_int(&c);
-        if (!take_bool(&c))
-            break; /* the one row that carries only the count */
         struct db_ended *e = &ended[swept.ended_count++];
         e->changed = true;
         take_requeued(&c, &e->requeued);
@@ -183,10 +172,42 @@ void db_sessions_sweep(struct flow *f, const struct db_sweep_query *q, struct db
     pg_arg_time(&args, clock_now_ms());
     pg_arg_int(&args, q->slack_ms);
     pg_arg_int(&args, q->join_window_ms);
-    pg_arg_int(&args, q->abandoned_ms);
     pg_arg_text(&args, flow_correlation_id(f));
     arg_ending(&args, SESSION_ACTIVE, SESSION_EVENT_LIMIT, SESSION_ABORT_WINDOW_MS);
     arg_ending(&args, SESSION_WAITING, SESSION_EVENT_NO_SHOW, 0);
     arg_instances(&args);
     pg_run(f, &SESSIONS_SWEEP, &args, read_swept, out);
+}
+
+/* --- abandoned --- */
+
+/* $1 now, $2 for how long, in ms. One that somebody is about to join is held by the join, and skipped. */
+/* clang-format off */
+static const struct pg_statement SESSIONS_ABANDONED = {
+    .name = "sessions_abandoned",
+    .is_write = true,
+    .sql = "WITH abandoned AS MATERIALIZED ("
+           "    SELECT s.id FROM sessions s"
+           "     WHERE s.status = 'waiting' AND s.first_joined_at IS NULL"
+           "       AND greatest(s.created_at, s.scheduled_at) + $2::bigint * interval '1 ms' <= " PG_AT("$1")
+           "     ORDER BY s.id FOR UPDATE SKIP LOCKED"
+           "), deleted AS ("
+           "    DELETE FROM sessions s USING abandoned d WHERE s.id = d.id RETURNING s.id"
+           ") "
+           "SELECT count(*) FROM deleted"};
+/* clang-format on */
+
+static enum err read_deleted(struct flow *f, const struct pg_rows *rows, void *out)
+{
+    (void)f;
+    *(int *)out = (int)pg_int(rows, 0, 0);
+    return OK;
+}
+
+void db_sessions_abandoned(struct flow *f, int64_t abandoned_ms, int *deleted)
+{
+    struct pg_args args = {0};
+    pg_arg_time(&args, clock_now_ms());
+    pg_arg_int(&args, abandoned_ms);
+    pg_run(f, &SESSIONS_ABANDONED, &args, read_deleted, deleted);
 }

@@ -1,4 +1,4 @@
-/* sessions.sweep: ends what a crashed process left running, and deletes sessions that nobody ever joined.
+/* sessions.sweep: ends what a crashed process left running.
  * Whatever has an owner is ended by its timers first; `slack` is how long they may be late. */
 #include "flows/job.h"
 #include "flows/session_ended.h"
@@ -18,9 +18,8 @@ static void announce(struct flow *f, const struct sweep *c)
     static const struct uuid nobody;
     for (size_t i = 0; i < c->swept.ended_count; i++)
         session_ended(f, &c->swept.ended[i], &nobody);
-    if (c->swept.ended_count || c->swept.deleted)
-        LOG(LOG_INFO, "sessions.swept", LOG_INT("ended", (int64_t)c->swept.ended_count),
-            LOG_INT("deleted", c->swept.deleted));
+    if (c->swept.ended_count)
+        LOG(LOG_INFO, "sessions.swept", LOG_INT("ended", (int64_t)c->swept.ended_count));
 }
 
 static void run(struct flow *f)
@@ -30,7 +29,6 @@ static void run(struct flow *f)
     c->query = (struct db_sweep_query){
         .slack_ms = SLACK_MS,
         .join_window_ms = config.session_join_window_seconds * 1000LL,
-        .abandoned_ms = config.session_abandoned_seconds * 1000LL,
     };
     AWAIT(f, db_sessions_sweep(f, &c->query, &c->swept));
     announce(f, c);

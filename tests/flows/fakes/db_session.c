@@ -257,10 +257,19 @@ static bool is_overdue(const struct session *s, const struct db_sweep_query *q)
            s->first_joined_at_ms + q->join_window_ms + q->slack_ms <= now;
 }
 
-static bool is_abandoned(const struct session *s, const struct db_sweep_query *q)
+void db_sessions_abandoned(struct flow *f, int64_t abandoned_ms, int *out)
 {
-    return s->status == SESSION_WAITING && !s->first_joined_at_ms &&
-           s->created_at_ms + q->abandoned_ms <= clock_now_ms();
+    struct port_call *call = port_begin(f, DB_SESSIONS_ABANDONED);
+    int deleted = 0;
+    for (size_t i = fake_db.session_count; port_takes_effect(call) && i > 0; i--) {
+        struct session *s = &fake_db.sessions[i - 1];
+        if (s->status == SESSION_WAITING && !s->first_joined_at_ms &&
+            s->created_at_ms + abandoned_ms <= clock_now_ms()) {
+            *s = fake_db.sessions[--fake_db.session_count];
+            deleted++;
+        }
+    }
+    port_answer(call, OK, out, &deleted, sizeof deleted);
 }
 
 void db_sessions_sweep(struct flow *f, const struct db_sweep_query *q, struct db_swept *out)
@@ -280,9 +289,6 @@ void db_sessions_sweep(struct flow *f, const struct db_sweep_query *q, struct db
                 *e = (struct db_ended){.session = *s, .changed = true};
                 requeue(s, &e->requeued);
             }
-        } else if (is_abandoned(s, q)) {
-            *s = fake_db.sessions[--fake_db.session_count];
-            swept.deleted++;
         }
     }
     port_answer(call, OK, out, &swept, sizeof swept);

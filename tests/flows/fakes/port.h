@@ -39,6 +39,7 @@
     X(DB_SESSION_PROMPT_SHOWN, "db_session_prompt_shown")     \
     X(DB_SESSION_RATE, "db_session_rate")                     \
     X(DB_HISTORY, "db_history")                               \
+    X(DB_SESSIONS_ABANDONED, "db_sessions_abandoned")         \
     X(DB_SPEECH_CARRY, "db_speech_carry")                     \
     X(DB_SKILL_STORE, "db_skill_store")                       \
     X(DB_UNLOCKED_TOPICS, "db_unlocked_topics")               \

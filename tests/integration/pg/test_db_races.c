@@ -427,8 +427,7 @@ static void two_ends_change_once(void **state)
 
 static void sweep_or_end(int who, void *arg)
 {
-    static const struct db_sweep_query q = {
-        .slack_ms = 1000, .join_window_ms = 60000, .abandoned_ms = 300000};
+    static const struct db_sweep_query q = {.slack_ms = 1000, .join_window_ms = 60000};
     struct ends *c = arg;
     if (who == 0)
         end_each(0, c);
