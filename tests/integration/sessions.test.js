@@ -70,6 +70,55 @@ describe('timers', { concurrency: true }, () => {
     expectError(await b.join(sessionId), 410, 'SESSION_ENDED');
   });
 
+  it("a no-show's partner is matched with the next one who comes, before the no-show", async () => {
+    const person = { levels: { en: 'C1' } };
+    const { a, b, sessionId } = await world.pair(person);
+    const socket = await a.enter(sessionId);
+    await socket.take('session_ended');
+    const requeued = await socket.take('match_requeued');
+    assert.equal(requeued.sessionId, sessionId);
+    const { matchRequest } = expectOk(await a.matchStatus());
+    assert.equal(matchRequest.id, requeued.matchRequestId);
+    assert.equal(matchRequest.status, 'pending');
+    assert.equal(matchRequest.expiresAt, requeued.expiresAt);
+    assert.ok(matchRequest.waitedSeconds >= 1, 'it keeps the wait it has earned');
+    expectError(await a.requestMatch(), 409, 'ALREADY_MATCHED');
+    const next = world.learner(person);
+    expectOk(await next.requestMatch(), 201);
+    const found = await socket.take('match_found');
+    assert.equal(found.matchRequestId, requeued.matchRequestId);
+    assert.equal(found.partner.userId, next.userId);
+    assert.equal((await statusOf(a, found.sessionId)).status, 'waiting');
+    expectOk(await b.requestMatch(), 201); // it is free to ask again, too
+    expectOk(await a.leave(found.sessionId));
+  });
+
+  it('who speaks is told to the partner, counted, and part of what conversation.completed says', async () => {
+    const { a, sa, sb, sessionId } = await world.conversation({ levels: { en: 'C2' } });
+    const says = async (socket, speaking) => {
+      assert.deepEqual(await socket.emit('speaking_state', { sessionId, speaking }), { status: 'ok' });
+    };
+    await says(sa, true);
+    assert.deepEqual(await sb.take('partner_speaking'), { partnerId: a.userId, speaking: true });
+    const since = Date.now();
+    await until('a second to pass', () => Date.now() > since + 1000);
+    await says(sa, false);
+    assert.deepEqual(await sb.take('partner_speaking'), { partnerId: a.userId, speaking: false });
+    const { session } = expectOk(await a.end(sessionId));
+    const speech = ({ spokenSeconds, turnCount }) => ({ spokenSeconds: Math.min(spokenSeconds, 1), turnCount });
+    const expected = [
+      { spokenSeconds: 1, turnCount: 1 },
+      { spokenSeconds: 0, turnCount: 0 },
+    ];
+    assert.deepEqual(session.participants.map(speech), expected);
+    assert.deepEqual(expectOk(await a.session(sessionId)).session.participants.map(speech), expected);
+    const { payload } = await world.db.one(
+      `SELECT payload FROM event_outbox WHERE event_type = 'conversation.completed' AND payload->>'sessionId' = $1`,
+      [sessionId],
+    );
+    assert.deepEqual(payload.participants.map(speech), expected);
+  });
+
   it('a waiting session that nobody joins is deleted', async () => {
     const { a, sessionId } = await world.pair({ levels: { en: 'A2' } });
     await until('the session to be gone', async () => (await a.session(sessionId)).status === 404);
