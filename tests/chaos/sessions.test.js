@@ -8,7 +8,7 @@ import { until } from '../lib/wait.js';
 import { Balancer } from './balancer.js';
 import { Cluster } from './cluster.js';
 import { Faults, randomFrom, stopForAWhile } from './faults.js';
-import { auditSessions, unfinishedSessions } from './session_ledger.js';
+import { auditSessions, allHaveEnded } from './session_ledger.js';
 import { Talker, newNotes } from './talkers.js';
 
 const SECONDS = Number(process.env.CHAOS_SECONDS ?? 20);
@@ -32,6 +32,7 @@ describe('chaos of sessions', () => {
   before(async () => {
     cluster = await Cluster.create(Number(process.env.CHAOS_DAEMONS ?? 3), {
       SESSION_CLEANUP_INTERVAL: '10000',
+      SESSION_ABANDONED_SECONDS: '30', // of learners who have stopped, and were put back into the queue before
       RATE_LIMIT_ICE_CANDIDATES: '0',
     });
     balancer = await Balancer.start(
@@ -56,7 +57,7 @@ describe('chaos of sessions', () => {
     const end = Date.now() + SECONDS * 1000;
     await Promise.all([faults.runUntil(end), ...talkers.map((talker) => talker.runUntil(end))]);
     await cluster.untilReady();
-    await until('every session to end', async () => (await unfinishedSessions(cluster.db)) === 0, SETTLED_MS);
+    await until('every session to end', () => allHaveEnded(cluster.db), SETTLED_MS);
     const ends = await auditSessions(cluster.db, notes);
     t.diagnostic(`${notes.talks} talks joined, ${JSON.stringify(ends)}; connects ${JSON.stringify(notes.connects)}`);
     t.diagnostic(`said ${notes.said}, heard ${notes.heard}, ${JSON.stringify(Object.fromEntries(notes.answers))}`);

@@ -22,6 +22,7 @@ export class Talker {
   // rest: through the balancer. notes: {problems, heard, said, talks, told} of all talkers.
   constructor(rest, person, token, random, notes) {
     Object.assign(this, { rest, token, random, notes, userId: person.userId });
+    this.numbers = new Map(); // by session, which one may come back to: {said, heard}
   }
 
   #problem(text) {
@@ -84,7 +85,7 @@ export class Talker {
     });
     this.socket.on('ice_candidate', ({ from, candidate: heard }) => this.#hear(from, heard));
     this.socket.on('session_ended', (ended) => this.#tell(ended));
-    this.socket.on('exception', (e) => this.#problem(`exception ${JSON.stringify(e)}`));
+    this.socket.on('exception', (e) => this.#except(e));
   }
 
   // The session is told to be over, on the socket.
@@ -95,19 +96,27 @@ export class Talker {
     if (this.talk?.sessionId === sessionId) this.talk.finish(reason);
   }
 
+  // A recovered socket is brought back into its session, and told why not.
+  #except(exception) {
+    if (exception.event === 'join_session' && GONE.has(exception.code)) this.talk?.finish(exception.code);
+    else if (exception.code !== 'SESSION_TAKEN_OVER') this.#problem(`exception ${JSON.stringify(exception)}`);
+  }
+
   #hear(from, { candidate: text }) {
     const number = Number(text.split(' ')[5]);
     const { talk } = this;
     if (!talk || from !== talk.partnerId) return; // of a talk that is over for this one
-    if (number <= talk.heard) this.#problem(`heard ${number} after ${talk.heard} in ${talk.sessionId}`);
-    talk.heard = number;
+    if (number <= talk.numbers.heard)
+      this.#problem(`heard ${number} after ${talk.numbers.heard} in ${talk.sessionId}`);
+    talk.numbers.heard = number;
     this.notes.heard++;
   }
 
   // --- during
 
   async #talk(sessionId) {
-    const talk = { sessionId, said: 0, heard: 0 };
+    if (!this.numbers.has(sessionId)) this.numbers.set(sessionId, { said: 0, heard: 0 });
+    const talk = { sessionId, numbers: this.numbers.get(sessionId) };
     const over = new Promise((resolve) => {
       talk.finish = resolve;
     });
@@ -157,7 +166,7 @@ export class Talker {
         .timeout(ACK_MS)
         .emitWithAck('ice_candidate', {
           sessionId: talk.sessionId,
-          candidate: candidate(++talk.said),
+          candidate: candidate(++talk.numbers.said),
           targetUserId: talk.partnerId,
         })
         .then(
