@@ -190,14 +190,17 @@ export class Bench {
     return (await run(...line)).stdout;
   }
 
-  // Runs the load generator (tests/bench/load) and answers its figures, one object a line.
+  // Runs the load generator (tests/bench/load) and answers its figures, one object a line. server: one, or two that share
+  // the learners.
   async load(mode, server, learners, ...args) {
     const plan = path.join(this.dir, 'plan');
     fs.writeFileSync(
       plan,
       learners.map((l) => `${l.userId} ${l.token} ${l.sessionId ?? '-'}\n`).join(''),
     );
-    const load = [mode, String(server.port), String(server.pid), plan, ...args.map(String)];
+    const servers = [server].flat();
+    const of = (what) => servers.map((each) => each[what]).join(',');
+    const load = [mode, of('port'), of('pid'), plan, ...args.map(String)];
     const line = this.oneCore
       ? pinned(LOAD_CORE, required('BENCH_LOAD'), load)
       : [required('BENCH_LOAD'), load];

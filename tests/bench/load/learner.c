@@ -170,12 +170,12 @@ static void request_upgrade(struct learner *l, int port)
     pending++;
 }
 
-void learners_connect(struct plan *plan, size_t count, int port)
+void learners_connect(struct plan *plan, size_t count, int port, int other_port)
 {
     int64_t deadline = now_ns() + CONNECT_NS;
     for (size_t next = 0; next < count || pending > 0;) {
-        while (next < count && pending < AT_ONCE)
-            request_upgrade(&plan->learners[next++], port);
+        for (; next < count && pending < AT_ONCE; next++)
+            request_upgrade(&plan->learners[next], next % 2 && other_port ? other_port : port);
         link_turn(deadline);
         if (now_ns() > deadline)
             die("%zu sockets are not ready", pending + count - next);

@@ -26,8 +26,8 @@ struct plan {
 struct plan plan_read(const char *path);
 
 /* Opens the sockets of the first `count` learners and waits until all are connected and have joined their
- * sessions. */
-void learners_connect(struct plan *plan, size_t count, int port);
+ * sessions. The second one of each pair connects to `other_port`, unless that is 0. */
+void learners_connect(struct plan *plan, size_t count, int port, int other_port);
 
 /* Appends a masked text frame. */
 void frame_add(struct bytes *out, const char *text, size_t n);

@@ -2,12 +2,13 @@
  * loop. It shares no code with the daemon, and works against any server that speaks the same events.
  *
  *   load idle  PORT PID PLAN
- *   load relay PORT PID PLAN SECONDS SESSIONSxIN_FLIGHT|SESSIONS@PER_SECOND...
+ *   load relay PORT[,PORT] PID[,PID] PLAN SECONDS SESSIONSxIN_FLIGHT|SESSIONS@PER_SECOND...
  *   load sessions PORT PID PLAN SECONDS SECONDS
  *   load match PORT PID PLAN CONNECTIONS PAIRS_PER_SECOND
  *
  * PLAN is a file of learners, "userId token sessionId" a line, the two of a pair one after the other. PID is
- * the server's process, of which CPU time and memory are read. Prints JSON, one line a figure. */
+ * the server's process, of which CPU time and memory are read; with two servers the second learner of each
+ * pair goes to the second. Prints JSON, one line a figure. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,7 +29,7 @@ static void raise_descriptor_limit(void)
 void mode_idle(const struct target *target, struct plan *plan)
 {
     double before_kib = process_rss_kib(target->pid), cpu_us = process_cpu_us(target->pid);
-    learners_connect(plan, plan->count, target->port);
+    learners_connect(plan, plan->count, target->port, 0);
     double after_kib = process_rss_kib(target->pid);
     cpu_us = process_cpu_us(target->pid) - cpu_us;
     printf("{\"sockets\":%zu,\"beforeKib\":%.0f,\"afterKib\":%.0f,\"bytesPerSocket\":%.0f,\"cpuUs\":%.0f}\n",
@@ -40,6 +41,8 @@ int main(int argc, char **argv)
     if (argc < 5)
         die("usage: load idle|relay|sessions|match PORT PID PLAN ...");
     struct target target = {.port = atoi(argv[2]), .pid = atoi(argv[3])};
+    target.other_port = strchr(argv[2], ',') ? atoi(strchr(argv[2], ',') + 1) : 0;
+    target.other_pid = strchr(argv[3], ',') ? atoi(strchr(argv[3], ',') + 1) : 0;
     struct plan plan = plan_read(argv[4]);
     raise_descriptor_limit();
     if (strcmp(argv[1], "idle") == 0)

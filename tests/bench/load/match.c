@@ -128,7 +128,7 @@ void mode_match(const struct target *target, struct plan *plan, char **arguments
         plan->learners[i].on_event = on_event;
         plan->learners[i].user_data = must_alloc(1, sizeof(struct asking));
     }
-    learners_connect(plan, plan->count, target->port);
+    learners_connect(plan, plan->count, target->port, 0);
     open_pool(connections, target->port, plan->count);
     double cpu_us = process_cpu_us(target->pid);
     int64_t begin_ns = ask_all(plan, atof(arguments[1]));

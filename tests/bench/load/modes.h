@@ -5,6 +5,8 @@
 
 struct target {
     int port, pid;
+    int other_port,
+        other_pid; /* of a second server, which the second learner of each pair goes to; 0: none */
 };
 
 /* Opens all sockets and prints what each costs the server in memory, and all in CPU time. */

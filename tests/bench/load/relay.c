@@ -15,6 +15,7 @@
 #define IN_FLIGHT_MAX 64
 #define EVENT         "[\"ice_candidate\","
 #define EVENT_BYTES   300
+#define JOINED        "[\"partner_joined\","
 
 struct side {
     unsigned head, tail;
@@ -30,6 +31,7 @@ struct row {
 
 static struct {
     bool is_on, is_measured;
+    size_t acquainted; /* learners that were told of their partner */
     int64_t under_way;
     struct samples latency;
 } run;
@@ -52,6 +54,7 @@ static void on_event(struct learner *l, const char *json, size_t n)
     struct side *s = side_of(l);
     if (n > 11 && memcmp(json, "[\"exception\"", 12) == 0)
         die("refused: %.*s", (int)n, json);
+    run.acquainted += n > strlen(JOINED) && memcmp(json, JOINED, strlen(JOINED)) == 0;
     if (n < strlen(EVENT) || memcmp(json, EVENT, strlen(EVENT)) != 0)
         return; /* partner_joined, new_prompt */
     if (s->head == s->tail)
@@ -149,28 +152,44 @@ static struct row row_of(const char *text, const struct plan *plan)
     return row;
 }
 
+static double servers_cpu_us(const struct target *target)
+{
+    return process_cpu_us(target->pid) + (target->other_pid ? process_cpu_us(target->other_pid) : 0);
+}
+
 static void measure(const struct target *target, struct plan *plan, const struct row *row, int64_t for_ns)
 {
     run.latency.n = 0;
     if (row->in_flight)
         start_closed(plan, row);
     load_until(plan, row, now_ns() + WARM_UP_NS);
-    double cpu_us = process_cpu_us(target->pid), own_us = process_cpu_us(getpid());
+    double cpu_us = servers_cpu_us(target), own_us = process_cpu_us(getpid());
     int64_t begin_ns = now_ns();
     run.is_measured = true;
     load_until(plan, row, begin_ns + for_ns);
     double took_s = (double)(now_ns() - begin_ns) / 1e9;
-    cpu_us = process_cpu_us(target->pid) - cpu_us;
+    cpu_us = servers_cpu_us(target) - cpu_us;
     own_us = process_cpu_us(getpid()) - own_us;
     size_t messages = run.latency.n;
     drain();
     samples_sort(&run.latency);
     printf("{\"sessions\":%zu,\"inFlight\":%d,\"messages\":%zu,\"perSecond\":%.0f,\"cpuUs\":%.3f,"
-           "\"cpuShare\":%.3f,\"ownShare\":%.3f,\"p50Ms\":%.4f,\"p99Ms\":%.4f}\n",
+           "\"cpuShare\":%.3f,\"ownShare\":%.3f,\"p50Ms\":%.4f,\"p95Ms\":%.4f,\"p99Ms\":%.4f}\n",
            row->sessions, row->in_flight, messages, (double)messages / took_s, cpu_us / (double)messages,
            cpu_us / took_s / 1e6, own_us / took_s / 1e6, samples_ms(&run.latency, 0.5),
-           samples_ms(&run.latency, 0.99));
+           samples_ms(&run.latency, 0.95), samples_ms(&run.latency, 0.99));
     fflush(stdout);
+}
+
+/* At two servers the partners hear of each other a moment after they have joined. */
+static void await_partners(const struct plan *plan)
+{
+    int64_t deadline = now_ns() + DRAIN_NS;
+    while (run.acquainted < plan->count) {
+        link_turn(deadline);
+        if (now_ns() > deadline)
+            die("%zu learners were told of their partner, of %zu", run.acquainted, plan->count);
+    }
 }
 
 void mode_relay(const struct target *target, struct plan *plan, char **arguments)
@@ -178,7 +197,9 @@ void mode_relay(const struct target *target, struct plan *plan, char **arguments
     int64_t for_ns = (int64_t)(atof(arguments[0]) * 1e9);
     for (size_t i = 0; i < plan->count; i++)
         prepare(&plan->learners[i]);
-    learners_connect(plan, plan->count, target->port);
+    learners_connect(plan, plan->count, target->port, target->other_port);
+    if (target->other_port)
+        await_partners(plan);
     for (char **text = arguments + 1; *text; text++) {
         struct row row = row_of(*text, plan);
         measure(target, plan, &row, for_ns);

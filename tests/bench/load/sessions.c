@@ -31,7 +31,7 @@ void mode_sessions(const struct target *target, struct plan *plan, char **argume
     size_t sessions = plan->count / 2;
     for (size_t i = 0; i < plan->count; i++)
         plan->learners[i].on_event = on_event;
-    learners_connect(plan, plan->count, target->port);
+    learners_connect(plan, plan->count, target->port, 0);
     turn_for(settle_s);
     events = 0;
     double cpu_us = process_cpu_us(target->pid);
