@@ -126,18 +126,19 @@ static bool is_key_of(const struct json_node *node, struct str key)
  * the one after the last found is compared first. */
 static void find_among(const struct json_node *object, struct json_wanted *wanted, int count)
 {
-    int first = 0;
+    struct json_wanted *first = wanted, *end = wanted + count;
     for (const struct json_node *node = object + 1; node < object->next; node = node->next) {
-        int i = first, left = count;
-        for (; left > 0 && !is_key_of(node, wanted[i].key); left--)
-            i = i + 1 < count ? i + 1 : 0;
+        struct json_wanted *w = first;
+        int left = count;
+        for (; left > 0 && !is_key_of(node, w->key); left--)
+            w = w + 1 < end ? w + 1 : wanted;
         if (left == 0)
             continue;
-        wanted[i].value = node->value;
-        wanted[i].type = node->type;
-        wanted[i].is_plain = node->is_plain;
-        wanted[i].node = node;
-        first = i + 1 < count ? i + 1 : 0;
+        w->value = node->value;
+        w->type = node->type;
+        w->is_plain = node->is_plain;
+        w->node = node;
+        first = w + 1 < end ? w + 1 : wanted;
     }
 }
 
