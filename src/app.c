@@ -23,6 +23,7 @@
 #include "conversation/ports/profile.h"
 #include "conversation/ports/publisher.h"
 #include "conversation/ports/recovery.h"
+#include "conversation/rt/heap.h"
 #include "conversation/rt/loop.h"
 #include "conversation/rt/process.h"
 #include "conversation/rt/timer.h"
@@ -175,6 +176,7 @@ static bool start(void)
     struct edge_problem problem;
     char text[512];
     loop_init();
+    heap_use_large_pages();
     process_metrics_start();
     if (!edge_init(&hub, &why)) {
         fprintf(stderr, "conversationd: JWT_PUBLIC_KEY: %s\n", why);
