@@ -107,7 +107,9 @@ static void drop_oldest(struct sent_ring *r)
 
 static void make_room(struct sent_ring *r, const struct sent_bounds *bounds, size_t more)
 {
-    while (r->n && (r->n + more > bounds->bytes || head_at(r, 0).sent_ms < bounds->since_ms))
+    while (r->n && head_at(r, 0).sent_ms < bounds->since_ms)
+        drop_oldest(r);
+    while (r->n && r->n + more > bounds->bytes) /* what is dropped is not followed by anything older */
         drop_oldest(r);
     if (r->cap / 2 > bounds->bytes)
         resize(r, bounds->bytes);
