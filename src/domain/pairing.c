@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "pairing_index.h"
+#include "pairing_batch.h"
 
 struct pairing {
     struct index index;
@@ -16,7 +16,12 @@ struct pairing {
     struct heap rises, expiries;
     struct list ready; /* by due time, wait start, id */
     int64_t now_ms;    /* the latest seen */
+    struct batch batch;
+    struct pairing_pair *pairs; /* what was decided last */
+    size_t pairs_capacity;
 };
+
+#define RISES_AT_ONCE 8192 /* tickets moved to their new phases by one call */
 
 struct pairing *pairing_new(const struct pairing_rules *rules)
 {
@@ -24,6 +29,8 @@ struct pairing *pairing_new(const struct pairing_rules *rules)
     if (!p)
         abort();
     index_init(&p->index, rules);
+    if (!p->index.rules.batch_max || p->index.rules.batch_max > PAIRING_BATCH_MAX)
+        p->index.rules.batch_max = PAIRING_BATCH_MAX;
     p->rises.kind = HEAP_RISE;
     p->expiries.kind = HEAP_EXPIRY;
     list_init(&p->ready);
@@ -54,6 +61,8 @@ void pairing_free(struct pairing *p)
     heap_done(&p->rises);
     heap_done(&p->expiries);
     index_done(&p->index);
+    batch_done(&p->batch);
+    free(p->pairs);
     free(p);
 }
 
@@ -131,16 +140,19 @@ static void make_ready(struct pairing *p, struct ticket *t, int64_t due_ms)
     list_add_tail(after->next, &t->in_ready);
 }
 
-void pairing_advance(struct pairing *p, int64_t now_ms)
+bool pairing_advance(struct pairing *p, int64_t now_ms)
 {
     if (now_ms > p->now_ms)
         p->now_ms = now_ms;
-    while (heap_top_ms(&p->rises) <= p->now_ms) {
+    for (int left = RISES_AT_ONCE; heap_top_ms(&p->rises) <= p->now_ms; left--) {
+        if (left == 0)
+            return false;
         struct ticket *t = heap_top(&p->rises);
         make_ready(p, t, heap_top_ms(&p->rises));
         ticket_set_phase(&p->index, t, phase_now(p, t));
         heap_set(&p->rises, t, next_rise_ms(p, t));
     }
+    return true;
 }
 
 /* --- pairs --- */
@@ -157,38 +169,87 @@ static struct pairing_ticket describe(const struct ticket *t)
     return out;
 }
 
-static struct pairing_pair pair_of(const struct ticket *a, const struct ticket *b, int score)
+static struct pairing_pair pair_of(const struct member *a, const struct member *b)
 {
-    const struct ticket *first = ticket_is_before(a, b) ? a : b, *second = first == a ? b : a;
+    bool a_is_first = ticket_is_before(a->ticket, b->ticket);
+    const struct ticket *first = a_is_first ? a->ticket : b->ticket,
+                        *second = a_is_first ? b->ticket : a->ticket;
+    const struct match_traits *of_first = &first->kind->traits, *of_second = &second->kind->traits;
     bool is_ahead = a->phase == PHASE_ASLEEP; /* and so is b */
     unsigned phase = is_ahead ? PHASE_STRICT : a->phase > b->phase ? a->phase : b->phase;
     return (struct pairing_pair){.first = describe(first),
                                  .second = describe(second),
-                                 .score = score,
-                                 .level_difference = abs((int)a->kind->key.level - (int)b->kind->key.level),
-                                 .is_tandem = match_traits_cross(&a->kind->traits, &b->kind->traits),
+                                 .score = a->weight - 1,
+                                 .level_difference = abs((int)of_first->level - (int)of_second->level),
+                                 .is_tandem = match_traits_cross(of_first, of_second),
                                  .is_any_level = phase == PHASE_ANY_LEVEL,
                                  .is_ahead = is_ahead,
                                  .scheduled_at_ms = is_ahead ? second->wait_start_ms : 0,
                                  .phase = (enum match_phase)phase};
 }
 
-bool pairing_next(struct pairing *p, int64_t now_ms, struct pairing_pair *out)
+/* Out of reach of the others, but still there: it may get another partner. */
+static void set_aside(struct pairing *p, struct ticket *t)
 {
-    pairing_advance(p, now_ms);
-    while (!list_is_empty(&p->ready)) {
+    list_remove(&t->in_ready);
+    ticket_set_phase(&p->index, t, PHASE_NONE);
+}
+
+/* Who is tried and left alone is not found by one who is tried after it, since either both may meet or none.
+ */
+static void try_due(struct pairing *p)
+{
+    size_t taken = 0;
+    batch_clear(&p->batch);
+    while (!list_is_empty(&p->ready) && (taken == 0 || taken + 2 <= p->index.rules.batch_max)) {
         struct ticket *t = LIST_FIRST(&p->ready, struct ticket, in_ready);
         list_remove(&t->in_ready);
         int score;
         struct ticket *partner = index_best(&p->index, t, p->now_ms, &score);
-        if (!partner)
-            continue;
-        *out = pair_of(t, partner, score);
-        drop(p, t);
-        drop(p, partner);
-        return true;
+        taken += partner ? 2 : 1;
+        if (partner) {
+            batch_add_pair(&p->batch, t, partner, score);
+            set_aside(p, t);
+            set_aside(p, partner);
+        } else if (t->phase != PHASE_ASLEEP) {
+            batch_add_lone(&p->batch, t);
+        }
     }
-    return false;
+}
+
+static size_t take_pairs(struct pairing *p)
+{
+    struct batch *b = &p->batch;
+    size_t count = 0, room = (b->paired_count + b->lone_count) / 2;
+    if (p->pairs_capacity < room) {
+        p->pairs_capacity = room;
+        p->pairs = realloc(p->pairs, room * sizeof *p->pairs);
+        if (!p->pairs)
+            abort();
+    }
+    for (size_t i = 0; i < b->paired_count; i++)
+        if (b->members[i].partner > (int32_t)i)
+            p->pairs[count++] = pair_of(&b->members[i], &b->members[b->members[i].partner]);
+    for (size_t i = 0; i < b->count; i++)
+        if (b->members[i].partner >= 0)
+            drop(p, b->members[i].ticket);
+    return count;
+}
+
+bool pairing_has_due(const struct pairing *p, int64_t now_ms)
+{
+    return !list_is_empty(&p->ready) || heap_top_ms(&p->rises) <= (now_ms > p->now_ms ? now_ms : p->now_ms);
+}
+
+size_t pairing_decide(struct pairing *p, int64_t now_ms, const struct pairing_pair **pairs)
+{
+    if (!pairing_advance(p, now_ms))
+        return 0;
+    try_due(p);
+    batch_exchange(&p->batch, &p->index, p->now_ms);
+    size_t count = take_pairs(p);
+    *pairs = p->pairs;
+    return count;
 }
 
 bool pairing_expire(struct pairing *p, int64_t now_ms, struct pairing_ticket *out)
@@ -218,7 +279,8 @@ bool pairing_explain(struct pairing *p, const struct uuid *request_id, int64_t n
     const struct ticket *t = find(p, request_id);
     if (!t)
         return false;
-    pairing_advance(p, now_ms);
+    while (!pairing_advance(p, now_ms))
+        continue;
     index_explain(&p->index, t, p->now_ms, out);
     return true;
 }

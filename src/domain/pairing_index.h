@@ -28,8 +28,9 @@ struct hash {
 };
 
 struct space_category {
-    struct list kinds; /* all of the category */
-    struct list wide;  /* those that hold a ticket in a phase that looks beyond its topic */
+    struct list kinds;    /* all of the category */
+    struct list wide;     /* those that hold a ticket in a phase that looks beyond its topic */
+    uint32_t batch_group; /* while partners are exchanged: its first group (pairing_wishes.c); else 0 */
 };
 
 struct space {
@@ -52,6 +53,7 @@ struct topic_node {
     struct list kinds;
     struct topic_node **related; /* itself included */
     size_t related_count, related_capacity;
+    uint32_t batch_group; /* as in space_category */
 };
 
 /* Compared byte by byte: the padding is zero. */
@@ -76,6 +78,7 @@ struct kind {
     struct list tickets[PHASE_COUNT];
     size_t ticket_count, ahead_count; /* all of them; those in slots */
     size_t phase_counts[PHASE_COUNT];
+    uint32_t batch_group; /* while partners are exchanged: its members; else 0 */
 };
 
 /* Exists while it has tickets. Whoever may meet ahead of time is in the same slot or the one beside it. */

@@ -136,15 +136,11 @@ void match_trace_decision(int64_t now_ms, const struct pairing_pair *pair)
     line_added();
 }
 
-/* Looks that find nothing to try change nothing, and leave no line. */
-void match_trace_none(int64_t now_ms, bool was_due)
+void match_trace_none(int64_t now_ms)
 {
     if (file < 0)
         return;
-    now_ms = not_before_last(now_ms);
-    if (!was_due)
-        return;
-    match_trace_write_none(&lines, now_ms);
+    match_trace_write_none(&lines, not_before_last(now_ms));
     line_added();
 }
 

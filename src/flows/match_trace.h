@@ -13,9 +13,9 @@ void match_trace_stop(void);                               /* writes the rest */
 void match_trace_compatible(const struct topic_pair *pairs, size_t count);
 void match_trace_added(const struct match_request *r);
 void match_trace_removed(const struct uuid *request_id, enum match_trace_reason reason);
-/* What pairing_next and pairing_expire gave at `now_ms`. `was_due`: pairing_next_due_ms had come before. */
+/* What pairing_decide and pairing_expire gave at `now_ms`; none: somebody was due, and nobody was paired. */
 void match_trace_decision(int64_t now_ms, const struct pairing_pair *pair);
-void match_trace_none(int64_t now_ms, bool was_due);
+void match_trace_none(int64_t now_ms);
 void match_trace_expired(int64_t now_ms, const struct uuid *request_id);
 
 #endif

@@ -45,48 +45,63 @@ static void arm(int64_t at_ms)
     timer_start(&pump_timer, wait > 0 ? wait : 0, on_pump);
 }
 
+static void claim(int64_t now, const struct pairing_pair *pair)
+{
+    match_trace_decision(now, pair);
+    match_read_forget(&pair->first.request_id);
+    match_read_forget(&pair->second.request_id);
+    job_match_claim(pair);
+}
+
 static void claim_pairs(int64_t now)
 {
-    bool was_due = pairing_next_due_ms(waiting) <= now;
-    struct pairing_pair pair;
-    while (pairing_next(waiting, now, &pair)) {
-        match_trace_decision(now, &pair);
-        match_read_forget(&pair.first.request_id);
-        match_read_forget(&pair.second.request_id);
-        job_match_claim(&pair);
-    }
-    match_trace_none(now, was_due);
+    const struct pairing_pair *pairs;
+    size_t count = pairing_decide(waiting, now, &pairs);
+    for (size_t i = 0; i < count; i++)
+        claim(now, &pairs[i]);
+    if (count == 0)
+        match_trace_none(now);
 }
 
 static void expire_due(int64_t now)
 {
     struct pairing_ticket batch[EXPIRE_BATCH];
     size_t n = 0;
-    while (pairing_expire(waiting, now, &batch[n])) {
-        match_trace_expired(now, &batch[n].request_id);
-        if (++n == EXPIRE_BATCH) {
-            job_match_expire(batch, n);
-            n = 0;
-        }
-    }
+    while (n < EXPIRE_BATCH && pairing_expire(waiting, now, &batch[n]))
+        match_trace_expired(now, &batch[n++].request_id);
     if (n)
         job_match_expire(batch, n);
+}
+
+/* One step a turn of the loop: after a take-over everybody is due at once. */
+static void decide(int64_t now)
+{
+    if (!db_is_up()) { /* nothing could be claimed: keep everybody */
+        arm(now + DATABASE_POLL_MS);
+        return;
+    }
+    if (pairing_has_due(waiting, now))
+        claim_pairs(now);
+    else
+        expire_due(now);
+    arm(pairing_next_due_ms(waiting));
+}
+
+/* So that not all is left for the moment of a take-over. Without further steps it is armed again when
+ * something comes. */
+static void follow(int64_t now)
+{
+    if (!pairing_advance(waiting, now))
+        arm(now);
 }
 
 static void on_pump(struct timer *t)
 {
     (void)t;
-    if (!leadership_is_held() || !is_reconciled) {
-        pairing_advance(waiting, clock_now_ms()); /* so that not all is left for the moment of a take-over */
-        return;                                   /* armed again when that changes */
-    }
-    if (!db_is_up()) { /* nothing could be claimed: keep everybody */
-        arm(clock_now_ms() + DATABASE_POLL_MS);
-        return;
-    }
-    claim_pairs(clock_now_ms());
-    expire_due(clock_now_ms());
-    arm(pairing_next_due_ms(waiting));
+    if (leadership_is_held() && is_reconciled)
+        decide(clock_now_ms());
+    else
+        follow(clock_now_ms());
 }
 
 /* What this instance knew as a follower may be out of date: it compares first. So does a leader whose Redis

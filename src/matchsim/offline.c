@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "matchsim/blossom.h"
-#include "matchsim/exchange.h"
 #include "matchsim/simulate.h"
 
 #define LONG_MS 3600000 /* nobody expires while the pool of one moment is looked at */
@@ -66,15 +65,18 @@ static int32_t place_of(const struct problem *p, const struct uuid *id)
 static void match_by_index(const struct problem *p, int32_t *partner)
 {
     struct pairing *index = pairing_new(p->rules);
-    struct pairing_pair pair;
     for (size_t i = 0; i < p->count; i++) {
         pairing_add(index, &p->requests[i]);
         partner[i] = -1;
     }
-    while (pairing_next(index, p->now_ms, &pair)) {
-        int32_t a = place_of(p, &pair.first.request_id), b = place_of(p, &pair.second.request_id);
-        partner[a] = b;
-        partner[b] = a;
+    while (pairing_has_due(index, p->now_ms)) {
+        const struct pairing_pair *pairs;
+        size_t count = pairing_decide(index, p->now_ms, &pairs);
+        for (size_t i = 0; i < count; i++) {
+            int32_t a = place_of(p, &pairs[i].first.request_id), b = place_of(p, &pairs[i].second.request_id);
+            partner[a] = b;
+            partner[b] = a;
+        }
     }
     pairing_free(index);
 }
@@ -84,8 +86,6 @@ static void measure_phase(const struct problem *p, enum match_phase phase, struc
     int32_t *weights = weights_of(p), *partner = new_array(p->count, sizeof *partner);
     match_by_index(p, partner);
     out->index[phase] = sum_of(weights, p->count, partner);
-    exchange_partners(weights, p->count, partner);
-    out->exchanged[phase] = sum_of(weights, p->count, partner);
     blossom_match(weights, p->count, partner);
     out->best[phase] = sum_of(weights, p->count, partner);
     free(weights);

@@ -16,8 +16,6 @@ struct offline_gap {
     /* All of them begin to wait at one moment, and the index looks for the first time when the phase begins.
      */
     struct offline_sum index[PHASE_COUNT], best[PHASE_COUNT];
-    /* The index's pairs after one round of exchanges: see exchange.h. */
-    struct offline_sum exchanged[PHASE_COUNT];
     /* They come when they come: the policy decides as it goes; the best is chosen by who knows all arrivals
      * and cancellations beforehand, and lets a pair meet at any time at which both are there and may. */
     struct offline_sum online, hindsight;

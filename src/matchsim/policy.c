@@ -31,9 +31,14 @@ static bool arrival_remove(void *state, const struct uuid *id)
     return pairing_remove(state, id);
 }
 
-static bool arrival_next(void *state, int64_t now_ms, struct pairing_pair *out)
+static bool arrival_has_due(const void *state, int64_t now_ms)
 {
-    return pairing_next(state, now_ms, out);
+    return pairing_has_due(state, now_ms);
+}
+
+static size_t arrival_decide(void *state, int64_t now_ms, const struct pairing_pair **pairs)
+{
+    return pairing_decide(state, now_ms, pairs);
 }
 
 static bool arrival_expire(void *state, int64_t now_ms, struct pairing_ticket *out)
@@ -48,10 +53,11 @@ static int64_t arrival_next_due_ms(const void *state)
 
 /* --- the list --- */
 
-#define POOL_ROW(name_, summary_, start_)                                                                \
-    {                                                                                                    \
-        .name = name_, .summary = summary_, .start = start_, .stop = pool_stop, .add = pool_add,         \
-        .remove = pool_remove, .next = pool_next, .expire = pool_expire, .next_due_ms = pool_next_due_ms \
+#define POOL_ROW(name_, summary_, start_)                                                             \
+    {                                                                                                 \
+        .name = name_, .summary = summary_, .start = start_, .stop = pool_stop, .add = pool_add,      \
+        .remove = pool_remove, .has_due = pool_has_due, .decide = pool_decide, .expire = pool_expire, \
+        .next_due_ms = pool_next_due_ms                                                               \
     }
 
 const struct policy_kind policy_kinds[POLICY_KIND_COUNT] = {
@@ -61,7 +67,8 @@ const struct policy_kind policy_kinds[POLICY_KIND_COUNT] = {
                         .stop = arrival_stop,
                         .add = arrival_add,
                         .remove = arrival_remove,
-                        .next = arrival_next,
+                        .has_due = arrival_has_due,
+                        .decide = arrival_decide,
                         .expire = arrival_expire,
                         .next_due_ms = arrival_next_due_ms},
     [POLICY_OLDEST] =

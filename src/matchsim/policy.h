@@ -6,7 +6,8 @@
 
 struct policy; /* one that runs */
 
-/* What it does at `now_ms`; as pairing_next, pairing_expire and pairing_next_due_ms, which see. */
+/* What it does at `now_ms`; as pairing_has_due, pairing_decide, pairing_expire and pairing_next_due_ms, which
+ * see. */
 struct policy_kind {
     const char *name, *summary;
     void *(*start)(const struct pairing_rules *rules, int64_t interval_ms);
@@ -14,7 +15,8 @@ struct policy_kind {
     void (*add)(void *state,
                 const struct match_request *r); /* the request stays where it is until it leaves */
     bool (*remove)(void *state, const struct uuid *id);
-    bool (*next)(void *state, int64_t now_ms, struct pairing_pair *out);
+    bool (*has_due)(const void *state, int64_t now_ms);
+    size_t (*decide)(void *state, int64_t now_ms, const struct pairing_pair **pairs);
     bool (*expire)(void *state, int64_t now_ms, struct pairing_ticket *out);
     int64_t (*next_due_ms)(const void *state);
 };

@@ -20,7 +20,7 @@ struct pool {
     int64_t decided_at_ms;
     struct member *members;
     size_t count, capacity;
-    struct pairing_pair *decided; /* of the last batch, the ones not taken yet */
+    struct pairing_pair *decided; /* last */
     size_t decided_count, decided_capacity;
 };
 
@@ -186,22 +186,32 @@ static int64_t batch_of(const struct pool *p, int64_t at_ms)
     return (at_ms + p->interval_ms - 1) / p->interval_ms * p->interval_ms;
 }
 
-bool pool_next(void *state, int64_t now_ms, struct pairing_pair *out)
+/* pool_decide leaves nobody out. */
+bool pool_has_due(const void *state, int64_t now_ms)
+{
+    (void)state;
+    (void)now_ms;
+    return false;
+}
+
+size_t pool_decide(void *state, int64_t now_ms, const struct pairing_pair **pairs)
 {
     struct pool *p = state;
+    struct pairing_pair pair;
+    p->decided_count = 0;
     if (p->interval_ms == 0) {
         find_due(p, now_ms);
-        return next_oldest(p, now_ms, out);
-    }
-    if (batch_of(p, now_ms) == now_ms && p->decided_at_ms != now_ms) {
+        while (next_oldest(p, now_ms, &pair)) {
+            p->decided = grown(p->decided, p->decided_count, &p->decided_capacity, sizeof *p->decided);
+            p->decided[p->decided_count++] = pair;
+        }
+    } else if (batch_of(p, now_ms) == now_ms && p->decided_at_ms != now_ms) {
         p->decided_at_ms = now_ms;
         find_due(p, now_ms);
         decide_batch(p, now_ms);
     }
-    if (p->decided_count == 0)
-        return false;
-    *out = p->decided[--p->decided_count];
-    return true;
+    *pairs = p->decided;
+    return p->decided_count;
 }
 
 bool pool_expire(void *state, int64_t now_ms, struct pairing_ticket *out)

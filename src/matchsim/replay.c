@@ -7,9 +7,11 @@
 
 struct player {
     struct replay_result *out;
-    struct pairing *index; /* NULL before the first start */
-    struct arena tables;   /* topics, phases: what the index borrows */
-    struct arena arena;    /* of one line */
+    struct pairing *index;            /* NULL before the first start */
+    const struct pairing_pair *pairs; /* what the index decided last: a line each */
+    size_t pair_count, pairs_played;
+    struct arena tables; /* topics, phases: what the index borrows */
+    struct arena arena;  /* of one line */
     struct buf got;
 };
 
@@ -32,6 +34,7 @@ static void start(struct player *p, const struct match_trace_event *e)
     pairing_free(p->index);
     arena_done(&p->tables);
     p->index = pairing_new(&keep(p, e)->rules);
+    p->pair_count = p->pairs_played = 0;
     p->out->starts++;
 }
 
@@ -43,9 +46,12 @@ static void replace_compatible(struct player *p, const struct match_trace_event 
 
 static void look(struct player *p, int64_t at_ms)
 {
-    struct pairing_pair pair;
-    if (pairing_next(p->index, at_ms, &pair))
-        match_trace_write_decision(&p->got, at_ms, &pair);
+    if (p->pairs_played == p->pair_count) {
+        p->pair_count = pairing_decide(p->index, at_ms, &p->pairs);
+        p->pairs_played = 0;
+    }
+    if (p->pair_count)
+        match_trace_write_decision(&p->got, at_ms, &p->pairs[p->pairs_played++]);
     else
         match_trace_write_none(&p->got, at_ms);
 }
@@ -83,10 +89,7 @@ static void play(struct player *p, const struct match_trace_event *e)
         else
             buf_addz(&p->got, "there is nothing to remove\n");
         return;
-    case TRACE_DECISION:
-        p->out->decisions++;
-        look(p, e->at_ms);
-        return;
+    case TRACE_DECISION: p->out->decisions++; /* fallthrough */
     case TRACE_NONE: look(p, e->at_ms); return;
     case TRACE_EXPIRED:
         p->out->expired++;

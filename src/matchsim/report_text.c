@@ -112,7 +112,6 @@ void report_print_gap(FILE *to, const struct offline_gap *gap)
         char what[64];
         snprintf(what, sizeof what, "index, all at once, phase %s", phase_names[i]);
         print_gap_row(to, what, &gap->index[i], &gap->best[i]);
-        print_gap_row(to, "  and partners exchanged once", &gap->exchanged[i], &gap->best[i]);
     }
     print_gap_row(to, "policy as time goes, hindsight", &gap->online, &gap->hindsight);
 }
@@ -134,12 +133,8 @@ void report_write_gap(struct jsonw *w, const struct offline_gap *gap)
 {
     jsonw_object(w);
     jsonw_m_int(w, "requests", (int64_t)gap->requests);
-    for (int i = 0; i < PHASE_COUNT; i++) {
-        char key[32];
+    for (int i = 0; i < PHASE_COUNT; i++)
         write_gap_row(w, phase_names[i], &gap->index[i], &gap->best[i]);
-        snprintf(key, sizeof key, "%sExchanged", phase_names[i]);
-        write_gap_row(w, key, &gap->exchanged[i], &gap->best[i]);
-    }
     write_gap_row(w, "hindsight", &gap->online, &gap->hindsight);
     jsonw_end_object(w);
 }

@@ -176,15 +176,23 @@ static void take_expired(struct run *r, const struct uuid *id, int64_t now_ms)
     wait_stats_ended(r->stats, id, now_ms, WAIT_EXPIRED);
 }
 
+static size_t decide_once(struct run *r, int64_t now_ms)
+{
+    bool was_due = r->kind->has_due(r->policy, now_ms);
+    const struct pairing_pair *pairs;
+    size_t count = r->kind->decide(r->policy, now_ms, &pairs);
+    for (size_t i = 0; i < count; i++)
+        take_pair(r, &pairs[i], now_ms);
+    if (r->trace && was_due && count == 0)
+        match_trace_write_none(r->trace, now_ms);
+    return count;
+}
+
 static void decide(struct run *r, int64_t now_ms)
 {
-    struct pairing_pair pair;
     struct pairing_ticket ticket;
-    bool was_due = r->kind->next_due_ms(r->policy) <= now_ms;
-    while (r->kind->next(r->policy, now_ms, &pair))
-        take_pair(r, &pair, now_ms);
-    if (r->trace && was_due)
-        match_trace_write_none(r->trace, now_ms);
+    while (decide_once(r, now_ms) > 0 || r->kind->has_due(r->policy, now_ms))
+        continue;
     while (r->kind->expire(r->policy, now_ms, &ticket))
         take_expired(r, &ticket.request_id, now_ms);
 }

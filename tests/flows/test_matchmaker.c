@@ -395,6 +395,28 @@ static void redis_failing_after_the_claim_changes_nothing(void **state)
     assert_int_equal(flow_active_count(), 0);
 }
 
+/* --- very many at once --- */
+
+/* What a take-over meets: everybody is due in one moment. The loop is not held up until all have been tried.
+ */
+static void a_turn_decides_for_so_many_and_no_more(void **state)
+{
+    (void)state;
+    given_matchmaker();
+    struct match_request *r = given_request(REQUEST_A, ANA);
+    for (unsigned i = 0; i < 2 * PAIRING_BATCH_MAX; i++) {
+        r->id.b[0] = r->user_id.b[0] = (uint8_t)(i >> 8);
+        r->id.b[1] = r->user_id.b[1] = (uint8_t)i;
+        matchmaker_add(r);
+    }
+    for (int ms = 0; ms < 100 && !port_calls(DB_MATCH_CLAIM); ms++)
+        pass_ms(1);
+    assert_int_equal(port_calls(DB_MATCH_CLAIM), PAIRING_BATCH_MAX / 2);
+    for (int ms = 0; ms < 100 && port_calls(DB_MATCH_CLAIM) == PAIRING_BATCH_MAX / 2; ms++)
+        pass_ms(1);
+    assert_int_equal(port_calls(DB_MATCH_CLAIM), PAIRING_BATCH_MAX);
+}
+
 /* --- the database away --- */
 
 static void nobody_is_lost_while_the_database_is_away(void **state)
@@ -456,6 +478,7 @@ int main(void)
         WORLD_TEST(a_claim_and_a_reload_at_once_pair_nobody_twice),
         WORLD_TEST(a_claim_whose_answer_was_lost_is_announced),
         WORLD_TEST(redis_failing_after_the_claim_changes_nothing),
+        WORLD_TEST(a_turn_decides_for_so_many_and_no_more),
         WORLD_TEST(nobody_is_lost_while_the_database_is_away),
         WORLD_TEST(the_database_going_between_index_and_claim_loses_nobody),
     };

@@ -17,8 +17,8 @@ enum match_trace_kind {
     TRACE_COMPATIBLE, /* the table of compatible topics is replaced */
     TRACE_ADDED,      /* pairing_add */
     TRACE_REMOVED,    /* pairing_remove, and why */
-    TRACE_DECISION,   /* pairing_next gave this pair */
-    TRACE_NONE,       /* pairing_next gave none, though there was something to try */
+    TRACE_DECISION,   /* pairing_decide gave this pair; all of a call stand together */
+    TRACE_NONE,       /* pairing_decide gave none, though somebody was due */
     TRACE_EXPIRED,    /* pairing_expire gave this request */
     TRACE_BEHAVIOUR,  /* generated traces only: what the learner is going to do */
     TRACE_KIND_COUNT

@@ -3,11 +3,19 @@
  *
  * What it decides, exactly. A request sleeps until its wait starts. Its phase then follows its wait, and is
  * the any-level one from `last_pass_ms` before its expiry. It is due when its wait starts and whenever its
- * phase rises; a scheduled one also when it was created, if that is before. pairing_next takes the requests
+ * phase rises; a scheduled one also when it was created, if that is before. pairing_decide takes the requests
  * due at `now_ms` in the order of due time (the earliest untried one), wait start, id, and tries each once:
  * of the requests that pairing_admits lets it have at `now_ms`, it gets the one with the highest score, then
- * the earliest wait start, then the smallest id; both leave the index. A pair's phase is the higher of the
- * two, so a fresh arrival finds an old waiter on the old one's terms.
+ * the earliest wait start, then the smallest id. A pair's phase is the higher of the two, so a fresh arrival
+ * finds an old waiter on the old one's terms.
+ *
+ * When several were tried at one moment, those who are awake then exchange partners where that raises the sum
+ * of the scores or makes one pair more of the same sum: all of them have been tried, or found by one who was;
+ * every new pair is one that pairing_admits at `now_ms`; whoever had a partner has one afterwards. So a
+ * request may get less than its best partner in favour of others of the same moment, but never nobody instead
+ * of somebody. Up to four pairs change partners at a time; the search is bounded
+ * (src/domain/pairing_batch.c), not exhaustive. Where one pair is found and at most one request is left
+ * alone, there is nothing to exchange.
  *
  * Scheduled requests that both still sleep are paired ahead of time when their wait starts are at most
  * PAIRING_AHEAD_MS apart and they fit by the strict phase, talks reckoned from the later wait start. One that
@@ -25,7 +33,8 @@
 
 struct pairing;
 
-#define PAIRING_AHEAD_MS (5 * 60 * INT64_C(1000))
+#define PAIRING_BATCH_MAX 2048
+#define PAIRING_AHEAD_MS  (5 * 60 * INT64_C(1000))
 
 struct pairing_rules {
     int min_score;        /* from 30 s on: MIN_COMPATIBILITY_SCORE */
@@ -35,6 +44,7 @@ struct pairing_rules {
     /* When each phase begins, PHASE_COUNT of them, the first 0, none before its predecessor (borrowed for the
      * index's life). NULL: match_phase_start_ms. */
     const int64_t *phase_start_ms;
+    size_t batch_max; /* requests tried and found by one pairing_decide; 0: PAIRING_BATCH_MAX */
 };
 
 /* When a phase begins under these rules. */
@@ -74,20 +84,27 @@ bool pairing_add(struct pairing *p, const struct match_request *r);
 bool pairing_remove(struct pairing *p, const struct uuid *request_id); /* false: not in it */
 bool pairing_contains(const struct pairing *p, const struct uuid *request_id);
 
-/* The next pair at `now_ms` in the order above; false when there is none left to find now. Call until false.
- * Time that steps back is taken as standing still. */
-bool pairing_next(struct pairing *p, int64_t now_ms, struct pairing_pair *out);
+/* Whether somebody is due at `now_ms` and has not been tried: pairing_decide has something to do. */
+bool pairing_has_due(const struct pairing *p, int64_t now_ms);
 
-/* Moves the index to `now_ms` without pairing anybody: what has become due is tried by the next pairing_next,
- * in the same order as if that had been the first to see it. For who only looks. */
-void pairing_advance(struct pairing *p, int64_t now_ms);
+/* Tries those who are due, at most as many as keep the work within some milliseconds, and gives the pairs in
+ * the order in which they were found; they leave the index. Returns how many; `pairs` is valid until the next
+ * call with the index. Decide again while pairing_has_due, also after 0. Time that steps back is taken as
+ * standing still. */
+size_t pairing_decide(struct pairing *p, int64_t now_ms, const struct pairing_pair **pairs);
 
-/* Takes out a request whose expiry has come, the earliest first; false when none. Call until false, after
- * pairing_next said false, so that the last any-level pass has been made. An expires_at_ms of 0 never comes.
+/* Moves the index towards `now_ms` without pairing anybody: what has become due is tried by the next
+ * pairing_decide, in the same order as if that had been the first to see it. For who only looks. False: it
+ * has done as much as may be done at once, and is not there yet. */
+bool pairing_advance(struct pairing *p, int64_t now_ms);
+
+/* Takes out a request whose expiry has come, the earliest first; false when none. Call until false, when
+ * pairing_has_due says no, so that the last any-level pass has been made. An expires_at_ms of 0 never comes.
  */
 bool pairing_expire(struct pairing *p, int64_t now_ms, struct pairing_ticket *out);
 
-/* When pairing_next or pairing_expire can next have something to do without a new arrival; INT64_MAX: never.
+/* When pairing_decide or pairing_expire can next have something to do without a new arrival; INT64_MAX:
+ * never.
  */
 int64_t pairing_next_due_ms(const struct pairing *p);
 

@@ -221,41 +221,85 @@ static inline bool earlier(const struct match_request *a, const struct match_req
     return start_of(a) != start_of(b) ? start_of(a) < start_of(b) : memcmp(&a->id, &b->id, sizeof a->id) < 0;
 }
 
-static inline bool oracle_next(struct oracle *o, struct entry **first, struct entry **second, int *score)
+/* The one that is to be tried next; NULL: nobody is due. */
+static inline struct entry *oracle_next_due(struct oracle *o)
 {
-    for (;;) {
-        struct entry *t = NULL;
-        int64_t t_due = INT64_MAX;
-        for (unsigned i = 0; i < o->count; i++) {
-            struct entry *e = &o->entries[i];
-            int64_t due = e->is_in ? oracle_due(o, e) : INT64_MAX;
-            if (due <= o->now && (!t || due < t_due || (due == t_due && earlier(&e->r, &t->r)))) {
-                t = e;
-                t_due = due;
-            }
-        }
-        if (!t)
-            return false;
-        t->tried_until = o->now;
-        struct entry *best = NULL;
-        int best_score = -1;
-        for (unsigned i = 0; i < o->count; i++) {
-            struct entry *e = &o->entries[i];
-            int s = e->is_in && e != t ? oracle_score(o, &t->r, &e->r) : -1;
-            if (s >= 0 && (s > best_score || (s == best_score && earlier(&e->r, &best->r)))) {
-                best = e;
-                best_score = s;
-            }
-        }
-        if (best) {
-            t->is_in = best->is_in = false;
-            bool t_first = earlier(&t->r, &best->r);
-            *first = t_first ? t : best;
-            *second = t_first ? best : t;
-            *score = best_score;
-            return true;
+    struct entry *t = NULL;
+    int64_t t_due = INT64_MAX;
+    for (unsigned i = 0; i < o->count; i++) {
+        struct entry *e = &o->entries[i];
+        int64_t due = e->is_in ? oracle_due(o, e) : INT64_MAX;
+        if (due <= o->now && (!t || due < t_due || (due == t_due && earlier(&e->r, &t->r)))) {
+            t = e;
+            t_due = due;
         }
     }
+    return t;
+}
+
+/* The best partner of one that is tried; NULL: none. Both are out then. */
+static inline struct entry *oracle_try(struct oracle *o, struct entry *t)
+{
+    struct entry *best = NULL;
+    int best_score = -1;
+    t->tried_until = o->now;
+    for (unsigned i = 0; i < o->count; i++) {
+        struct entry *e = &o->entries[i];
+        int s = e->is_in && e != t ? oracle_score(o, &t->r, &e->r) : -1;
+        if (s >= 0 && (s > best_score || (s == best_score && earlier(&e->r, &best->r)))) {
+            best = e;
+            best_score = s;
+        }
+    }
+    if (best)
+        t->is_in = best->is_in = false;
+    return best;
+}
+
+/* What is decided at one moment before partners are exchanged: the members 2n and 2n + 1 are a pair, those
+ * behind `paired` were tried and left alone. */
+struct oracle_batch {
+    struct entry *members[WORLD_REQUESTS];
+    unsigned paired, count;
+    bool has_sleepers;
+};
+
+static inline void oracle_decide(struct oracle *o, struct oracle_batch *b)
+{
+    struct entry *alone[WORLD_REQUESTS], *t;
+    unsigned alone_count = 0, taken = 0, max = o->rules.batch_max ? (unsigned)o->rules.batch_max : 2048;
+    *b = (struct oracle_batch){.count = 0};
+    while ((taken == 0 || taken + 2 <= max) && (t = oracle_next_due(o))) {
+        struct entry *partner = oracle_try(o, t);
+        taken += partner ? 2 : 1;
+        b->has_sleepers |= partner && start_of(&t->r) > o->now;
+        if (partner) {
+            b->members[b->paired++] = t;
+            b->members[b->paired++] = partner;
+        } else if (start_of(&t->r) <= o->now) {
+            alone[alone_count++] = t;
+        }
+    }
+    memcpy(&b->members[b->paired], alone, alone_count * sizeof(struct entry *));
+    b->count = b->paired + alone_count;
+}
+
+/* The greatest sum (a score and one for each pair) in which all who were paired are, by trying everything. */
+static inline int oracle_best_sum(const struct oracle *o, const struct oracle_batch *b, unsigned used)
+{
+    unsigned i = 0;
+    while (i < b->paired && (used & 1U << i))
+        i++;
+    if (i == b->paired)
+        return 0;
+    int best = -1;
+    for (unsigned j = 0; j < b->count; j++) {
+        int s = j == i || (used & 1U << j) ? -1 : oracle_score(o, &b->members[i]->r, &b->members[j]->r);
+        int rest = s < 0 ? -1 : oracle_best_sum(o, b, used | 1U << i | 1U << j);
+        if (rest >= 0 && s + 1 + rest > best)
+            best = s + 1 + rest;
+    }
+    return best;
 }
 
 #endif

@@ -41,6 +41,7 @@ static inline struct pairing_rules random_rules(struct world *w)
         strcpy(pair->b, topic_pool[below(w, 8)]);
     }
     return (struct pairing_rules){.min_score = scores[below(w, 6)],
+                                  .batch_max = below(w, 3) ? 0 : 1 + below(w, 12),
                                   .last_pass_ms = below(w, 3) * 1000,
                                   .compatible = w->tables[0],
                                   .compatible_count = below(w, PAIRS_MAX + 1)};

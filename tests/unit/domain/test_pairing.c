@@ -472,6 +472,67 @@ static void requests_are_counted_by_language(void **state)
     assert_int_equal(pairing_count_of(p, "fr"), 0);
 }
 
+/* --- many at one moment --- */
+
+static bool is_pair(const struct pairing_pair *pair, unsigned first, unsigned second)
+{
+    struct uuid a = id_of(first), b = id_of(second);
+    return uuid_eq(&pair->first.request_id, &a) && uuid_eq(&pair->second.request_id, &b);
+}
+
+/* 3 finds 1 first, but the points of the two premium ones go further with the two others. */
+static void pairs_of_one_moment_exchange_partners(void **state)
+{
+    (void)state;
+    const struct pairing_pair *pairs;
+    for (unsigned i = 1; i <= 4; i++) {
+        struct match_request r = newcomer(i);
+        r.tier = i == 1 || i == 3 ? TIER_PREMIUM : TIER_FREE;
+        r.created_at_ms += i == 3 ? 0 : 1;
+        add(&r);
+    }
+    assert_int_equal(pairing_decide(p, T0 + 1, &pairs), 2);
+    assert_int_equal(pairs[0].score + pairs[1].score, 300); /* not 150 and 100 */
+    assert_true(is_pair(&pairs[0], 3, 2) || is_pair(&pairs[0], 3, 4));
+}
+
+/* 1 and 3 wait longest and find each other; 2 and 4, whose topics have nothing in common, would be left
+ * alone. */
+static void a_pair_parts_for_two_who_were_left_alone(void **state)
+{
+    (void)state;
+    static const char *const topics[] = {"travel", "travel.hotel", "travel", "travel.airport"};
+    const struct pairing_pair *pairs;
+    for (unsigned i = 0; i < 4; i++) {
+        struct match_request r = newcomer(i + 1);
+        strcpy(r.topic_code, topics[i]);
+        r.created_at_ms -= i == 0 || i == 2;
+        add(&r);
+    }
+    assert_int_equal(pairing_decide(p, T0, &pairs), 2);
+    assert_true(is_pair(&pairs[0], 1, 2) || is_pair(&pairs[0], 1, 4));
+    assert_int_equal(pairing_count(p), 0);
+}
+
+static void one_call_does_so_much_and_no_more(void **state)
+{
+    (void)state;
+    const struct pairing_pair *pairs;
+    size_t calls = 0, sum = 0;
+    for (unsigned i = 0; i < 20000; i++) {
+        struct match_request r = newcomer(i + 1);
+        add(&r);
+    }
+    for (; pairing_has_due(p, T0); calls++) {
+        size_t count = pairing_decide(p, T0, &pairs);
+        assert_true(count <= PAIRING_BATCH_MAX / 2);
+        sum += count;
+    }
+    assert_int_equal(sum, 10000);
+    assert_true(calls >= 10000 / (PAIRING_BATCH_MAX / 2));
+    assert_int_equal(pairing_count(p), 0);
+}
+
 static void freeing_nothing_is_harmless(void **state)
 {
     (void)state;
@@ -511,6 +572,9 @@ int main(void)
         TEST(time_that_steps_back_stands_still),
         TEST(a_new_table_counts_from_the_next_try),
         TEST(requests_are_counted_by_language),
+        TEST(pairs_of_one_moment_exchange_partners),
+        TEST(a_pair_parts_for_two_who_were_left_alone),
+        TEST(one_call_does_so_much_and_no_more),
         TEST(freeing_nothing_is_harmless),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

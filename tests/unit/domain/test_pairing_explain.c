@@ -201,9 +201,12 @@ static void run_world(struct world *w, uint64_t seed)
         }
         if (below(w, 2))
             explain_all(w);
-        struct pairing_pair pair;
-        while (pairing_next(w->p, w->o.now, &pair))
-            remove_pair(w, &pair);
+        while (pairing_has_due(w->p, w->o.now)) {
+            const struct pairing_pair *pairs;
+            size_t count = pairing_decide(w->p, w->o.now, &pairs);
+            for (size_t i = 0; i < count; i++)
+                remove_pair(w, &pairs[i]);
+        }
         w->o.now += below(w, 60) * 1000;
         explain_all(w);
     }

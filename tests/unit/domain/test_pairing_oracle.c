@@ -8,6 +8,7 @@
 /* What happened in all the worlds together. */
 static struct {
     unsigned long adds, removes, readds, clock_moves, tables, expired, pairs, refusals;
+    unsigned long exchanges, pairs_gained, small_batches, small_best;
     unsigned long tandems, practice_fallbacks, any_level, ahead, by_phase[PHASE_COUNT];
 } seen;
 
@@ -85,25 +86,92 @@ static void count_pair(const struct pairing_pair *pair, const struct match_reque
     seen.practice_fallbacks += !pair->is_tandem && match_is_tandem_seeker(first);
 }
 
-static bool next_pair(struct world *w)
+static unsigned place_in(const struct world *w, const struct oracle_batch *b, const struct uuid *id)
 {
-    struct pairing_pair pair, admitted;
-    struct entry *first, *second;
-    int score;
-    bool found = oracle_next(&w->o, &first, &second, &score);
-    CHECK(w, pairing_next(w->p, w->o.now, &pair) == found, "whether there is a pair");
-    seen.refusals += !found;
-    if (!found)
-        return false;
-    CHECK(w, uuid_eq(&pair.first.request_id, &first->r.id) && uuid_eq(&pair.second.request_id, &second->r.id),
-          "the pair");
-    CHECK(w, pair.score == score, "the score");
-    CHECK(w, pairing_admits(&w->o.rules, &second->r, &first->r, w->o.now, &admitted), "the rule");
-    CHECK(w, is_same_pair(&pair, &admitted), "the description");
-    CHECK(w, pair.scheduled_at_ms == (is_ahead(&w->o, &first->r, &second->r) ? start_of(&second->r) : 0),
+    unsigned i = 0;
+    while (i < b->count && !uuid_eq(&b->members[i]->r.id, id))
+        i++;
+    CHECK(w, i < b->count, "who takes part");
+    return i;
+}
+
+/* Legal, described as it is, of two who took part and had no partner yet. */
+static unsigned check_pair(struct world *w, const struct oracle_batch *b, const struct pairing_pair *pair,
+                           bool is_taken[])
+{
+    struct pairing_pair admitted;
+    unsigned i = place_in(w, b, &pair->first.request_id), j = place_in(w, b, &pair->second.request_id);
+    struct match_request *first = &b->members[i]->r, *second = &b->members[j]->r;
+    CHECK(w, !is_taken[i] && !is_taken[j] && i != j, "one partner for each");
+    is_taken[i] = is_taken[j] = true;
+    CHECK(w, pair->score == oracle_score(&w->o, first, second), "the score");
+    CHECK(w, pairing_admits(&w->o.rules, second, first, w->o.now, &admitted), "the rule");
+    CHECK(w, is_same_pair(pair, &admitted), "the description");
+    CHECK(w, pair->scheduled_at_ms == (is_ahead(&w->o, first, second) ? start_of(second) : 0),
           "the time ahead");
-    count_pair(&pair, &first->r);
-    return true;
+    CHECK(w, !pair->is_ahead || i / 2 == j / 2, "who sleeps keeps the partner");
+    b->members[i]->is_in = b->members[j]->is_in = false;
+    count_pair(pair, first);
+    return i < j ? i : j;
+}
+
+/* What came out of the exchange: `sum` of the pairs' scores and one for each. */
+static void check_exchange(struct world *w, const struct oracle_batch *b, size_t count, int sum)
+{
+    int before = 0;
+    for (unsigned i = 0; i < b->paired; i += 2)
+        before += 1 + oracle_score(&w->o, &b->members[i]->r, &b->members[i + 1]->r);
+    CHECK(w, sum >= before && count >= b->paired / 2, "the sum");
+    CHECK(w, sum == before || b->paired > 2 || b->count > 3, "what was exchanged with nobody to exchange");
+    seen.exchanges += sum > before;
+    seen.pairs_gained += count - b->paired / 2;
+    if (b->paired < 4 || b->count > 12 || b->has_sleepers)
+        return;
+    int best = oracle_best_sum(&w->o, b, 0);
+    CHECK(w, sum <= best, "the best sum");
+    seen.small_batches++;
+    seen.small_best += sum == best;
+}
+
+static void decide_once(struct world *w)
+{
+    struct oracle_batch b;
+    const struct pairing_pair *pairs;
+    bool is_taken[WORLD_REQUESTS] = {false};
+    int sum = 0;
+    unsigned place = 0;
+    oracle_decide(&w->o, &b);
+    size_t count = pairing_decide(w->p, w->o.now, &pairs);
+    for (size_t i = 0; i < count; i++) {
+        unsigned at = check_pair(w, &b, &pairs[i], is_taken);
+        CHECK(w, i == 0 || at > place, "the order");
+        place = at;
+        sum += 1 + pairs[i].score;
+    }
+    for (unsigned i = 0; i < b.paired; i++)
+        CHECK(w, is_taken[i], "somebody has lost a partner");
+    bool has_others = b.paired > 2 || b.count > b.paired + 1;
+    for (unsigned i = 0; i + 1 < b.paired && !has_others; i += 2)
+        CHECK(w,
+              uuid_eq(&pairs[i / 2].first.request_id, &b.members[i]->r.id) ||
+                  uuid_eq(&pairs[i / 2].second.request_id, &b.members[i]->r.id),
+              "the pair");
+    check_exchange(w, &b, count, sum);
+    seen.refusals += count == 0;
+}
+
+static bool has_due(struct world *w)
+{
+    bool has = oracle_next_due(&w->o) != NULL;
+    CHECK(w, pairing_has_due(w->p, w->o.now) == has, "whether somebody is due");
+    return has;
+}
+
+static void decide_all(struct world *w)
+{
+    do
+        decide_once(w);
+    while (has_due(w));
 }
 
 static bool expire_one(struct world *w)
@@ -187,12 +255,11 @@ static void step(struct world *w)
         int64_t due = pairing_next_due_ms(w->p);
         move_clock(w, due != INT64_MAX ? due : 0);
     } else if (what < 15) {
-        next_pair(w); /* only one: the rest stays due while more happens */
+        decide_once(w); /* the rest, if any, stays due while more happens */
     } else if (what < 16 && below(w, 4) == 0) {
         change_table(w);
     } else if (what < 19) {
-        while (next_pair(w))
-            ;
+        decide_all(w);
         check_next_due(w);
     } else {
         while (expire_one(w))
@@ -207,8 +274,7 @@ static void run_world(struct world *w, uint64_t seed)
     w->p = pairing_new(&w->o.rules);
     for (unsigned steps = 30 + below(w, 90); steps > 0; steps--)
         step(w);
-    while (next_pair(w))
-        ;
+    decide_all(w);
     check_next_due(w);
     pairing_free(w->p); /* with tickets still in */
 }
@@ -230,6 +296,8 @@ static void print_seen(uint64_t first, uint64_t queues)
         "pairs: %lu tandem, %lu tandem seekers in practice, %lu ahead of time; by phase %lu %lu %lu %lu\n",
         seen.tandems, seen.practice_fallbacks, seen.ahead, seen.by_phase[0], seen.by_phase[1],
         seen.by_phase[2], seen.by_phase[3]);
+    print_message("%lu moments with an exchange, %lu pairs more; %lu of %lu small ones as good as can be\n",
+                  seen.exchanges, seen.pairs_gained, seen.small_best, seen.small_batches);
 }
 
 static void equals_the_oracle_on_random_queues(void **state)
@@ -244,6 +312,8 @@ static void equals_the_oracle_on_random_queues(void **state)
         assert_true(events_seen() > queues * 1000000 / 15000);
         assert_true(seen.tandems > queues / 10 && seen.expired > queues / 10 && seen.ahead > queues / 10 &&
                     seen.practice_fallbacks > queues / 100 && seen.tables > queues / 10);
+        assert_true(seen.exchanges > queues / 10 && seen.pairs_gained > queues / 100);
+        assert_true(100 * seen.small_best > 97 * seen.small_batches && seen.small_batches > queues / 10);
         for (int i = 0; i < PHASE_COUNT; i++)
             assert_true(seen.by_phase[i] > queues / 10);
     }

@@ -9,7 +9,7 @@
 enum { EVENTS = 5000, STRANGERS = 300 };
 
 struct event {
-    enum { ADD, REMOVE, DECIDE_ONE, DECIDE_ALL, EXPIRE, TABLE } what;
+    enum { ADD, REMOVE, DECIDE_ONCE, DECIDE_ALL, EXPIRE, TABLE } what;
     unsigned n; /* the entry, or how long the table is */
     int64_t at_ms;
 };
@@ -35,7 +35,7 @@ static struct event random_event(struct world *w)
         e.what = REMOVE;
         e.n = below(w, w->o.count);
     } else if (dice < 18) {
-        e.what = dice == 15 ? DECIDE_ONE : DECIDE_ALL;
+        e.what = dice == 15 ? DECIDE_ONCE : DECIDE_ALL;
     } else if (dice == 18) {
         e.what = EXPIRE;
     } else {
@@ -90,12 +90,12 @@ static void write_pair(struct buf *out, const struct pairing_pair *pair)
 
 static void decide(struct pairing *p, const struct event *e, struct buf *out)
 {
-    struct pairing_pair pair;
-    bool goes_on = true;
-    while (goes_on && pairing_next(p, e->at_ms, &pair)) {
-        write_pair(out, &pair);
-        goes_on = e->what == DECIDE_ALL;
-    }
+    do {
+        const struct pairing_pair *pairs;
+        size_t count = pairing_decide(p, e->at_ms, &pairs);
+        for (size_t i = 0; i < count; i++)
+            write_pair(out, &pairs[i]);
+    } while (e->what == DECIDE_ALL && pairing_has_due(p, e->at_ms));
     buf_addf(out, "%zu waiting, due %lld\n", pairing_count(p), (long long)pairing_next_due_ms(p));
 }
 
@@ -113,7 +113,7 @@ static void play_event(struct pairing *p, const struct story *s, const struct ev
     switch (e->what) {
     case ADD: (void)pairing_add(p, &s->world.o.entries[e->n].r); break;
     case REMOVE: (void)pairing_remove(p, &s->world.o.entries[e->n].r.id); break;
-    case DECIDE_ONE:
+    case DECIDE_ONCE:
     case DECIDE_ALL: decide(p, e, out); break;
     case EXPIRE: expire(p, e, out); break;
     case TABLE: pairing_set_compatible(p, s->world.tables[1], e->n); break;
