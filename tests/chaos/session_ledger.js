@@ -1,6 +1,7 @@
 // What must be so of every session afterwards: it has ended once, for one reason, with the events of its life each once in
 // the outbox; and whoever was told of its end was told that.
 import assert from 'node:assert/strict';
+import { until } from '../lib/wait.js';
 
 const WIRE_REASONS = {
   completed: 'completed',
@@ -53,4 +54,27 @@ export async function auditSessions(db, notes) {
   const ends = {};
   for (const { status, reason } of sessions) ends[`${status} ${reason}`] = (ends[`${status} ${reason}`] ?? 0) + 1;
   return ends;
+}
+
+export async function allAreSent(db) {
+  const { n } = await db.one('SELECT count(*)::int AS n FROM event_outbox WHERE sent_at IS NULL');
+  assert.equal(n, 0);
+  return true;
+}
+
+// On the topic is every event of the outbox and no other, those of one key in their order. What comes again after a fault
+// is known by its eventId. Answers how many came again.
+export async function auditTopic(db, topic) {
+  const rows = await db.query('SELECT event_id AS id, key FROM event_outbox ORDER BY id');
+  await until('every event to be on the topic', () => new Set(topic.ids()).size >= rows.length, 30_000);
+  const firsts = new Map();
+  for (const { key, headers } of topic.messages) {
+    const seen = firsts.get(key) ?? new Set();
+    firsts.set(key, seen.add(headers['event-id']));
+  }
+  const written = new Map();
+  for (const { id, key } of rows) written.set(key, [...(written.get(key) ?? []), id]);
+  assert.deepEqual(new Set(firsts.keys()), new Set(written.keys()), 'keys on the topic');
+  for (const [key, ids] of written) assert.deepEqual([...firsts.get(key)], ids, `events of ${key}`);
+  return topic.messages.length - rows.length;
 }

@@ -3,12 +3,13 @@
 import assert from 'node:assert/strict';
 import crypto from 'node:crypto';
 import { after, before, describe, it } from 'node:test';
+import { Balancer } from '../lib/balancer.js';
 import { Rest } from '../lib/http.js';
+import { KafkaCluster } from '../lib/kafka.js';
 import { until } from '../lib/wait.js';
-import { Balancer } from './balancer.js';
 import { Cluster } from './cluster.js';
 import { Faults, randomFrom, stopForAWhile } from './faults.js';
-import { auditSessions, allHaveEnded } from './session_ledger.js';
+import { allAreSent, allHaveEnded, auditSessions, auditTopic } from './session_ledger.js';
 import { Talker, newNotes } from './talkers.js';
 
 const SECONDS = Number(process.env.CHAOS_SECONDS ?? 20);
@@ -28,22 +29,26 @@ const FAULTS = [
 describe('chaos of sessions', () => {
   let cluster;
   let balancer;
+  let kafka;
+  let topic; // read from the beginning, by a client of others'
 
   before(async () => {
+    kafka = await KafkaCluster.create();
     cluster = await Cluster.create(Number(process.env.CHAOS_DAEMONS ?? 3), {
+      ...kafka.env(),
       SESSION_CLEANUP_INTERVAL: '10000',
       SESSION_ABANDONED_SECONDS: '30', // of learners who have stopped, and were put back into the queue before
       RATE_LIMIT_ICE_CANDIDATES: '0',
     });
-    balancer = await Balancer.start(
-      cluster.daemons.map((d) => d.port),
-      randomFrom(SEED + 2),
-    );
+    balancer = await Balancer.start(cluster.daemons.map((d) => d.port));
+    topic = kafka.follower();
   });
 
   after(async () => {
     balancer?.stop();
+    await topic?.stop();
     await cluster?.destroy();
+    await kafka?.destroy();
   });
 
   it(`${SECONDS} s of ${PAIRS} pairs, seed ${SEED}`, { timeout: (SECONDS + 500) * 1000 }, async (t) => {
@@ -59,8 +64,11 @@ describe('chaos of sessions', () => {
     await cluster.untilReady();
     await until('every session to end', () => allHaveEnded(cluster.db), SETTLED_MS);
     const ends = await auditSessions(cluster.db, notes);
+    await until('every event to be sent', () => allAreSent(cluster.db));
+    const again = await auditTopic(cluster.db, topic);
     t.diagnostic(`${notes.talks} talks joined, ${JSON.stringify(ends)}; connects ${JSON.stringify(notes.connects)}`);
     t.diagnostic(`said ${notes.said}, heard ${notes.heard}, ${JSON.stringify(Object.fromEntries(notes.answers))}`);
+    t.diagnostic(`events sent again after a fault, and known by their eventId: ${again}`);
     t.diagnostic(`faults: ${JSON.stringify(faults.counts)}`);
     assert.deepEqual(notes.problems, []);
     await cluster.stop(); // status 0 and no sanitizer report of those that live

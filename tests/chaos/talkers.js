@@ -22,11 +22,18 @@ export class Talker {
   // rest: through the balancer. notes: {problems, heard, said, talks, told} of all talkers.
   constructor(rest, person, token, random, notes) {
     Object.assign(this, { rest, token, random, notes, userId: person.userId });
+    this.lately = [];
     this.numbers = new Map(); // by session, which one may come back to: {said, heard}
   }
 
+  // What happened to this one lately goes with a problem.
+  #log(text) {
+    this.lately.push(`${new Date().toISOString().slice(14, 23)} ${text}`);
+    if (this.lately.length > 20) this.lately.shift();
+  }
+
   #problem(text) {
-    this.notes.problems.push(`${this.userId}: ${text}`);
+    this.notes.problems.push([`${this.userId}: ${text}`, ...this.lately]);
   }
 
   // Again until an answer is not about the service's own state.
@@ -79,7 +86,12 @@ export class Talker {
       reconnectionDelayMax: 1000,
       timeout: 4000,
     });
+    this.socket.onAny((event, first) => {
+      if (event !== 'ice_candidate') this.#log(`${event} ${JSON.stringify(first)}`);
+    });
+    this.socket.on('disconnect', (reason) => this.#log(`disconnected: ${reason}`));
     this.socket.on('connect', () => {
+      this.#log(`connected ${this.socket.id}, recovered: ${this.socket.recovered}`);
       this.notes.connects[this.socket.recovered ? 'recovered' : 'fresh']++;
       if (this.talk && !this.socket.recovered) this.#join(this.talk);
     });
@@ -148,6 +160,7 @@ export class Talker {
         .timeout(ACK_MS)
         .emitWithAck('join_session', { userId: this.userId, sessionId: talk.sessionId })
         .catch(() => undefined);
+      this.#log(`join_session ${talk.sessionId}: ${JSON.stringify(ack)}`);
       if (ack?.status === 'ok') return;
       if (GONE.has(ack?.code)) {
         talk.finish(ack.code);

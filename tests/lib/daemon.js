@@ -80,7 +80,7 @@ export class Daemon {
     this.badLines = []; // lines of stdout that are not JSON
     this.text = '';
     this.stderr = '';
-    this.file = fs.createWriteStream(logFile(port));
+    this.file = fs.createWriteStream(logFile(port), { flags: 'a' }); // of all that had this port
     const limited = descriptors ? ['prlimit', `--nofile=${descriptors}:${descriptors}`] : [];
     const [file, ...rest] = [...limited, binary(), ...args]; // prlimit becomes the daemon
     this.process = spawn(file, rest, {
