@@ -73,7 +73,7 @@ static void there_may_be_nothing_to_tell(void **state)
     given_request(REQUEST_A, ANA); /* it is still waiting */
     start_catch_up();
     assert_told_nothing(ANAS);
-    assert_calls("db_match_request_latest");
+    assert_calls("db_match_request_latest db_match_request_latest");
 }
 
 static void the_socket_may_have_gone(void **state)

@@ -297,6 +297,10 @@ describe('a client that comes back to another instance', () => {
     await getAnEvent(socket, 'while it is away');
     await redis.start();
     await oneKey();
+    await until('the other to have found it, too', async () => {
+      const { text } = await two.rest.call('GET', '/metrics', { fresh: true });
+      return /^dependency_up.dependency="redis_recovery". 1$/m.test(text);
+    });
     await kill(one);
     await moveTo(learner, socket, two);
     assert.equal(socket.io.recovered, true);
