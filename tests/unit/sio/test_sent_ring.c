@@ -205,6 +205,108 @@ static void random_packets_match_a_list(void **state)
     }
 }
 
+/* --- for another process --- */
+
+/* The newest `n` bytes of the ring, in a block of their own. */
+static struct buf newest(size_t n)
+{
+    struct buf bytes = {0};
+    struct str parts[2];
+    int count = sent_ring_newest(&ring, n, parts);
+    for (int i = 0; i < count; i++)
+        buf_add_str(&bytes, parts[i]);
+    assert_int_equal(bytes.n, n);
+    return bytes;
+}
+
+static bool restore(uint64_t first, struct buf *bytes, size_t limit)
+{
+    sent_ring_done(&ring);
+    sent_ring_init(&ring);
+    bool is_restored = sent_ring_restore(&ring, first, buf_str(bytes), limit, 500);
+    buf_done(bytes);
+    return is_restored;
+}
+
+static void what_is_restored_is_as_it_was_sent(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 20; i++) { /* wrapped */
+        add("one and more", 200, 0, 0);
+        add("two", 200, 0, 0);
+    }
+    struct buf bytes = newest(ring.n);
+    uint64_t first = ring.first, next = ring.next;
+    assert_true(restore(first, &bytes, 1000));
+    assert_true(ring.first == first && ring.next == next);
+    assert_replays(next - 3, "one and more|two|");
+    add("three", 1000, 499, 500); /* they count as sent just now */
+    assert_replays(next - 2, "two|three|");
+    assert_true(ring.first == first);
+}
+
+static void newer_bytes_begin_where_the_older_ended(void **state)
+{
+    (void)state;
+    add("one", 1000, 0, 0);
+    uint64_t before = ring.added;
+    struct buf bytes = newest(ring.n);
+    add("two", 1000, 0, 0);
+    add("three", 1000, 0, 0);
+    struct buf more = newest((size_t)(ring.added - before));
+    buf_add_str(&bytes, buf_str(&more));
+    buf_done(&more);
+    assert_true(restore(1, &bytes, 1000));
+    assert_replays(0, "one|two|three|");
+}
+
+static void of_too_much_the_newest_is_restored(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 10; i++)
+        add("text", 1000, 0, 0);
+    struct buf bytes = newest(ring.n);
+    assert_true(restore(5, &bytes, 45)); /* a record has 20 bytes */
+    assert_true(ring.first == 13 && ring.next == 15 && ring.n == 40);
+    assert_true(sent_ring_reaches(&ring, 12) && !sent_ring_reaches(&ring, 11));
+}
+
+static void numbers_go_on_after_a_skip(void **state)
+{
+    (void)state;
+    add("one", 1000, 0, 0);
+    sent_ring_skip(&ring, 100);
+    assert_true(sent_ring_reaches(&ring, 99) && !sent_ring_reaches(&ring, 98));
+    add("hundred", 1000, 0, 0);
+    assert_replays(99, "hundred|");
+}
+
+static void what_is_no_record_is_not_restored(void **state)
+{
+    (void)state;
+    static const size_t places[] = {8, 12}; /* of a record's two lengths */
+    add("text", 1000, 0, 0);
+    for (size_t cut = 1; cut < ring.n; cut++) {
+        struct buf bytes = newest(ring.n);
+        struct sent_ring empty;
+        sent_ring_init(&empty);
+        assert_false(sent_ring_restore(&empty, 1, (struct str){bytes.p, cut}, 1000, 0));
+        assert_null(empty.p);
+        buf_done(&bytes);
+    }
+    for (size_t i = 0; i < 2; i++) {
+        struct buf bytes = newest(ring.n);
+        struct sent_ring empty;
+        sent_ring_init(&empty);
+        bytes.p[places[i]]++;
+        assert_false(sent_ring_restore(&empty, 1, buf_str(&bytes), 1000, 0));
+        buf_done(&bytes);
+    }
+    struct buf bytes = newest(ring.n);
+    assert_false(restore(INT64_MAX, &bytes, 1000));
+    assert_null(ring.p);
+}
+
 #define RING_TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -219,6 +321,11 @@ int main(void)
         RING_TEST(growing_keeps_what_is_wrapped),
         RING_TEST(a_full_ring_allocates_no_more),
         RING_TEST(random_packets_match_a_list),
+        RING_TEST(what_is_restored_is_as_it_was_sent),
+        RING_TEST(newer_bytes_begin_where_the_older_ended),
+        RING_TEST(of_too_much_the_newest_is_restored),
+        RING_TEST(numbers_go_on_after_a_skip),
+        RING_TEST(what_is_no_record_is_not_restored),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
