@@ -18,12 +18,13 @@ const sdp = [
 // --- a pair, and the state that its session is brought to
 
 let languages = 0; // each pair has one of its own: nobody who waits again is matched with another cell's
+const letter = (n) => String.fromCharCode(97 + (Math.floor(n) % 26));
 
 class Pair {
   constructor(world, maxSeconds) {
     this.world = world;
     this.id = crypto.randomUUID();
-    this.language = `q${(languages++).toString(36)}`;
+    this.language = `q${letter(languages / 26)}${letter(languages++)}`;
     [this.a, this.b] = ['Ana', 'Ben'].map((name) => world.learner({ name }));
     this.maxSeconds = maxSeconds;
     this.sockets = { a: null, b: null }; // the newest of each; its events are what the learner is told
