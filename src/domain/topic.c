@@ -23,22 +23,6 @@ enum err topic_access(const struct topic *topic, enum tier tier, const char **re
     return OK;
 }
 
-static bool is_among(const char *skill, const char *const *skills, size_t count)
-{
-    for (size_t i = 0; i < count; i++)
-        if (strcmp(skills[i], skill) == 0)
-            return true;
-    return false;
-}
-
-bool topic_skills_suffice(const struct topic *topic, const char *const *skills, size_t count)
-{
-    for (size_t i = 0; i < topic->required_skill_count; i++)
-        if (!is_among(topic->required_skills[i], skills, count))
-            return false;
-    return true;
-}
-
 const struct topic_prompt *topic_first_prompt(const struct topic_prompt *prompts, size_t count)
 {
     const struct topic_prompt *first = NULL;

@@ -32,6 +32,10 @@ void job_leadership_release(void);
 void job_instance_stop(void);
 /* hub_setup.came_from_elsewhere */
 void job_user_catch_up(uint64_t socket_id, const struct uuid *user_id);
+struct topic_list;
+struct db_unlocked;
+void job_topics_keep(const char *language, const struct topic_list *list);
+void job_unlocked_keep(const struct uuid *user_id, const struct db_unlocked *unlocked);
 /* Looks for promises to erase now rather than at the next time. */
 void job_users_erase_now(void);
 

@@ -1,14 +1,18 @@
 /* The topics of each language as GET /topics lists them: read from the database, rendered once, and kept for
- * TOPICS_CACHE_SECONDS. What depends on the learner (isUnlocked) is decided at each request. Not shared
- * between instances: reading a language every few seconds costs the database nothing. */
+ * TOPICS_CACHE_SECONDS. What depends on the learner (isUnlocked) is decided at each request. Each instance
+ * reads for itself: a language every few seconds costs the database nothing. What was read goes to Redis,
+ * too, from where it is taken while the database is away. */
 #ifndef FLOWS_TOPIC_LISTS_H
 #define FLOWS_TOPIC_LISTS_H
 
 #include "conversation/base/arena.h"
 #include "conversation/domain/topic.h"
+#include "conversation/ports/kv_topics.h"
 
 struct listed_topic {
-    struct topic topic; /* level, category and required skills alone */
+    enum level level;
+    enum topic_category category;
+    struct str lock;    /* what unlocks it among db_unlocked's codes; {NULL,0}: it needs no skill */
     struct str json[2]; /* the whole object; [1]: unlocked */
 };
 
@@ -28,7 +32,12 @@ struct topic_list *topic_lists_get(const char *language);
 struct topic_list *topic_lists_keep(const char *language, const struct topic *topics, size_t count,
                                     int64_t at_ms);
 void topic_list_unref(struct topic_list *list); /* NULL is none */
-void topic_lists_drop(void);                    /* keeps none any more */
+
+/* As Redis keeps it; texts are the arena's. */
+void topic_list_write(const struct topic_list *list, struct arena *arena, struct kv_topic_lists *out);
+/* Makes a list of that, and keeps it as if it had been read from the database. NULL: it is not whole. */
+struct topic_list *topic_lists_take(const char *language, const struct kv_topic_lists *lists, int64_t at_ms);
+void topic_lists_drop(void); /* keeps none any more */
 
 /* The members of a topic that GET /topics and GET /topics/:code share. */
 struct jsonw;

@@ -141,6 +141,7 @@ static void a_skill_is_stored_and_unlocks(void **state)
     struct topic *t = given_topic();
     t->required_skills = needed;
     t->required_skill_count = 1;
+    fake_kv_user.unlocked_of = id_of(ANA);
     strcpy(fake_kv_user.codes[0], "free_talk");
     fake_kv_user.code_count = 1;
     hear(LESSONS, acquired);

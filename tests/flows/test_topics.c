@@ -58,7 +58,7 @@ static void lists_topics(void **state)
     given_two_topics();
     assert_answer(list(), 200, "{'topics':[{" TRAVEL "},{" INTERVIEW ",'isUnlocked':false}]}");
     assert_string_equal(fake_db.asked.topics_language, "es");
-    assert_calls("db_topics_list"); /* the tier locks what would need skills */
+    assert_calls("db_topics_list kv_topics_put"); /* the tier locks what would need skills */
 }
 
 static void lists_topics_of_a_level_and_category(void **state)
@@ -78,7 +78,7 @@ static void a_region_without_topics_has_those_of_the_language(void **state)
     (void)state;
     given_two_topics();
     assert_answer(list_with("targetLanguageCode=es-MX&level=A2"), 200, "{'topics':[{" TRAVEL "}]}");
-    assert_calls("db_topics_list db_topics_list");
+    assert_calls("db_topics_list db_topics_list kv_topics_put");
     assert_string_equal(fake_db.asked.topics_language, "es");
     port_forget();
     assert_answer(list(), 200, "{'topics':[{" TRAVEL "},{" INTERVIEW ",'isUnlocked':false}]}");
@@ -115,22 +115,47 @@ static void given_skill(const char *user_id, const char *code)
 #define LIST_OPEN   "{'topics':[{" TRAVEL "},{" INTERVIEW ",'isUnlocked':true}]}"
 #define LIST_LOCKED "{'topics':[{" TRAVEL "},{" INTERVIEW ",'isUnlocked':false}]}"
 
-/* The list is the same for all, what is unlocked is everybody's own and never from memory. */
+/* The list is the same for all; what is unlocked is everybody's own, kept in Redis until a skill is acquired.
+ */
 static void premium_and_skills_unlock(void **state)
 {
     (void)state;
     given_two_topics();
-    assert_answer(premium_list(), 200, LIST_LOCKED);
-    assert_calls("db_topics_list db_user_skills");
     given_skill(ANA, "past_tense");
     assert_answer(premium_list(), 200, LIST_LOCKED);
+    assert_calls("db_topics_list kv_unlocked_get db_unlocked_topics kv_topics_put kv_unlocked_put");
     given_skill(ANA, "numbers");
     given_skill(BEN, "numbers");
+    fake_kv_user.code_count = 0; /* skill.acquired */
     assert_answer(premium_list(), 200, LIST_OPEN);
     assert_answer(premium_list_with(BEN, "targetLanguageCode=es"), 200, LIST_LOCKED);
     assert_answer(list(), 200, LIST_LOCKED); /* the free tier */
     assert_answer(premium_list(), 200, LIST_OPEN);
     assert_int_equal(port_calls(DB_TOPICS_LIST), 1);
+}
+
+static void what_is_kept_costs_one_look(void **state)
+{
+    (void)state;
+    given_two_topics();
+    given_skill(ANA, "past_tense");
+    given_skill(ANA, "numbers");
+    assert_answer(premium_list(), 200, LIST_OPEN);
+    port_forget();
+    assert_answer(premium_list(), 200, LIST_OPEN);
+    assert_calls("kv_unlocked_get");
+}
+
+static void without_redis_the_database_serves(void **state)
+{
+    (void)state;
+    given_two_topics();
+    given_skill(ANA, "past_tense");
+    given_skill(ANA, "numbers");
+    fake_kv_goes_away();
+    for (int i = 0; i < 3; i++)
+        assert_answer(premium_list(), 200, LIST_OPEN);
+    fake_kv_comes_back();
 }
 
 static void skills_are_read_only_when_they_decide(void **state)
@@ -139,7 +164,7 @@ static void skills_are_read_only_when_they_decide(void **state)
     given_two_topics();
     assert_int_equal(premium_list_with(ANA, "targetLanguageCode=es&level=A2")->status, 200);
     assert_int_equal(list()->status, 200);
-    assert_calls("db_topics_list");
+    assert_calls("db_topics_list kv_topics_put");
 }
 
 /* --- topics are listed from memory for a while --- */
@@ -185,6 +210,7 @@ static void a_list_that_cannot_be_read_again_is_shown_once_more_and_no_longer(vo
     (void)state;
     given_two_topics();
     list();
+    fake_kv_user_reset(); /* Redis does not have it */
     fake_db_goes_away();
     pass_ms(LIFE_MS);
     assert_refused(list(), ERR_DB_UNAVAILABLE, NULL); /* the one that was to read it */
@@ -194,6 +220,50 @@ static void a_list_that_cannot_be_read_again_is_shown_once_more_and_no_longer(vo
     assert_refused(list(), ERR_DB_UNAVAILABLE, NULL);
     fake_db_comes_back();
     assert_answer(list(), 200, LIST_LOCKED);
+}
+
+/* As it was read last, by this or another instance. */
+static void while_the_database_is_away_redis_serves(void **state)
+{
+    (void)state;
+    given_two_topics();
+    given_skill(ANA, "past_tense");
+    given_skill(ANA, "numbers");
+    assert_answer(premium_list(), 200, LIST_OPEN);
+    topic_lists_drop(); /* another instance */
+    fake_db_goes_away();
+    assert_answer(premium_list(), 200, LIST_OPEN);
+    assert_answer(list(), 200, LIST_LOCKED);
+    assert_answer(list_with("targetLanguageCode=es&level=A2"), 200, "{'topics':[{" TRAVEL "}]}");
+    assert_refused(premium_list_with(BEN, "targetLanguageCode=es"), ERR_DB_UNAVAILABLE, NULL); /* not known */
+    assert_refused(list_with("targetLanguageCode=it"), ERR_DB_UNAVAILABLE, NULL);
+    pass_ms(2 * LIFE_MS);
+    assert_answer(premium_list(), 200, LIST_OPEN);
+    fake_db_comes_back();
+}
+
+static void what_redis_has_wrong_is_not_served(void **state)
+{
+    static const char *const wrong[] = {"",
+                                        "x",
+                                        "{}",
+                                        "[1]",
+                                        "[{}]",
+                                        "[{'category':'x','topic':{}}]",
+                                        "[{'category':'travel','topic':{'isUnlocked':false}}]"};
+    (void)state;
+    given_two_topics();
+    list();
+    fake_db_goes_away();
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
+        topic_lists_drop();
+        free(fake_kv_user.lists[LEVEL_B1]);
+        fake_kv_user.lists[LEVEL_B1] = strdup(wrong[i]);
+        for (char *q = fake_kv_user.lists[LEVEL_B1]; *q; q++)
+            *q = *q == '\'' ? '"' : *q;
+        assert_refused(list(), ERR_DB_UNAVAILABLE, NULL);
+    }
+    fake_db_comes_back();
 }
 
 static void an_older_answer_does_not_replace_a_newer_one(void **state)
@@ -218,7 +288,7 @@ static void a_list_in_use_outlives_its_successor(void **state)
     (void)state;
     given_two_topics();
     list();
-    port_script_next(DB_USER_SKILLS, (struct port_script){.is_held = true});
+    port_script_next(KV_UNLOCKED_GET, (struct port_script){.is_held = true});
     struct caller *slow = caller_of(ANA);
     slow->who.tier = TIER_PREMIUM;
     caller_start(slow, &rest_topics_list, &(struct call_input){.query = "targetLanguageCode=es"});
@@ -274,11 +344,28 @@ static void listing_needs_a_language(void **state)
     assert_calls("");
 }
 
+/* Redis, which only spares the database, may fail; and what goes there after the answer fails nobody. */
+#define KEPT (PORT_BIT(KV_UNLOCKED_GET) | PORT_BIT(KV_UNLOCKED_PUT) | PORT_BIT(KV_TOPICS_PUT))
+
+static void given_two_topics_and_codes(void)
+{
+    given_two_topics();
+    config.topics_cache_seconds = 0; /* nothing goes to Redis */
+    fake_kv_user.unlocked_of = id_of(ANA);
+    strcpy(fake_kv_user.codes[0], "free_talk");
+    fake_kv_user.code_count = 1;
+}
+
 static void listing_survives_its_upstream(void **state)
 {
+    const struct scenario all = {.given = given_two_topics, .start = list, .tolerated = KEPT};
+    const struct scenario premium = {.given = given_two_topics, .start = premium_list, .tolerated = KEPT};
+    const struct scenario kept = {.given = given_two_topics_and_codes, .start = premium_list};
     (void)state;
-    assert_survives_its_upstream(given_two_topics, list);
-    assert_survives_its_upstream(given_two_topics, premium_list);
+    every_upstream_fails(&all);
+    every_upstream_fails(&premium);
+    every_upstream_is_silent(&premium);
+    client_goes_at_every_step(&kept);
 }
 
 /* --- one topic --- */
@@ -346,6 +433,10 @@ int main(void)
         WORLD_TEST(a_region_without_topics_has_those_of_the_language),
         WORLD_TEST(an_empty_list_is_an_answer),
         WORLD_TEST(premium_and_skills_unlock),
+        WORLD_TEST(what_is_kept_costs_one_look),
+        WORLD_TEST(without_redis_the_database_serves),
+        WORLD_TEST(while_the_database_is_away_redis_serves),
+        WORLD_TEST(what_redis_has_wrong_is_not_served),
         WORLD_TEST(skills_are_read_only_when_they_decide),
         WORLD_TEST(a_list_is_read_again_when_it_is_too_old),
         WORLD_TEST(one_request_reads_for_all),

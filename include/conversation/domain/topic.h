@@ -51,9 +51,6 @@ struct topic {
 /* OK, or ERR_TOPIC_LOCKED with *reason "REQUIRED_SKILLS" or "TIER" (docs/api.md, "Locked topics"). */
 enum err topic_access(const struct topic *topic, enum tier tier, const char **reason) MUST_CHECK;
 
-/* Are the topic's required skills all among these? */
-bool topic_skills_suffice(const struct topic *topic, const char *const *skills, size_t count);
-
 /* The first icebreaker by order; NULL when there is none. */
 const struct topic_prompt *topic_first_prompt(const struct topic_prompt *prompts, size_t count);
 

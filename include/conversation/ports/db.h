@@ -41,11 +41,6 @@ struct db_topics {
 void db_topics_list(struct flow *f, const char *language, struct db_topics *out);
 void db_topic_get(struct flow *f, const struct db_topic_query *q,
                   struct db_topics *out); /* with prompts; 0..n */
-struct db_skills {
-    const char *const *codes;
-    size_t count;
-};
-void db_user_skills(struct flow *f, const struct uuid *user_id, struct db_skills *out);
 struct db_topic_pairs {
     const struct topic_pair *items;
     size_t count;

@@ -12,14 +12,6 @@ static const struct pg_statement SKILL_STORE = {
     .sql = "INSERT INTO user_skills (user_id, skill_id, skill_code, acquired_at) VALUES ($1, $2, $3, " PG_AT("$4") ")"
            " ON CONFLICT (user_id, skill_code) DO NOTHING"};
 
-/* $1 user */
-static const struct pg_statement UNLOCKED = {
-    .name = "unlocked_topics",
-    .sql = "SELECT 'free_talk'::text || ARRAY("
-           "    SELECT t.target_language_code || ':' || t.code FROM topics t"
-           "     WHERE t.required_skills <> '{}' AND t.is_active"
-           "       AND t.required_skills <@ ARRAY(SELECT k.skill_code FROM user_skills k WHERE k.user_id = $1))"};
-
 /* $1 session, $2 transcript, $3 now */
 static const struct pg_statement TRANSCRIPT_STORE = {
     .name = "transcript_store",
@@ -66,15 +58,27 @@ static enum err read_unlocked(struct flow *f, const struct pg_rows *rows, void *
 {
     struct db_unlocked *unlocked = out;
     struct cursor c = cursor_at(rows, 0);
+    c.col++; /* whose */
     unlocked->codes = take_texts(&c, flow_arena(f), &unlocked->count);
     return cursor_result(&c);
 }
 
+/* clang-format off */
+static struct pg_keyed UNLOCKED = {
+    .statement = {
+        .name = "unlocked_topics",
+        .sql = "SELECT asked.id, 'free_talk'::text || ARRAY("
+               "    SELECT t.target_language_code || ':' || t.code FROM topics t"
+               "     WHERE t.required_skills <> '{}' AND t.is_active"
+               "       AND t.required_skills <@ ARRAY(SELECT k.skill_code FROM user_skills k"
+               "                                       WHERE k.user_id = asked.id))"
+               "  FROM " PG_ASKED},
+    .read = read_unlocked};
+/* clang-format on */
+
 void db_unlocked_topics(struct flow *f, const struct uuid *user_id, struct db_unlocked *out)
 {
-    struct pg_args args = {0};
-    pg_arg_uuid(&args, user_id);
-    pg_run(f, &UNLOCKED, &args, read_unlocked, out);
+    pg_run_keyed(f, &UNLOCKED, user_id, out);
 }
 
 static enum err read_found(struct flow *f, const struct pg_rows *rows, void *out)

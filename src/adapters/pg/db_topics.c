@@ -72,33 +72,6 @@ void db_topic_get(struct flow *f, const struct db_topic_query *q, struct db_topi
     pg_run(f, &TOPIC_GET, &args, read_topics_with_prompts, out);
 }
 
-/* --- what a learner has learnt --- */
-
-static enum err read_skills(struct flow *f, const struct pg_rows *rows, void *out)
-{
-    struct db_skills skills = {0};
-    struct cursor c = cursor_at(rows, 0);
-    c.col++; /* whose */
-    if (pg_row_count(rows) > 0)
-        skills.codes = take_texts(&c, flow_arena(f), &skills.count);
-    *(struct db_skills *)out = skills;
-    return OK;
-}
-
-/* clang-format off */
-static struct pg_keyed USER_SKILLS = {
-    .statement = {
-        .name = "user_skills",
-        .sql = "SELECT asked.id, ARRAY(SELECT k.skill_code FROM user_skills k WHERE k.user_id = asked.id)"
-               "  FROM " PG_ASKED},
-    .read = read_skills};
-/* clang-format on */
-
-void db_user_skills(struct flow *f, const struct uuid *user_id, struct db_skills *out)
-{
-    pg_run_keyed(f, &USER_SKILLS, user_id, out);
-}
-
 /* --- compatible codes --- */
 
 /* clang-format off */

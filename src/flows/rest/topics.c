@@ -4,7 +4,11 @@
 #include <stddef.h>
 
 #include "conversation/base/clock.h"
+#include "conversation/config.h"
 #include "conversation/ports/db.h"
+#include "conversation/ports/db_projection.h"
+#include "conversation/ports/kv_user.h"
+#include "flows/job.h"
 #include "flows/topic_lists.h"
 
 struct topics_list_input {
@@ -16,7 +20,12 @@ struct topics_list {
     int64_t asked_at_ms;
     struct db_topics topics;
     struct topic_list *list; /* counted */
-    struct db_skills skills;
+    bool is_news;            /* it was read from the database just now */
+    struct kv_topic_lists kept;
+    struct kv_unlocked unlocked; /* count 0: not asked for */
+    struct db_unlocked computed;
+    enum err err;     /* of the database: then Redis serves */
+    enum err ignored; /* of Redis: then the database serves */
 };
 
 struct topic_get_input {
@@ -47,30 +56,34 @@ static const struct field get_fields[] = {
 
 /* --- the list --- */
 
-static bool is_listed(const struct topics_list *c, const struct topic *t)
+static bool is_listed(const struct topics_list *c, const struct listed_topic *item)
 {
-    return (c->in.level < 0 || c->in.level == (int)t->level) &&
-           (c->in.category < 0 || c->in.category == (int)t->category);
+    return (c->in.level < 0 || c->in.level == (int)item->level) &&
+           (c->in.category < 0 || c->in.category == (int)item->category);
 }
 
-static bool is_unlocked(const struct topic *listed, enum tier tier, const struct db_skills *skills)
+static bool is_among(const struct kv_unlocked *unlocked, struct str code)
+{
+    for (size_t i = 0; i < unlocked->count; i++)
+        if (str_eqz(code, unlocked->codes[i]))
+            return true;
+    return false;
+}
+
+static bool is_unlocked(const struct listed_topic *item, enum tier tier, bool has_skills)
 {
     const char *why;
-    struct topic t = *listed;
-    t.has_required_skills = topic_skills_suffice(listed, skills->codes, skills->count);
+    const struct topic t = {.level = item->level, .has_required_skills = has_skills};
     return topic_access(&t, tier, &why) == OK;
 }
 
 /* Does what the learner has learnt decide about any topic of the answer? */
 static bool depends_on_skills(struct flow *f, const struct topics_list *c)
 {
-    static const struct db_skills none;
     enum tier tier = rest_identity(f)->tier;
     for (size_t i = 0; i < c->list->count; i++) {
-        struct topic t = c->list->items[i].topic;
-        bool needs_some = t.required_skill_count > 0;
-        t.required_skill_count = 0;
-        if (needs_some && is_listed(c, &t) && is_unlocked(&t, tier, &none))
+        const struct listed_topic *item = &c->list->items[i];
+        if (item->lock.p && is_listed(c, item) && is_unlocked(item, tier, true))
             return true;
     }
     return false;
@@ -85,8 +98,9 @@ static void answer_list(struct flow *f, const struct topics_list *c)
     jsonw_array(w);
     for (size_t i = 0; i < c->list->count; i++) {
         const struct listed_topic *item = &c->list->items[i];
-        if (is_listed(c, &item->topic))
-            jsonw_raw(w, item->json[is_unlocked(&item->topic, tier, &c->skills)]);
+        bool has_skills = !item->lock.p || is_among(&c->unlocked, item->lock);
+        if (is_listed(c, item))
+            jsonw_raw(w, item->json[is_unlocked(item, tier, has_skills)]);
     }
     jsonw_end_array(w);
     jsonw_end_object(w);
@@ -111,20 +125,57 @@ static bool leaves_region_out(struct flow *f, struct topics_list *c)
     return true;
 }
 
+static void ask_for_unlocked(struct flow *f, struct topics_list *c)
+{
+    db_unlocked_topics(f, caller_user_id(f), &c->computed);
+}
+
+/* Of what the database said; or, while it is away, of what Redis keeps. False: neither. */
+static bool make_list(struct topics_list *c)
+{
+    const char *language = c->in.language.p;
+    c->is_news = c->err == OK;
+    c->list = c->is_news ? topic_lists_keep(language, c->topics.items, c->topics.count, c->asked_at_ms)
+                         : topic_lists_take(language, &c->kept, c->asked_at_ms);
+    return c->list != NULL;
+}
+
+static void use_computed(struct topics_list *c)
+{
+    c->unlocked = (struct kv_unlocked){c->computed.codes, c->computed.count};
+}
+
+static void keep_news(struct flow *f, const struct topics_list *c)
+{
+    if (c->is_news && c->list->count > 0 && config.topics_cache_seconds > 0)
+        job_topics_keep(c->in.language.p, c->list);
+    if (c->computed.count > 0)
+        job_unlocked_keep(caller_user_id(f), &c->computed);
+}
+
 static void run_list(struct flow *f)
 {
     struct topics_list *c = flow_ctx(f);
     FLOW_BEGIN(f);
     do {
         c->list = topic_lists_get(c->in.language.p);
-        if (!c->list) {
-            AWAIT(f, ask_for_topics(f, c));
-            c->list = topic_lists_keep(c->in.language.p, c->topics.items, c->topics.count, c->asked_at_ms);
-        }
+        if (c->list)
+            continue;
+        AWAIT_TRY(f, &c->err, ask_for_topics(f, c));
+        if (err_is_passing(c->err))
+            AWAIT_TRY(f, &c->ignored, kv_topics_get(f, c->in.language.p, &c->kept));
+        if (!make_list(c))
+            FLOW_FAIL(f, c->err);
     } while (c->list->count == 0 && leaves_region_out(f, c));
-    if (depends_on_skills(f, c))
-        AWAIT(f, db_user_skills(f, caller_user_id(f), &c->skills));
+    if (depends_on_skills(f, c)) {
+        AWAIT_TRY(f, &c->ignored, kv_unlocked_get(f, caller_user_id(f), &c->unlocked));
+        if (c->unlocked.count == 0) {
+            AWAIT(f, ask_for_unlocked(f, c));
+            use_computed(c);
+        }
+    }
     answer_list(f, c);
+    keep_news(f, c);
     topic_list_unref(c->list);
     FLOW_END(f);
 fail:

@@ -79,17 +79,6 @@ void db_topic_get(struct flow *f, const struct db_topic_query *q, struct db_topi
     answer_topics(port_begin(f, DB_TOPIC_GET), f, q->code, q->language, out);
 }
 
-void db_user_skills(struct flow *f, const struct uuid *user_id, struct db_skills *out)
-{
-    struct port_call *call = port_begin(f, DB_USER_SKILLS);
-    const char **codes = ARENA_ARRAY(flow_arena(f), const char *, fake_db.skill_count + 1);
-    struct db_skills found = {.codes = codes};
-    for (size_t i = 0; i < fake_db.skill_count; i++)
-        if (uuid_eq(&fake_db.skills[i].user_id, user_id))
-            codes[found.count++] = fake_db.skills[i].code;
-    port_answer(call, OK, out, &found, sizeof found);
-}
-
 void db_topic_pairs(struct flow *f, struct db_topic_pairs *out)
 {
     struct port_call *call = port_begin(f, DB_TOPIC_PAIRS);

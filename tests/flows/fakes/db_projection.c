@@ -31,6 +31,22 @@ void db_skill_store(struct flow *f, const struct db_skill *skill)
     port_answer(call, OK, NULL, NULL, 0);
 }
 
+static bool is_among(const char *skill, const char *const *skills, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (strcmp(skills[i], skill) == 0)
+            return true;
+    return false;
+}
+
+static bool skills_suffice(const struct topic *topic, const char *const *skills, size_t count)
+{
+    for (size_t i = 0; i < topic->required_skill_count; i++)
+        if (!is_among(topic->required_skills[i], skills, count))
+            return false;
+    return true;
+}
+
 void db_unlocked_topics(struct flow *f, const struct uuid *user_id, struct db_unlocked *out)
 {
     struct port_call *call = port_begin(f, DB_UNLOCKED_TOPICS);
@@ -43,7 +59,7 @@ void db_unlocked_topics(struct flow *f, const struct uuid *user_id, struct db_un
     codes[0] = "free_talk";
     for (size_t i = 0; i < fake_db.topic_count; i++) {
         const struct topic *t = &fake_db.topics[i];
-        if (t->required_skill_count > 0 && topic_skills_suffice(t, skills, skill_count))
+        if (t->required_skill_count > 0 && skills_suffice(t, skills, skill_count))
             codes[found.count++] = arena_fmt(flow_arena(f), "%s:%s", t->language, t->code).p;
     }
     port_answer(call, OK, out, &found, sizeof found);

@@ -14,7 +14,6 @@
 #define PORT_TABLE(X)                                         \
     X(DB_TOPICS_LIST, "db_topics_list")                       \
     X(DB_TOPIC_GET, "db_topic_get")                           \
-    X(DB_USER_SKILLS, "db_user_skills")                       \
     X(DB_TOPIC_PAIRS, "db_topic_pairs")                       \
     X(DB_MATCH_ADMISSION, "db_match_admission")               \
     X(DB_MATCH_REQUEST_INSERT, "db_match_request_insert")     \
@@ -66,6 +65,8 @@
     X(KV_QUEUE_FILLED, "kv_queue_filled")                     \
     X(KV_LEASE_HOLD, "kv_lease_hold")                         \
     X(KV_LEASE_RELEASE, "kv_lease_release")                   \
+    X(KV_TOPICS_GET, "kv_topics_get")                         \
+    X(KV_TOPICS_PUT, "kv_topics_put")                         \
     X(KV_UNLOCKED_GET, "kv_unlocked_get")                     \
     X(KV_UNLOCKED_PUT, "kv_unlocked_put")                     \
     X(KV_UNLOCKED_DROP, "kv_unlocked_drop")                   \

@@ -56,6 +56,18 @@ static void skills_unlock_topics_of_their_language(void **state)
     assert_int_equal(unlocked_of(&other).count, 1);
 }
 
+/* Planning costs more than reading: it must not happen each time, however many ids are asked for. */
+static void what_is_unlocked_is_planned_once(void **state)
+{
+    (void)state;
+    struct uuid me = uuid_random();
+    for (int i = 0; i < 20; i++)
+        (void)unlocked_of(&me);
+    assert_int_equal(
+        direct_int(f, "SELECT generic_plans FROM pg_prepared_statements WHERE name = 'unlocked_topics'"),
+        15); /* PostgreSQL tries five without */
+}
+
 /* --- transcripts --- */
 
 static void a_transcript_is_stored_with_its_session(void **state)
@@ -138,6 +150,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(a_skill_is_stored_once),
         TEST(skills_unlock_topics_of_their_language),
+        TEST(what_is_unlocked_is_planned_once),
         TEST(a_transcript_is_stored_with_its_session),
         TEST(the_most_popular_topic_of_a_language_has_1),
         TEST(one_at_a_time_computes),

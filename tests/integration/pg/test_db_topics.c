@@ -116,37 +116,6 @@ static void a_skill_acquired_in_the_language_unlocks(void **state)
     assert_true(get(q).items[0].has_required_skills);
 }
 
-static void skills_are_each_learners_own(void **state)
-{
-    (void)state;
-    struct uuid ana = uuid_random(), ben = uuid_random();
-    struct db_skills skills;
-    EXEC(f,
-         "INSERT INTO user_skills (user_id, skill_code, skill_id) VALUES"
-         " ('%1$s', 'numbers.en', gen_random_uuid()), ('%1$s', 'past, \"tense\".en', gen_random_uuid())",
-         UUIDZ(&ana));
-    assert_int_equal(RUN(f, db_user_skills(f, &ana, &skills)), OK);
-    assert_int_equal(skills.count, 2);
-    bool is_first = strcmp(skills.codes[0], "numbers.en") == 0;
-    assert_string_equal(skills.codes[!is_first], "numbers.en");
-    assert_string_equal(skills.codes[is_first], "past, \"tense\".en");
-    assert_int_equal(RUN(f, db_user_skills(f, &ben, &skills)), OK);
-    assert_int_equal(skills.count, 0);
-}
-
-/* Planning costs more than reading: it must not happen each time, however many ids are asked for. */
-static void skills_are_planned_once(void **state)
-{
-    (void)state;
-    struct uuid ana = uuid_random();
-    struct db_skills skills;
-    for (int i = 0; i < 20; i++)
-        assert_int_equal(RUN(f, db_user_skills(f, &ana, &skills)), OK);
-    assert_int_equal(direct_int(f, "SELECT generic_plans FROM pg_prepared_statements"
-                                   " WHERE name = 'user_skills'"),
-                     15); /* PostgreSQL tries five without */
-}
-
 static void reads_the_compatible_pairs(void **state)
 {
     (void)state;
@@ -167,8 +136,6 @@ int main(void)
         cmocka_unit_test_setup_teardown(reads_every_field_of_a_topic_with_its_prompts, setup, teardown),
         cmocka_unit_test_setup_teardown(a_code_without_language_is_found_in_every_language, setup, teardown),
         cmocka_unit_test_setup_teardown(a_skill_acquired_in_the_language_unlocks, setup, teardown),
-        cmocka_unit_test_setup_teardown(skills_are_each_learners_own, setup, teardown),
-        cmocka_unit_test_setup_teardown(skills_are_planned_once, setup, teardown),
         cmocka_unit_test_setup_teardown(reads_the_compatible_pairs, setup, teardown),
     };
     return cmocka_run_group_tests(tests, direct_create_database, direct_drop_database);

@@ -37,21 +37,6 @@ static void who_may_talk_about_a_topic(void **state)
     }
 }
 
-static void all_required_skills_must_be_there(void **state)
-{
-    (void)state;
-    static const char *const required[] = {"numbers.es", "past_tense.es"};
-    static const char *const learnt[] = {"past_tense.es", "numbers.en", "numbers.es", "numbers"};
-    const struct topic two = {.required_skills = required, .required_skill_count = 2}, none = {0};
-    assert_true(topic_skills_suffice(&two, learnt, 4));
-    assert_true(topic_skills_suffice(&two, learnt, 3));
-    assert_false(topic_skills_suffice(&two, learnt, 2));
-    assert_false(topic_skills_suffice(&two, learnt + 1, 3));
-    assert_false(topic_skills_suffice(&two, NULL, 0));
-    assert_true(topic_skills_suffice(&none, NULL, 0));
-    assert_true(topic_skills_suffice(&none, learnt, 4));
-}
-
 static void the_first_icebreaker_by_order(void **state)
 {
     (void)state;
@@ -82,7 +67,6 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(who_may_talk_about_a_topic),
-        cmocka_unit_test(all_required_skills_must_be_there),
         cmocka_unit_test(the_first_icebreaker_by_order),
         cmocka_unit_test(names_end_with_null),
     };
