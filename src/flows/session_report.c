@@ -6,7 +6,7 @@
 #include "conversation/base/metrics.h"
 #include "conversation/edge/reply.h"
 #include "flows/job.h"
-#include "flows/matchmaker.h"
+#include "flows/keep_apart.h"
 #include "flows/session_ended.h"
 
 static void submit(struct flow *f, struct session_report *c)
@@ -24,9 +24,10 @@ static void submit(struct flow *f, struct session_report *c)
 static void note(struct flow *f, const struct session_report *c)
 {
     const struct db_reported *r = &c->reported;
+    /* Also when it was stored before: an answer may have been lost, and with it this. */
+    keep_apart(&c->report.reporter_id, &r->requests, &r->arranged);
     if (!r->is_new)
         return;
-    matchmaker_changed(r->requests.items, r->requests.count);
     metric_inc(M_REPORTS, report_reason_names[c->report.reason]);
     LOG(LOG_INFO, "conversation.reported", LOG_UUID("sessionId", &c->report.session_id),
         LOG_UUID("userId", &c->report.reporter_id), LOG_UUID("reportedUserId", &r->reported_user_id),

@@ -245,6 +245,42 @@ static void without_a_matchmaker_only_the_others_are_told(void **state)
     assert_string_equal(next_published("match_events"), "changed " REQUEST_A);
 }
 
+/* --- what is arranged --- */
+
+static void given_arranged(void)
+{
+    struct session *s = given_session();
+    s->scheduled_at_ms = T0 + 3600000;
+    socket_opens(BENS, BEN);
+}
+
+static void what_the_two_have_arranged_is_called_off(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 2; i++) { /* also by the second call, when the first did not get so far */
+        world_again();
+        given_arranged();
+        if (i)
+            given_blocked();
+        assert_int_equal(block()->status, 200);
+        assert_row(SESSION_CANCELLED, END_LEFT);
+        assert_int_equal(times_told("session_ended"), 1);
+    }
+}
+
+static void what_runs_or_is_with_others_goes_on(void **state)
+{
+    (void)state;
+    given_conversation();
+    block();
+    assert_row(SESSION_ACTIVE, END_NONE);
+    world_again();
+    given_arranged();
+    assert_int_equal(call(ANA, &rest_user_block, EVE)->status, 200);
+    assert_int_equal(unblock()->status, 200);
+    assert_row(SESSION_WAITING, END_NONE);
+}
+
 /* --- the upstream --- */
 
 static const struct scenario blocking = {.given = given_nothing, .start = block};
@@ -280,6 +316,8 @@ int main(void)
         WORLD_TEST(when_that_read_fails_it_is_found_again),
         WORLD_TEST(a_read_that_is_under_way_is_not_trusted),
         WORLD_TEST(without_a_matchmaker_only_the_others_are_told),
+        WORLD_TEST(what_the_two_have_arranged_is_called_off),
+        WORLD_TEST(what_runs_or_is_with_others_goes_on),
         WORLD_TEST(all_survive_their_upstream),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

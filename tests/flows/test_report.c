@@ -220,6 +220,23 @@ static void one_who_is_flagged_is_counted(void **state)
     assert_metric("users_flagged_total 1");
 }
 
+static void what_else_the_two_have_arranged_is_called_off(void **state)
+{
+    (void)state;
+    given_conversation();
+    struct session *later = &fake_db.sessions[fake_db.session_count++];
+    *later = fake_db.sessions[0];
+    later->id = id_of("55555555-0000-4000-8000-00000000000f");
+    later->status = SESSION_WAITING;
+    later->scheduled_at_ms = T0 + 3600000;
+    later->started_at_ms = later->participants[0].joined_at_ms = later->participants[1].joined_at_ms = 0;
+    assert_accepted(report());
+    pass_ms(0);
+    assert_row(SESSION_COMPLETED, END_REPORTED);
+    assert_int_equal(later->status, SESSION_CANCELLED);
+    assert_int_equal(later->end_reason, END_LEFT);
+}
+
 /* Deleted by the sweep between the two statements: then it is over as well. */
 static void a_session_that_vanished_meanwhile_is_reported_all_the_same(void **state)
 {
@@ -356,6 +373,7 @@ int main(void)
         WORLD_TEST(details_have_at_most_1000_code_points),
         WORLD_TEST(every_reason_is_taken),
         WORLD_TEST(one_who_is_flagged_is_counted),
+        WORLD_TEST(what_else_the_two_have_arranged_is_called_off),
         WORLD_TEST(a_session_that_vanished_meanwhile_is_reported_all_the_same),
         WORLD_TEST(who_waits_is_not_paired_with_the_reported),
         WORLD_TEST(report_with_each_upstream_failing),

@@ -20,6 +20,7 @@ struct db_reported {
     bool is_running;        /* the session is waiting or active: it must be ended */
     bool is_flagged;        /* by this call */
     struct db_ids requests; /* of both users, pending: they exclude one more */
+    struct db_ids arranged; /* other sessions of the two, for later */
 };
 void db_session_report(struct flow *f, const struct db_report *report, struct db_reported *out);
 
@@ -31,6 +32,7 @@ struct db_block {
 struct db_blocked {
     bool changed;           /* by this call */
     struct db_ids requests; /* of both users, pending: whom they exclude has changed */
+    struct db_ids arranged; /* sessions of the two that a block calls off: those for later */
 };
 void db_user_block(struct flow *f, const struct db_block *block, struct db_blocked *out);
 void db_user_unblock(struct flow *f, const struct db_block *block, struct db_blocked *out);

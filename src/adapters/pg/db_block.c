@@ -15,7 +15,8 @@ static const struct pg_statement USER_BLOCK = {
            "    INSERT INTO user_blocks (blocker_id, blocked_id, created_at) VALUES ($1, $2, " PG_AT("$3") ")"
            "    ON CONFLICT (blocker_id, blocked_id) DO NOTHING RETURNING blocked_id"
            ") "
-           "SELECT EXISTS (SELECT FROM changed), " PENDING_REQUESTS("$1", "$2")};
+           "SELECT EXISTS (SELECT FROM changed), " PENDING_REQUESTS("$1", "$2") ", "
+           "       " ARRANGED_SESSIONS("$1", "$2", "NULL")};
 
 /* $1 who, $2 whom. */
 static const struct pg_statement USER_UNBLOCK = {
@@ -24,7 +25,7 @@ static const struct pg_statement USER_UNBLOCK = {
     .sql = "WITH changed AS ("
            "    DELETE FROM user_blocks WHERE blocker_id = $1 AND blocked_id = $2 RETURNING blocked_id"
            ") "
-           "SELECT EXISTS (SELECT FROM changed), " PENDING_REQUESTS("$1", "$2")};
+           "SELECT EXISTS (SELECT FROM changed), " PENDING_REQUESTS("$1", "$2") ", '{}'::uuid[]"};
 /* clang-format on */
 
 static enum err read_blocked(struct flow *f, const struct pg_rows *rows, void *out)
@@ -32,6 +33,7 @@ static enum err read_blocked(struct flow *f, const struct pg_rows *rows, void *o
     struct cursor c = cursor_at(rows, 0);
     struct db_blocked blocked = {.changed = take_bool(&c)};
     blocked.requests.items = take_uuids(&c, flow_arena(f), &blocked.requests.count);
+    blocked.arranged.items = take_uuids(&c, flow_arena(f), &blocked.arranged.count);
     if (c.ok)
         *(struct db_blocked *)out = blocked;
     return cursor_result(&c);

@@ -10,7 +10,8 @@
 static const struct pg_statement SESSION_REPORT = {
     .name = "session_report",
     .is_write = true,
-    .sql = "SELECT report, reported_user, is_new, is_running, is_flagged, " PENDING_REQUESTS("$2::uuid", "reported_user")
+    .sql = "SELECT report, reported_user, is_new, is_running, is_flagged, " PENDING_REQUESTS("$2::uuid", "reported_user") ", "
+           "       " ARRANGED_SESSIONS("$2::uuid", "reported_user", "$1::uuid")
            "  FROM session_report($1::uuid, $2::uuid, $3::text, $4::text, " PG_AT("$5") ", $6::text, $7::int)"};
 /* clang-format on */
 
@@ -25,6 +26,7 @@ static enum err read_reported(struct flow *f, const struct pg_rows *rows, void *
     reported.is_running = take_bool(&c);
     reported.is_flagged = take_bool(&c);
     reported.requests.items = take_uuids(&c, flow_arena(f), &reported.requests.count);
+    reported.arranged.items = take_uuids(&c, flow_arena(f), &reported.arranged.count);
     if (c.ok)
         *(struct db_reported *)out = reported;
     return cursor_result(&c);

@@ -1,6 +1,6 @@
 /* POST and DELETE /users/:userId/block, and GET /users/me/blocks: with whom one never wants to be paired. */
 #include "flows/handlers.h"
-#include "flows/matchmaker.h"
+#include "flows/keep_apart.h"
 
 #include <stddef.h>
 
@@ -44,8 +44,8 @@ static void run_change(struct flow *f)
     if (uuid_eq(&c->whom, caller_user_id(f)))
         FLOW_FAIL_FIELD(f, ERR_INVALID_REQUEST, "userId", "is yourself");
     AWAIT(f, change(f, c));
-    /* Also when it had been so before: then an answer was lost, and with it this. */
-    matchmaker_changed(c->blocked.requests.items, c->blocked.requests.count);
+    /* Also when it had been so before: an answer may have been lost, and with it this. */
+    keep_apart(caller_user_id(f), &c->blocked.requests, &c->blocked.arranged);
     answer(f);
     FLOW_END(f);
 fail:

@@ -41,6 +41,20 @@ static struct db_ids pending_of(struct flow *f, const struct uuid *one, const st
     return ids;
 }
 
+static struct db_ids arranged_by(struct flow *f, const struct db_block *two, const struct uuid *except)
+{
+    struct uuid *items = ARENA_ARRAY(flow_arena(f), struct uuid, FAKE_SESSIONS_MAX);
+    struct db_ids ids = {.items = items};
+    for (size_t i = 0; i < fake_db.session_count; i++) {
+        const struct session *s = &fake_db.sessions[i];
+        int one = session_participant_index(s, &two->user_id);
+        if (one >= 0 && session_participant_index(s, &two->blocked_id) == 1 - one && s->scheduled_at_ms &&
+            s->status == SESSION_WAITING && !s->participants[one].joined_at_ms && !uuid_eq(&s->id, except))
+            items[ids.count++] = s->id;
+    }
+    return ids;
+}
+
 /* --- reports --- */
 
 static struct fake_report *find_report(const struct db_report *wanted)
@@ -87,6 +101,8 @@ void db_session_report(struct flow *f, const struct db_report *report, struct db
         reported.reported_user_id = row->reported_user_id;
     }
     reported.is_running = !session_is_over(s);
+    const struct db_block two = {report->reporter_id, reported.reported_user_id};
+    reported.arranged = arranged_by(f, &two, &report->session_id);
     reported.requests = pending_of(f, &reported.reported_user_id, &report->reporter_id);
     port_answer(call, OK, out, &reported, sizeof reported);
 }
@@ -107,7 +123,9 @@ void db_user_block(struct flow *f, const struct db_block *block, struct db_block
     struct db_blocked blocked = {.changed = find_block(block) == fake_moderation.block_count};
     if (blocked.changed && port_takes_effect(call))
         fake_moderation.blocks[fake_moderation.block_count++] = *block;
+    static const struct uuid nil;
     blocked.requests = pending_of(f, &block->user_id, &block->blocked_id);
+    blocked.arranged = arranged_by(f, block, &nil);
     port_answer(call, OK, out, &blocked, sizeof blocked);
 }
 

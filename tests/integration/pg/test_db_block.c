@@ -71,6 +71,53 @@ static void the_pending_requests_of_both_are_named(void **state)
     }
 }
 
+static struct session an_arranged_session(const struct uuid *one, const struct uuid *other, int64_t at_ms)
+{
+    struct match_request a = a_request(), b = a_request();
+    struct session s;
+    a.user_id = *one;
+    b.user_id = *other;
+    a.mode = b.mode = MATCH_SCHEDULED;
+    a.scheduled_for_ms = b.scheduled_for_ms = at_ms;
+    a.expires_at_ms = b.expires_at_ms = at_ms + 2 * MINUTE;
+    assert_int_equal(insert_request(f, &a), OK);
+    assert_int_equal(insert_request(f, &b), OK);
+    struct db_claim claim = a_claim(&a, &b);
+    claim.scheduled_at_ms = at_ms;
+    assert_int_equal(RUN(f, db_match_claim(f, &claim, &s)), OK);
+    return s;
+}
+
+static void what_the_two_have_arranged_is_named(void **state)
+{
+    (void)state;
+    struct uuid me = uuid_random(), other = uuid_random(), third = uuid_random();
+    struct session talk = a_talk(f, &me, &other, MINUTE);
+    struct session first = an_arranged_session(&me, &other, NOW + 60 * MINUTE);
+    struct session second = an_arranged_session(&other, &me, NOW + 180 * MINUTE);
+    struct session third_ones = an_arranged_session(&me, &third, NOW + 300 * MINUTE);
+    struct db_report r = {.session_id = talk.id, .reporter_id = other};
+    struct db_reported reported;
+    assert_by_index(db_session_report(f, &r, &reported));
+    struct db_blocked blocked = block(&me, &other);
+    const struct db_ids *all[] = {&reported.arranged, &blocked.arranged};
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(all[i]->count, 2);
+        for (int k = 0; k < 2; k++)
+            assert_true(uuid_eq(&all[i]->items[k], &first.id) || uuid_eq(&all[i]->items[k], &second.id));
+    }
+    assert_int_equal(unblock(&me, &other).arranged.count, 0);
+    r = (struct db_report){.session_id = first.id, .reporter_id = other};
+    assert_int_equal(RUN(f, db_session_report(f, &r, &reported)), OK);
+    assert_int_equal(reported.arranged.count, 1); /* the one that is reported ends as such */
+    assert_uuid_equal(reported.arranged.items[0], second.id);
+
+    struct db_ended ended;
+    assert_int_equal(end_session(f, &second, &me, SESSION_EVENT_LEAVE, &ended), OK);
+    assert_int_equal(block(&other, &me).arranged.count, 1);
+    assert_uuid_equal(block(&me, &third).arranged.items[0], third_ones.id);
+}
+
 static void the_list_is_latest_first_with_the_names_one_knows(void **state)
 {
     (void)state;
@@ -126,6 +173,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(to_block_twice_is_to_block_once),
         TEST(the_pending_requests_of_both_are_named),
+        TEST(what_the_two_have_arranged_is_named),
         TEST(the_list_is_latest_first_with_the_names_one_knows),
         TEST(all_are_found_by_index),
     };
