@@ -418,6 +418,27 @@ describe('after the call on two instances', () => {
     await world.stop();
   });
 
+  it('a report taken by an instance that has neither socket ends the conversation at the one that has them', async () => {
+    const { a, b, sessionId, sa, sb } = await world.conversation();
+    a.rest = other.rest;
+    expectOk(await report(a, sessionId));
+    assert.deepEqual(await sb.take('partner_left'), { partnerId: a.userId, reason: 'ended' });
+    for (const socket of [sa, sb]) assert.equal((await socket.take('session_ended')).reason, 'error');
+    for (const socket of [sa, sb]) assert.deepEqual(await socket.untaken(), []);
+    assert.equal(expectOk(await b.session(sessionId)).session.endReason, 'reported');
+  });
+
+  it('a report from a socket at one instance ends the conversation for the partner at the other', async () => {
+    const { a, b, sessionId } = await world.pair();
+    const sa = await a.enter(sessionId);
+    b.rest = other.rest;
+    const sb = await b.enter(sessionId);
+    for (const socket of [sa, sb]) await socket.take('partner_joined');
+    assert.equal((await sa.emit('report_partner', { sessionId, reason: 'spam' })).status, 'ok');
+    assert.deepEqual(await sb.take('partner_left'), { partnerId: a.userId, reason: 'ended' });
+    for (const socket of [sa, sb]) assert.equal((await socket.take('session_ended')).reason, 'error');
+  });
+
   it('a block taken by one instance is known to the queue of the other', async () => {
     const [a, b] = await twoWhoWait(world, 'it', other.rest);
     for (const learner of [a, b]) await until('both to be known', async () => (await blockedFor(learner)) === 0);

@@ -111,17 +111,16 @@ static void who_is_not_in_it_finds_no_session(void **state)
     assert_event_count(f, 5);
 }
 
-/* Nobody joined it, and the two statements of the report were interrupted: the sweep deletes it. */
+/* Nobody joined it, and the two statements of the report were interrupted: it is deleted. */
 static void a_session_may_be_deleted_its_report_stays(void **state)
 {
     (void)state;
     struct session s = a_waiting_session(f, 0);
     report(&s.id, &s.participants[0].user_id);
     advance(5 * MINUTE);
-    struct db_sweep_query q = {.slack_ms = 0, .join_window_ms = MINUTE, .abandoned_ms = 5 * MINUTE};
-    struct db_swept swept;
-    assert_int_equal(RUN(f, db_sessions_sweep(f, &q, &swept)), OK);
-    assert_int_equal(swept.deleted, 1);
+    int deleted;
+    assert_int_equal(RUN(f, db_sessions_abandoned(f, 5 * MINUTE, &deleted)), OK);
+    assert_int_equal(deleted, 1);
     assert_int_equal(count("reports WHERE details IS NOT NULL"), 1);
 
     struct uuid ana = s.participants[0].user_id; /* whoever of the two is erased later */
