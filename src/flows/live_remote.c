@@ -277,6 +277,14 @@ static bool make_up_for_losses(struct live *l, const struct state *s)
     return must_say;
 }
 
+/* Who asks may have missed it. */
+static void say_who_speaks(struct live *l)
+{
+    for (int who = 0; who < 2; who++)
+        if (l->peers[who].place == HERE && speech_is_speaking(&l->speaking.speech, who))
+            remote_say_speaks(l, who, true);
+}
+
 static void hear_state(struct live *l, struct str text)
 {
     struct state s;
@@ -293,6 +301,8 @@ static void hear_state(struct live *l, struct str text)
     live_catch_up(l, s.shown, s.shown_at_ms);
     if (must_say || says_anew)
         say_state(l, false, says_anew, false);
+    if (s.asks)
+        say_who_speaks(l);
     if (l->session.status == SESSION_WAITING && peer_is_present(&l->peers[0]) &&
         peer_is_present(&l->peers[1]))
         job_session_look(&l->session.id);
@@ -359,6 +369,7 @@ static void on_listening(void *arg)
         if (l->peers[who].place != ELSEWHERE)
             continue;
         unhear(l, who);
+        speaking_note(&l->speaking, who, false); /* it may have stopped unheard; else it says it again */
         l->awaits_state = true;
     }
     if (live_is_shared(l))

@@ -4,6 +4,7 @@
 #include "flows/fakes/world.h"
 #include "flows/job.h"
 #include "flows/neighbours.h"
+#include "flows/speaking.h"
 
 #define CHANNEL "ws_events:" SESSION
 #define OTHER   "07070707-0000-4000-8000-000000000007"
@@ -231,6 +232,30 @@ static void who_speaks_is_told_and_counted(void **state)
     bus_forget();
     other_says((struct said){.ben = 2}); /* a new socket does not know that she speaks */
     assert_string_equal(next_published(CHANNEL), "speaks 0 1");
+}
+
+static void who_speaks_after_the_bus_was_away_says_it_again(void **state)
+{
+    (void)state;
+    given_shared();
+    assert_true(bus_says(CHANNEL, "speaks 1 1"));
+    pass_answered_s(2);
+    bus_goes_away();
+    bus_comes_back();
+    pass_ms(5000); /* that Ben has stopped was said while nobody listened */
+    live_speaks(live_one(), 0, true);
+    struct speech_total spoken[2];
+    speaking_totals(live_speaking(live_one()), spoken);
+    assert_int_equal(spoken[1].spoken_seconds, 2);
+    bus_forget();
+    other_says((struct said){.asks = 1, .ben = 1}); /* what Ana says may be missed there */
+    assert_says(0, 0, 1, 0);
+    assert_string_equal(next_published(CHANNEL), "speaks 0 1");
+    assert_says_nothing();
+    assert_true(bus_says(CHANNEL, "speaks 1 1"));
+    pass_ms(3000);
+    speaking_totals(live_speaking(live_one()), spoken);
+    assert_int_equal(spoken[1].spoken_seconds, 5);
 }
 
 /* --- coming, going, taking over --- */
@@ -688,6 +713,7 @@ int main(void)
         WORLD_TEST(what_is_for_somebody_else_is_answered_with_who_is_here),
         WORLD_TEST(nonsense_is_not_heard),
         WORLD_TEST(who_speaks_is_told_and_counted),
+        WORLD_TEST(who_speaks_after_the_bus_was_away_says_it_again),
         WORLD_TEST(a_lost_socket_there_is_told_here),
         WORLD_TEST(after_the_grace_it_ends),
         WORLD_TEST(a_lost_socket_here_is_told_there),
