@@ -44,6 +44,7 @@ struct live {
     struct list doubt; /* linked: other instances are asked until it is clear where the partner is */
     int asked;         /* how often in a row, without an answer */
     bool is_lost;      /* something for the partner, at another instance, may not have arrived */
+    bool owes_anew;    /* … and the other instance has not been told so yet */
     bool
         awaits_state; /* the bus was lost: whoever is here gets session_state when the others have answered */
     bool is_counted;  /* among conversations_active */

@@ -119,8 +119,17 @@ static void on_emit_told(void *arg, int others)
         remote_doubt(l);
 }
 
-static void say_state(struct live *l, bool asks, bool anew, bool is_gone)
+static void on_anew_told(void *arg, int others)
 {
+    struct live *l = live_at((uint64_t)(uintptr_t)arg);
+    if (l && others <= 0)
+        l->owes_anew = true; /* with the next one */
+    on_told(arg, others);
+}
+
+static void say_state(struct live *l, bool asks, bool is_gone)
+{
+    bool anew = l->owes_anew;
     int joins[2];
     char text[192];
     if (!l->is_listening)
@@ -130,18 +139,20 @@ static void say_state(struct live *l, bool asks, bool anew, bool is_gone)
     int n = snprintf(text, sizeof text, "state %s %d %d %d %d %d %lld", UUIDZ(instance_id()), asks, anew,
                      joins[0], joins[1], l->run.prompts_shown, (long long)l->run.last_prompt_at_ms);
     const struct str part = {text, (size_t)n};
-    if (!bus_say(l->channel, &part, 1, on_told, name_of(l)) && live_is_shared(l))
+    if (bus_say(l->channel, &part, 1, anew ? on_anew_told : on_told, name_of(l)))
+        l->owes_anew = false;
+    else if (live_is_shared(l))
         remote_doubt(l);
 }
 
 void remote_say_state(struct live *l, bool asks)
 {
-    say_state(l, asks, false, false);
+    say_state(l, asks, false);
 }
 
 void remote_say_gone(struct live *l)
 {
-    say_state(l, false, false, true);
+    say_state(l, false, true);
 }
 
 /* What is lost is made up for by partner_joined, to both, once they hear of each other again. */
@@ -260,7 +271,7 @@ static bool hear_seat(struct live *l, int who, const struct state *s)
 }
 
 /* Both negotiate anew when something between them was lost: here by partner_joined, there by `anew`. */
-static bool make_up_for_losses(struct live *l, const struct state *s)
+static void make_up_for_losses(struct live *l, const struct state *s)
 {
     bool is_back = false;
     for (int who = 0; who < 2; who++) {
@@ -271,10 +282,10 @@ static bool make_up_for_losses(struct live *l, const struct state *s)
         if (l->is_lost || s->anew)
             p->told_number = 0;
     }
-    bool must_say = is_back && l->is_lost && !s->anew;
-    if (is_back)
-        l->is_lost = false;
-    return must_say;
+    if (!is_back)
+        return;
+    l->owes_anew = l->owes_anew || (l->is_lost && !s->anew);
+    l->is_lost = false;
 }
 
 /* Who asks may have missed it. */
@@ -293,14 +304,14 @@ static void hear_state(struct live *l, struct str text)
     bool must_say = s.asks;
     for (int who = 0; who < 2; who++)
         must_say = hear_seat(l, who, &s) || must_say;
-    bool says_anew = make_up_for_losses(l, &s);
+    make_up_for_losses(l, &s);
     bool is_known = l->peers[0].place != UNHEARD && l->peers[1].place != UNHEARD;
     if (is_known)
         is_clear(l);
     live_introduce(l);
     live_catch_up(l, s.shown, s.shown_at_ms);
-    if (must_say || says_anew)
-        say_state(l, false, says_anew, false);
+    if (must_say || l->owes_anew)
+        say_state(l, false, false);
     if (s.asks)
         say_who_speaks(l);
     if (l->session.status == SESSION_WAITING && peer_is_present(&l->peers[0]) &&

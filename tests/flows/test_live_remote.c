@@ -554,6 +554,7 @@ static void what_may_be_lost_makes_both_negotiate_anew(void **state)
     pass_ms(1000);
     bus_forget();
     assert_told_nothing(ANAS);
+    bus_others("ws_events:", 1);
     other_says((struct said){.ben = 1});
     assert_told(ANAS, "partner_joined", JOINED_BEN);
     assert_says(0, 1, 1, 0);
@@ -562,6 +563,30 @@ static void what_may_be_lost_makes_both_negotiate_anew(void **state)
     other_says((struct said){.anew = 1, .ben = 1});
     assert_told(ANAS, "partner_joined", JOINED_BEN); /* the other one has lost something */
     assert_says_nothing();
+}
+
+/* It hears again before it can speak again: the two ways are two connections. */
+static void anew_is_said_until_it_is_heard(void **state)
+{
+    (void)state;
+    given_shared();
+    bus_goes_away();
+    assert_int_equal(ana_emits("no"), ERR_PARTNER_NOT_CONNECTED);
+    other_says((struct said){.asks = 1, .ben = 1});
+    assert_told(ANAS, "partner_joined", JOINED_BEN);
+    assert_says_nothing();
+    bus_comes_back();
+    bus_others("ws_events:", 0);
+    pass_ms(0);
+    assert_says(1, 1, 1, 0);
+    bus_others("ws_events:", 1);
+    pass_ms(1010);
+    assert_says(1, 1, 1, 0);
+    pass_ms(1010);
+    assert_says(1, 0, 1, 0); /* that was heard */
+    other_says((struct said){.ben = 1});
+    next_told(ANAS, "session_state");
+    assert_told_nothing(ANAS);
 }
 
 static void without_redis_sockets_stay(void **state)
@@ -734,6 +759,7 @@ int main(void)
         WORLD_TEST(who_is_nowhere_is_told_by_the_one_that_runs_it),
         WORLD_TEST(nobody_hears_it_and_the_partner_counts_as_gone),
         WORLD_TEST(what_may_be_lost_makes_both_negotiate_anew),
+        WORLD_TEST(anew_is_said_until_it_is_heard),
         WORLD_TEST(without_redis_sockets_stay),
         WORLD_TEST(back_on_the_bus_and_nothing_was_lost),
         WORLD_TEST(an_end_that_was_missed_is_seen_when_the_bus_is_back),
