@@ -331,6 +331,18 @@ void sockets_emit_user(const struct uuid *user_id, const char *event, struct str
         sio_emit(container_of(n, struct hub_socket, of_user)->sio, event, &json, 1);
 }
 
+/* Each that is disconnected leaves the user's list, and the last one takes the list along. */
+void sockets_disconnect_user(const struct uuid *user_id)
+{
+    size_t count = 0;
+    struct hub_user *user = user_of(user_id);
+    if (user)
+        LIST_EACH (n, &user->sockets)
+            count++;
+    for (; count > 0; count--)
+        sio_disconnect(LIST_FIRST(&user->sockets, struct hub_socket, of_user)->sio, false);
+}
+
 bool sockets_enter_session(uint64_t socket_id, const struct uuid *session_id, uint64_t session)
 {
     struct hub_socket *h = find(socket_id);

@@ -7,6 +7,7 @@
 #include "flows/match_watch.h"
 
 #define CHANNEL   "user_events"
+#define ERASED    "erased" /* no event of a client's: the user's sockets go */
 #define EVENT_MAX 64
 
 static void on_message(void *arg, struct str text)
@@ -18,7 +19,9 @@ static void on_message(void *arg, struct str text)
     is_whole = str_copy(str_cut(&text, ' '), event, sizeof event) && is_whole;
     if (is_whole)
         match_watch_news(&user_id);
-    if (is_whole && text.n)
+    if (is_whole && strcmp(event, ERASED) == 0)
+        sockets_disconnect_user(&user_id);
+    else if (is_whole && text.n)
         sockets_emit_user(&user_id, event, text);
 }
 
@@ -43,6 +46,15 @@ void user_events_request_cancelled(const struct uuid *user_id)
     struct buf text = {0};
     match_watch_news(user_id);
     buf_addf(&text, "%s request_cancelled ", UUIDZ(user_id));
+    bus_publish(CHANNEL, buf_str(&text));
+    buf_done(&text);
+}
+
+void user_events_erased(const struct uuid *user_id)
+{
+    struct buf text = {0};
+    sockets_disconnect_user(user_id);
+    buf_addf(&text, "%s " ERASED " ", UUIDZ(user_id));
     bus_publish(CHANNEL, buf_str(&text));
     buf_done(&text);
 }

@@ -127,6 +127,22 @@ static void erasing_ends_the_conversation(void **state)
     assert_kept();
 }
 
+static void erasing_disconnects_the_user(void **state)
+{
+    (void)state;
+    socket_opens(ANAS, ANA);
+    socket_opens(ANAS_SECOND, ANA);
+    socket_opens(BENS, BEN);
+    erase();
+    assert_false(socket_is_open(ANAS));
+    assert_false(socket_is_open(ANAS_SECOND));
+    assert_true(socket_is_open(BENS));
+    const char *said = next_published("user_events");
+    while (said && strcmp(said, ANA " erased ") != 0)
+        said = next_published("user_events");
+    assert_non_null(said);
+}
+
 static void data_that_came_since_is_left_for_the_next_time(void **state)
 {
     (void)state;
@@ -191,6 +207,7 @@ int main(void)
         WORLD_TEST(erasing_again_gives_the_same_answer),
         WORLD_TEST(erasing_cancels_the_request),
         WORLD_TEST(erasing_ends_the_conversation),
+        WORLD_TEST(erasing_disconnects_the_user),
         WORLD_TEST(data_that_came_since_is_left_for_the_next_time),
         WORLD_TEST(nobody_is_asked_while_the_database_is_away),
         WORLD_TEST(a_promise_survives_every_upstream),

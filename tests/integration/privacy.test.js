@@ -144,10 +144,14 @@ describe("a user's data", () => {
     assert.equal((await exported(me)).status, 200); // leaves a count for the limit
     assert.ok(keysWith(world.redis, me.userId).length >= 4);
 
+    other.close(); // what its connection was sent is kept, for a return, for as long as it lasts
+    const [socket] = me.sockets;
     const answer = await erase(me);
     assert.equal(answer.status, 202);
     assert.deepEqual(answer.body, { status: 'erasing' });
     await untilErased(world, me);
+    assert.equal(await socket.disconnected(), 'io server disconnect');
+    await until('what sockets were sent to be dropped', () => keysWith(world.redis, me.userId).length === 0);
 
     for (const text of [me.userId, ...Object.values(texts)]) {
       assert.deepEqual(await tablesWith(world.db, text), {}, text);

@@ -22,5 +22,6 @@ void sockets_emit_user(const struct uuid *user_id, const char *event,
 bool sockets_enter_session(uint64_t socket_id, const struct uuid *session_id, uint64_t session);
 void sockets_leave_session(uint64_t socket_id);
 void sockets_disconnect(uint64_t socket_id);
+void sockets_disconnect_user(const struct uuid *user_id); /* all of them; nothing is kept for their return */
 
 #endif

@@ -85,6 +85,7 @@ static void run(struct flow *f)
             if (!carry(f, c))
                 FLOW_FAIL(f, c->err);
         }
+        user_events_erased(&c->erasure.user_id); /* after what they are told of the end */
         AWAIT_TRY(f, &c->err, kv_queue_remove(f, c->open.request_ids, c->open.request_count));
         do
             AWAIT(f, db_erasure_step(f, &c->erasure.user_id, &c->changed));

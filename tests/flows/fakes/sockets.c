@@ -105,6 +105,13 @@ void sockets_disconnect(uint64_t socket_id)
     socket_goes(socket_id);
 }
 
+void sockets_disconnect_user(const struct uuid *user_id)
+{
+    for (int i = 0; i < count; i++)
+        if (uuid_eq(&all[i].user_id, user_id) && all[i].is_open)
+            socket_goes(all[i].id);
+}
+
 /* --- the test's side --- */
 
 void socket_opens(uint64_t socket_id, const char *user_id)
