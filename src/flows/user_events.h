@@ -11,7 +11,8 @@ void user_events_start(void);
 void user_events_send(const struct uuid *user_id, const char *event, struct str json);
 /* To the waiting calls alone: the sockets' owner has cancelled it. */
 void user_events_request_cancelled(const struct uuid *user_id);
-/* All sockets of the user, here and elsewhere, are disconnected: nothing about the user is to be kept for them. */
+/* All sockets of the user, here and elsewhere, are disconnected: nothing about the user is to be kept for
+ * them. */
 void user_events_erased(const struct uuid *user_id);
 
 #endif

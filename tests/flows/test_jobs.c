@@ -439,6 +439,40 @@ static void a_job_that_failed_runs_again(void **state)
     jobs_stop();
 }
 
+/* --- popularity --- */
+
+static void popularity_is_of_the_last_thirty_days_and_listed_at_once(void **state)
+{
+    (void)state;
+    given_topic();
+    struct caller *before = rest_call(ANA, rest_topics_list, .query = "targetLanguageCode=es");
+    pass_ms(0);
+    assert_non_null(strstr(before->body, "\"popularityScore\":0.5"));
+    fake_projection.score_changes = 1;
+    run_job(&job_topics_popularity);
+    assert_int_equal(fake_projection.popular_since_ms, T0 - 30 * INT64_C(86400000));
+    struct caller *after = rest_call(ANA, rest_topics_list, .query = "targetLanguageCode=es");
+    pass_ms(0);
+    assert_non_null(strstr(after->body, "\"popularityScore\":1"));
+}
+
+static void popularity_can_wait_for_the_database(void **state)
+{
+    static const enum err errors[] = {ERR_DB_UNAVAILABLE, ERR_TIMEOUT, ERR_INTERNAL};
+    (void)state;
+    for (int i = 0; i < 3; i++) {
+        world_again();
+        port_script_next(DB_POPULARITY_COMPUTE, (struct port_script){.err = errors[i]});
+        run_job(&job_topics_popularity);
+        assert_int_equal(flow_active_count(), 0);
+    }
+    fake_db_goes_away();
+    port_forget();
+    run_job(&job_topics_popularity);
+    assert_calls("");
+    fake_db_comes_back();
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -469,6 +503,8 @@ int main(void)
         WORLD_TEST(the_periodic_jobs_run_soon_and_then_at_their_intervals),
         WORLD_TEST(a_job_that_still_runs_is_not_started_again),
         WORLD_TEST(a_job_that_failed_runs_again),
+        WORLD_TEST(popularity_is_of_the_last_thirty_days_and_listed_at_once),
+        WORLD_TEST(popularity_can_wait_for_the_database),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -3,6 +3,7 @@
 #include "flows/fakes/router.h"
 #include "flows/fakes/world.h"
 
+#include "flows/bus/bus.h"
 #include "flows/job.h"
 #include "tables.h"
 
@@ -216,6 +217,12 @@ static void every_event_and_route_has_a_name_of_its_own(void **state)
             assert_new_name(row->handler->flow.name);
     assert_new_name(job_sessions_sweep.name);
     assert_new_name(job_users_erase.name);
+    assert_new_name(job_topics_popularity.name);
+    for (const struct bus_row *row = bus_rows; row->topic; row++)
+        if (row->handler) {
+            assert_flow(&row->handler->flow);
+            the_fields_of_every_handler_fit(row->handler);
+        }
     assert_new_name(job_sessions_recover.name);
     assert_new_name(job_instance_beat.name);
 }

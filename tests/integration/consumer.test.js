@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import crypto from 'node:crypto';
 import { after, afterEach, before, beforeEach, describe, it } from 'node:test';
 import { KafkaCluster } from '../lib/kafka.js';
+import { isConsumed } from '../lib/schemas.js';
 import { PostgresServer, RedisServer } from '../lib/servers.js';
 import { storeSessions } from '../lib/stored_sessions.js';
 import { until } from '../lib/wait.js';
@@ -12,14 +13,16 @@ import { World } from '../lib/world.js';
 const TOPICS = { users: 'user.events', lessons: 'lesson.events', feedback: 'feedback.events' };
 const PARTITIONS = 4;
 
-const envelope = (eventType, payload, correlationId = crypto.randomUUID()) => ({
-  eventId: crypto.randomUUID(),
-  eventType,
-  version: '1.0',
-  timestamp: new Date().toISOString(),
-  payload,
-  metadata: { correlationId, source: 'another-service' },
-});
+function envelope(eventType, payload, correlationId = crypto.randomUUID()) {
+  return {
+    eventId: crypto.randomUUID(),
+    eventType,
+    version: '1.0',
+    timestamp: new Date().toISOString(),
+    payload,
+    metadata: { correlationId, source: 'another-service' },
+  };
+}
 const skill = (userId, skillCode) =>
   envelope('skill.acquired', { userId, skillId: crypto.randomUUID(), skillCode });
 
@@ -45,6 +48,30 @@ async function produceSkills(kafka, userIds, code) {
     if (mine.length) await kafka.produce(TOPICS.lessons, lines(mine.map((id) => skill(id, code))), `key-${part}`);
   }
 }
+
+describe('the schemas of what is consumed', () => {
+  const id = crypto.randomUUID();
+  it('say what is taken and what is skipped', () => {
+    const taken = [
+      envelope('user.registered', { userId: id }),
+      envelope('user.deleted', { userId: id, more: 1 }),
+      skill(id, 'idioms.en'),
+      envelope('skill.acquired', { ...skill(id, 'a').payload, acquiredAt: '2025-01-01T00:00:00Z' }),
+      envelope('transcript.ready', { sessionId: id, transcriptId: id }),
+      { eventType: 'user.deleted', payload: { userId: id } },
+    ];
+    const refused = [
+      envelope('user.deleted', {}),
+      envelope('user.deleted', { userId: 'ana' }),
+      skill(id, ''),
+      skill(id, 'x'.repeat(129)),
+      envelope('transcript.ready', { sessionId: id }),
+      { eventType: 'user.deleted' },
+    ];
+    for (const event of taken) assert.ok(isConsumed(event), JSON.stringify(event));
+    for (const event of refused) assert.ok(!isConsumed(event), JSON.stringify(event));
+  });
+});
 
 describe('events of other services', () => {
   let kafka;

@@ -9,14 +9,23 @@ import { Ajv2020 } from 'ajv/dist/2020.js';
 const DIR = path.join(path.dirname(fileURLToPath(import.meta.url)), '../../docs/events');
 
 let validate;
+let validateConsumed;
 
 function validator() {
   if (validate) return validate;
   const ajv = new Ajv2020({ strict: true, strictRequired: false, allErrors: true });
   addFormats.default(ajv);
-  for (const file of fs.readdirSync(DIR)) ajv.addSchema(JSON.parse(fs.readFileSync(path.join(DIR, file), 'utf8')));
+  for (const file of fs.readdirSync(DIR, { recursive: true }).filter((name) => name.endsWith('.json')))
+    ajv.addSchema(JSON.parse(fs.readFileSync(path.join(DIR, file), 'utf8')));
   validate = ajv.getSchema('envelope.json');
+  validateConsumed = ajv.getSchema('consumed/envelope.json');
   return validate;
+}
+
+// An event of another service, as we take it.
+export function isConsumed(event) {
+  validator();
+  return validateConsumed(event);
 }
 
 // The types that have a schema.

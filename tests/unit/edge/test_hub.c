@@ -522,6 +522,25 @@ static void an_event_for_a_user_goes_to_every_socket(void **state)
     peer_done(&nobody);
 }
 
+static void a_user_is_disconnected_from_every_socket(void **state)
+{
+    (void)state;
+    struct peer ada2, bob;
+    struct uuid ada;
+    assert_true(uuid_parse(STR(ADA), &ada));
+    sio_open(&peer, ADA);
+    sio_open(&ada2, ADA);
+    sio_open(&bob, BOB);
+    sockets_disconnect_user(&ada);
+    ws_expect(&peer, "41");
+    ws_expect(&ada2, "41");
+    ws_expect_nothing(&bob);
+    sockets_disconnect_user(&ada); /* nobody there: no error */
+    peer_done(&peer);
+    peer_done(&ada2);
+    peer_done(&bob);
+}
+
 static void a_socket_that_is_gone_is_no_error(void **state)
 {
     (void)state;
@@ -578,6 +597,7 @@ int main(void)
         TEST(a_slow_answer_finds_its_socket),
         TEST(a_session_is_told_of_a_socket_that_goes),
         TEST(an_event_for_a_user_goes_to_every_socket),
+        TEST(a_user_is_disconnected_from_every_socket),
         TEST(a_socket_that_is_gone_is_no_error),
         TEST(draining_tells_every_user),
     };
