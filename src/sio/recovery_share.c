@@ -321,10 +321,10 @@ bool share_take(struct share *share, const struct uuid *pid, void (*done)(void *
     if (!t)
         abort();
     *t = (struct take){share, *pid, done, arg};
-    if (share->store->take(pid, on_taken, t))
-        return true;
-    free(t);
-    return false;
+    bool is_asked = share->store->take(pid, on_taken, t);
+    if (!is_asked)
+        free(t);
+    return is_asked;
 }
 
 /* --- life --- */

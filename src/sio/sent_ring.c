@@ -274,7 +274,7 @@ static void set_sent(struct sent_ring *r, int64_t now_ms)
 bool sent_ring_restore(struct sent_ring *r, uint64_t first, struct str records, size_t limit, int64_t now_ms)
 {
     uint64_t count;
-    assert(!r->p);
+    assert(!r->p && r->n == 0);
     if (!count_records(records, &count) || first == 0 || first > INT64_MAX - count)
         return false;
     r->next = first + count;

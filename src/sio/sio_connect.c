@@ -132,8 +132,9 @@ static bool ask_others(struct sio_socket *s, struct str query, struct str auth)
                            .auth_bytes = auth.n,
                            .query_bytes = query.n,
                            .has_query = query.p != NULL};
-    memcpy(q->text, auth.p, auth.n);
-    if (query.n)
+    if (auth.p)
+        memcpy(q->text, auth.p, auth.n);
+    if (query.p)
         memcpy(q->text + auth.n, query.p, query.n);
     s->is_asking = share_take(share, &s->claim->pid, on_answer, q);
     if (s->is_asking)

@@ -63,20 +63,19 @@ static int64_t keep_ms;
 /* --- commands as they go over the wire --- */
 
 /* Under load there are thousands of words a second: no printf. */
-static struct str digits_of(uint64_t n, char space[NUMBER_BYTES])
+static void add_digits(struct buf *b, uint64_t n)
 {
-    char *p = space + NUMBER_BYTES;
+    char digits[NUMBER_BYTES], *p = digits + sizeof digits;
     do
         *--p = (char)('0' + n % 10);
     while (n /= 10);
-    return (struct str){p, (size_t)(space + NUMBER_BYTES - p)};
+    buf_add(b, p, (size_t)(digits + sizeof digits - p));
 }
 
 static void add_length(struct buf *b, char type, size_t n)
 {
-    char space[NUMBER_BYTES];
     buf_addc(b, type);
-    buf_add_str(b, digits_of(n, space));
+    add_digits(b, n);
     buf_add(b, "\r\n", 2);
 }
 
@@ -89,8 +88,12 @@ static void add_word(struct buf *b, struct str word)
 
 static void add_number(struct buf *b, int64_t n)
 {
-    char space[NUMBER_BYTES];
-    add_word(b, digits_of((uint64_t)n, space));
+    size_t length = 1;
+    for (int64_t rest = n; rest >= 10; rest /= 10)
+        length++;
+    add_length(b, '$', length);
+    add_digits(b, (uint64_t)n);
+    buf_add(b, "\r\n", 2);
 }
 
 static void add_key(struct buf *b, const struct uuid *key)
