@@ -10,7 +10,8 @@
 #include "conversation/rt/timer.h"
 #include "flows/job.h"
 
-#define SOON_MS 5 /* from a commit to the read: those of the same moment go together */
+#define SOON_MS \
+    5 /* from a commit, or a pass that found something, to the next: those of the same moment go together */
 #define LOOK_MS 5000
 
 static struct {
@@ -71,7 +72,7 @@ static int64_t pause_ms(enum err err, const struct outbox_pass *p)
         return OUTBOX_RETRY_MS;
     if (p->read == (size_t)p->max)
         return 0;
-    return relay.is_woken ? SOON_MS : OUTBOX_POLL_MS;
+    return relay.is_woken || p->read > 0 ? SOON_MS : OUTBOX_POLL_MS;
 }
 
 /* Stopping, it goes on only at once. */

@@ -1,13 +1,15 @@
 /* The relay of the outbox: what stands in event_outbox goes to Kafka, in order, at least once
  * (docs/events.md). One instance relays at a time, the one that holds the lock.
  *
- *         lock held                     (asked for every second)
- *   FOLLOWING ------> RELAYING          a pass (outbox.relay) at a time: read, publish, mark; the next one at
- * once while
- *        ^_______________|              there is more, soon after a commit of this process, or after
- * OUTBOX_POLL_MS connection lost
+ *          the lock is held
+ *   FOLLOWING ----------> RELAYING
+ *        ^___________________|
+ *         connection lost
  *
- * While Kafka is away a pass waits for its delivery reports: what is in memory is one pass's. */
+ * FOLLOWING asks for the lock every second. RELAYING makes one pass (outbox.relay) at a time: read, publish,
+ * mark. The next one begins at once while there is more, soon after a pass that found something or a commit
+ * of this process, or else after OUTBOX_POLL_MS. While Kafka is away a pass waits for its delivery reports:
+ * what is in memory is one pass's. */
 #ifndef FLOWS_OUTBOX_H
 #define FLOWS_OUTBOX_H
 

@@ -34,11 +34,31 @@ function calls(base) {
   };
 }
 
+// The histogram of the loop's lateness so far: {bound in s: count}, cumulative.
+async function loopLag(base) {
+  const text = await (await fetch(`${base}/metrics`)).text();
+  const lines = text.matchAll(/^event_loop_lag_seconds_bucket\{le="([^"]+)"\} (\d+)/gm);
+  return Object.fromEntries([...lines].map(([, bound, count]) => [bound, Number(count)]));
+}
+
+// The bound below which 99 % of what came in between lies, in ms.
+function p99Between(before, after) {
+  const grown = Object.entries(after)
+    .map(([bound, count]) => [bound === '+Inf' ? Infinity : Number(bound), count - (before[bound] ?? 0)])
+    .sort((a, b) => a[0] - b[0]);
+  const all = after['+Inf'] - (before['+Inf'] ?? 0);
+  const [bound] = grown.find(([, count]) => count >= all * 0.99) ?? [Infinity];
+  return `<= ${bound * 1000}`;
+}
+
 async function measure(bench, daemon, name, work) {
   const stop = calls(daemon.base);
   const before = daemon.cpuUs;
+  const lagBefore = await loopLag(daemon.base);
   const started = performance.now();
-  const first = (await bench.db.one('SELECT coalesce(max(id), 0)::bigint AS id FROM event_outbox WHERE sent_at IS NOT NULL')).id;
+  const { id: first } = await bench.db.one(
+    'SELECT coalesce(max(id), 0) AS id FROM event_outbox WHERE sent_at IS NOT NULL',
+  );
   await work();
   await until('all events to be sent', async () => (await unsent(bench.db)) === 0, 120_000);
   const healthz = await stop();
@@ -58,6 +78,7 @@ async function measure(bench, daemon, name, work) {
     'CPU us/event (with healthz)': ((daemon.cpuUs - before) / d.n).toFixed(1),
     'CPU share': ((daemon.cpuUs - before) / 1000 / (performance.now() - started)).toFixed(2),
     'RSS MiB': (daemon.rssKib / 1024).toFixed(1),
+    'loop lag p99 ms': p99Between(lagBefore, await loopLag(daemon.base)),
     ...healthz,
   };
 }
