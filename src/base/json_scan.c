@@ -216,6 +216,8 @@ bool json_take_indexed(struct str *rest, enum json_type *type, struct json_index
     struct reading r; /* not `open`: it is written before it is read */
     const char *p = read_space(rest->p, rest->p + rest->n);
     r.end = rest->p + rest->n;
+    /* nodes are written before they are read */
+    /* cppcheck-suppress ctuuninitvar */
     r.next = out->nodes;
     r.last = &out->nodes[JSON_NODES_MAX];
     r.braces = 0;

@@ -33,6 +33,8 @@ static void find_words(struct words *w, struct str text)
 {
     char last[WIDE_BYTES] = "................"; /* usual, where the text has ended */
     wide all_usual = wide_load(last) == '.', c;
+    /* written here */
+    /* cppcheck-suppress ctuuninitvar */
     uint16_t *next = w->begins;
     size_t at = 0;
     *next++ = 0;
