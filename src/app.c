@@ -67,7 +67,8 @@ static void stop_now(void)
 
 static bool must_wait(void)
 {
-    return flow_active_count() > 0 || hub_has_unsaved() || !outbox_is_resting() || !consumer_is_stopped();
+    return flow_active_count() > 0 || !bus_is_quiet() || hub_has_unsaved() || !outbox_is_resting() ||
+           !consumer_is_stopped();
 }
 
 static void on_finishing(struct timer *t)

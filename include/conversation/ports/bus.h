@@ -48,6 +48,8 @@ typedef void bus_told(void *arg, int others);
 bool bus_say(struct bus_channel *ch, const struct str *parts, int part_count, bus_told *told, void *arg);
 /* On a channel that this instance does not listen to. */
 bool bus_tell(const char *channel, struct str text, bus_told *told, void *arg);
+/* Nothing that was said still waits for Redis. */
+bool bus_is_quiet(void);
 /* For those to whom it is all the same whether anybody hears it. */
 void bus_publish(const char *channel, struct str text);
 

@@ -68,6 +68,7 @@ static int64_t
 static void (*tell_listening)(void);
 static struct buf command; /* the one being written */
 static struct list spare = {&spare, &spare};
+static size_t unanswered; /* messages */
 
 /* The link is the first member of what is in the list. */
 static void free_all(struct list *l)
@@ -298,6 +299,7 @@ struct question {
 static void on_published(void *arg, const struct redisReply *reply)
 {
     (void)arg;
+    unanswered--;
     if (redis_reply_check(reply))
         return; /* logged; the message is lost, as messages may be */
 }
@@ -311,6 +313,7 @@ static void on_counted(void *arg, const struct redisReply *reply)
 {
     struct question q = *(struct question *)arg;
     int others = -1;
+    unanswered--;
     question_free(arg);
     if (redis_reply_check(reply) == OK && reply->type == REDIS_REPLY_INTEGER) {
         others = (int)reply->integer - q.hears_itself;
@@ -370,13 +373,17 @@ static bool publish(const struct bus_channel *ch, bus_told *told, void *arg)
     struct str text = buf_str(&command);
     if (!redis_conn_is_up(&redis_commands))
         return false;
-    if (!told)
-        return redis_conn_send_raw(&redis_commands, on_published, NULL, text);
-    struct question *q = question_new(ch, told, arg);
-    if (redis_conn_send_raw(&redis_commands, on_counted, q, text))
-        return true;
-    question_free(q);
-    return false;
+    struct question *q = told ? question_new(ch, told, arg) : NULL;
+    bool is_sent = redis_conn_send_raw(&redis_commands, told ? on_counted : on_published, q, text);
+    unanswered += is_sent;
+    if (q && !is_sent)
+        question_free(q);
+    return is_sent;
+}
+
+bool bus_is_quiet(void)
+{
+    return unanswered == 0;
 }
 
 bool bus_say(struct bus_channel *ch, const struct str *parts, int part_count, bus_told *told, void *arg)

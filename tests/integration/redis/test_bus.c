@@ -197,9 +197,14 @@ static void test_nobody_hears_a_channel_without_listeners(void **state)
 {
     (void)state;
     int times = 0;
+    assert_true(bus_is_quiet());
     assert_true(bus_tell("nobody's", STR("hello?"), on_told, &times));
+    assert_false(bus_is_quiet());
     run_until(times == 1);
     assert_int_equal(others, 0);
+    bus_publish("nobody's", STR("nobody wants to know"));
+    assert_false(bus_is_quiet());
+    run_until(bus_is_quiet());
 }
 
 /* The answers to the first SUBSCRIBE and to UNSUBSCRIBE are on their way when it is wanted again. */
