@@ -92,8 +92,8 @@ async function counted(daemon, result) {
   assert.deepEqual(lines, [`websocket_recoveries_total{result="${result}"} 1`]);
 }
 
-async function twoInSession(one) {
-  const [a, b] = [await learnerAt(one), await learnerAt(one)];
+async function twoInSession(one, other = one) {
+  const [a, b] = [await learnerAt(one), await learnerAt(other)];
   for (const learner of [a, b]) expectOk(await learner.requestMatch(), 201);
   const sessionId = await a.matched();
   const [sa, sb] = [await a.enter(sessionId), await b.enter(sessionId)];
@@ -164,6 +164,24 @@ describe('a client that comes back to another instance', () => {
     assert.deepEqual(await sa.take('offer'), { from: b.userId, sdp: text });
     assert.equal(await count(two, 'shared'), 2);
     assert.ok(!(await sa.untaken()).includes('ice_candidate'), 'none twice');
+  });
+
+  it('finds its partner there, who was there all the time', async () => {
+    const [one, two] = await startDaemons(2);
+    const pair = await twoInSession(one, two);
+    const { a, b, sa, sb, sessionId } = pair;
+    await sendInVain(pair, 5);
+    await kill(one);
+    await moveTo(a, sa, two);
+    assert.equal(sa.io.recovered, true);
+    await getsAll(pair, 5);
+    assert.equal((await sa.take('session_state')).status, 'active');
+    const text = sdp();
+    assert.equal((await sb.emit('offer', { sessionId, targetUserId: a.userId, sdp: text })).status, 'ok');
+    assert.deepEqual(await sa.take('offer'), { from: b.userId, sdp: text });
+    assert.equal((await sa.emit('offer', { sessionId, targetUserId: b.userId, sdp: text })).status, 'ok');
+    assert.deepEqual(await sb.take('offer'), { from: a.userId, sdp: text });
+    assert.equal(sb.io.connected, true);
   });
 
   it('after a clean stop, too', async () => {
