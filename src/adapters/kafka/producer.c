@@ -16,6 +16,7 @@ static const struct kafka_setting settings[] = {
     {"enable.idempotence", "true"},
     {"message.timeout.ms", "0"},
     {"linger.ms", "2"},
+    {"topic.metadata.refresh.interval.ms", "5000"}, /* that rights are given is noticed by this */
     {"partitioner", "murmur2_random"},
     {NULL, NULL},
 };
@@ -35,7 +36,7 @@ struct under_way {
 
 static struct kafka_client *client;
 static struct list all = {&all, &all}; /* publishings */
-static bool is_broken;                 /* broken: the client must be exchanged for a new one */
+static bool is_broken;                 /* the client is of no use, and waits for its last reports */
 
 static void on_event(void *arg, rd_kafka_event_t *event);
 
@@ -113,18 +114,15 @@ static void take_reports(rd_kafka_event_t *event)
 
 /* --- a broken client --- */
 
-/* Its messages have all come back as failed: a new one begins where it ended. */
-static void exchange_if_broken(void)
+/* Its messages have all come back as failed. The next ones make a new client: those that failed are tried
+ * again after a while, so that brokers who break each client at once do not keep us busy. */
+static void drop_if_broken(void)
 {
-    char why[256];
     if (!is_broken || !list_is_empty(&all))
         return;
-    if (client)
-        kafka_client_close(client, NULL, NULL);
+    kafka_client_close(client, NULL, NULL);
     client = NULL;
-    is_broken = !open_client(why, sizeof why);
-    if (is_broken) /* the settings were good before: no memory, or no thread */
-        LOG(LOG_ERROR, "kafka.client_failed", LOG_Z("dependency", "kafka"), LOG_Z("reason", why));
+    is_broken = false;
 }
 
 /* The order or the number of messages can no longer be vouched for (the brokers have lost what they knew of
@@ -132,6 +130,8 @@ static void exchange_if_broken(void)
 static void on_fatal(void)
 {
     char why[256];
+    if (is_broken)
+        return;
     rd_kafka_resp_err_t err = rd_kafka_fatal_error(kafka_client_handle(client), why, sizeof why);
     LOG(LOG_ERROR, "kafka.client_broken", LOG_Z("dependency", "kafka"),
         LOG_Z("error", rd_kafka_err2name(err)), LOG_Z("reason", why));
@@ -144,10 +144,10 @@ static void on_event(void *arg, rd_kafka_event_t *event)
     (void)arg;
     if (rd_kafka_event_type(event) == RD_KAFKA_EVENT_DR)
         take_reports(event);
-    else if (rd_kafka_event_type(event) == RD_KAFKA_EVENT_ERROR && !is_broken)
+    else if (rd_kafka_event_type(event) == RD_KAFKA_EVENT_ERROR)
         on_fatal();
     rd_kafka_event_destroy(event);
-    exchange_if_broken();
+    drop_if_broken();
 }
 
 /* --- sending --- */
@@ -173,12 +173,21 @@ static rd_kafka_resp_err_t hand_over(const char *topic, const struct publish_mes
     return err;
 }
 
+static bool reopen(void)
+{
+    char why[256];
+    bool is_open = open_client(why, sizeof why);
+    if (!is_open) /* the settings were good before: no memory, or no thread */
+        LOG(LOG_ERROR, "kafka.client_failed", LOG_Z("dependency", "kafka"), LOG_Z("reason", why));
+    return is_open;
+}
+
 /* After one that failed here no other follows: it would overtake. */
 static void hand_over_all(struct publishing *p, const char *topic, struct publish_message *messages,
                           size_t count)
 {
     struct under_way *ways = ARENA_ARRAY(flow_arena(flow_op_flow(p->op)), struct under_way, count);
-    bool has_failed = !client || is_broken;
+    bool has_failed = is_broken || !(client || reopen());
     for (size_t i = 0; i < count; i++) {
         messages[i].result = PUBLISH_FAILED;
         if (has_failed)
@@ -189,6 +198,8 @@ static void hand_over_all(struct publishing *p, const char *topic, struct publis
         if (!err)
             continue;
         log_failure(err);
+        if (err == RD_KAFKA_RESP_ERR__FATAL)
+            on_fatal();
         messages[i].result = result_of(err);
         has_failed = messages[i].result == PUBLISH_FAILED;
         p->waiting--;
@@ -202,7 +213,7 @@ void publish_all(struct flow *f, const char *topic, struct publish_message *mess
     list_add_tail(&all, &p->link);
     hand_over_all(p, topic, messages, count);
     one_less(p);
-    exchange_if_broken();
+    drop_if_broken();
 }
 
 void publisher_stop(void)
