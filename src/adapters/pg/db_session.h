@@ -70,7 +70,9 @@
     " 'turnCount', " p ".turn_count) ELSE '{}' END"
 
 /* Of the ended sessions `moved`, who goes back into the queue: see db_session_end. `me` is this instance,
- * `alive_since` when another one must have been seen. */
+ * `alive_since` when another one must have been seen. Lateral, with an order, and without the
+ * status, which matched_session_id implies: along the user's requests, whatever the planner makes of the
+ * tables' sizes. */
 #define SESSION_REQUEUE(at, correlation, me, alive_since)                                                    \
     "requeued AS ("                                                                                          \
     "    INSERT INTO match_requests ("                                                                       \
@@ -85,8 +87,9 @@
     "           r.max_wait_seconds, r.recording_consent, r.tier, r.display_name, r.avatar_url,"              \
     "           r.created_at, " at " + r.max_wait_seconds * interval '1 s', m.id"                            \
     "      FROM moved m JOIN seats_after a ON a.session_id = m.id"                                           \
-    "      JOIN match_requests r ON r.user_id = a.user_id AND r.status = 'matched'"                          \
-    "       AND r.matched_session_id = m.id"                                                                 \
+    "     CROSS JOIN LATERAL (SELECT * FROM match_requests q"                                                \
+    "                          WHERE q.user_id = a.user_id AND q.matched_session_id = m.id"                  \
+    "                          ORDER BY q.created_at DESC LIMIT 1) r"                                        \
     "     WHERE m.end_reason = 'no_show' AND a.joined_at IS NOT NULL"                                        \
     "       AND (a.joined_by = " me " OR EXISTS (SELECT FROM instances i WHERE i.id = a.joined_by"           \
     "                                               AND NOT i.is_stopped AND i.seen_at > " alive_since "))"  \

@@ -66,10 +66,10 @@ static const struct pg_statement SESSION_END = {
            "    SELECT * FROM seats_after UNION ALL SELECT * FROM seats WHERE NOT EXISTS (SELECT FROM moved)"
            "), q AS ("
            "    SELECT * FROM requeued"
-           "    UNION ALL SELECT * FROM match_requests WHERE requeued_from = $1 AND status = 'pending'"
+           "    UNION ALL (SELECT * FROM match_requests WHERE requeued_from = $1 LIMIT 1)"
            "), " SESSION_AFTER " "
            "SELECT EXISTS (SELECT FROM moved), " REQUEUED_COLUMNS ", " SESSION_COLUMNS
-           "  FROM s" SESSION_SEATS("all_seats") " LEFT JOIN q ON true"};
+           "  FROM s" SESSION_SEATS("all_seats") " LEFT JOIN q ON q.status = 'pending'"};
 /* clang-format on */
 
 static enum err read_ended(struct flow *f, const struct pg_rows *rows, void *out)
@@ -181,7 +181,8 @@ void db_sessions_sweep(struct flow *f, const struct db_sweep_query *q, struct db
 
 /* --- abandoned --- */
 
-/* $1 now, $2 for how long, in ms. One that somebody is about to join is held by the join, and skipped. */
+/* $1 now, $2 for how long, in ms. Along idx_session_status. One that somebody is about to join is held by the
+ * join, and skipped. */
 /* clang-format off */
 static const struct pg_statement SESSIONS_ABANDONED = {
     .name = "sessions_abandoned",
@@ -189,8 +190,9 @@ static const struct pg_statement SESSIONS_ABANDONED = {
     .sql = "WITH abandoned AS MATERIALIZED ("
            "    SELECT s.id FROM sessions s"
            "     WHERE s.status = 'waiting' AND s.first_joined_at IS NULL"
-           "       AND greatest(s.created_at, s.scheduled_at) + $2::bigint * interval '1 ms' <= " PG_AT("$1")
-           "     ORDER BY s.id FOR UPDATE SKIP LOCKED"
+           "       AND s.created_at <= " PG_AT("$1") " - $2::bigint * interval '1 ms'"
+           "       AND coalesce(s.scheduled_at <= " PG_AT("$1") " - $2::bigint * interval '1 ms', true)"
+           "     ORDER BY s.created_at FOR UPDATE SKIP LOCKED"
            "), deleted AS ("
            "    DELETE FROM sessions s USING abandoned d WHERE s.id = d.id RETURNING s.id"
            ") "

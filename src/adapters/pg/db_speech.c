@@ -4,7 +4,8 @@
 #include "conversation/base/arena.h"
 #include "pg.h"
 
-/* $1 sessions, $2 to $5 seconds and turns of the first participant of each, then of the second. Who holds a
+/* $1 sessions, $2 to $5 seconds and turns of the first participant of each, then of the second. Rows are found one by
+ * one, whatever the planner makes of the tables' sizes, and stay where they are while they are held. Who holds a
  * row is about to end its session, or to store another instance's sum: nobody waits for anybody here. */
 /* clang-format off */
 static const struct pg_statement SPEECH_CARRY = {
@@ -17,16 +18,18 @@ static const struct pg_statement SPEECH_CARRY = {
            "     CROSS JOIN LATERAL (VALUES (0, seconds_a, turns_a), (1, seconds_b, turns_b))"
            "           AS each (position, seconds, turns)"
            "), held AS MATERIALIZED ("
-           "    SELECT p.session_id, p.position, g.seconds, g.turns"
+           "    SELECT p.place, g.seconds, g.turns"
            "      FROM given g"
-           "      JOIN session_participants p ON p.session_id = g.session_id AND p.position = g.position"
+           "     CROSS JOIN LATERAL (SELECT q.ctid AS place, q.is_live, q.spoken_seconds, q.turn_count"
+           "                           FROM session_participants q"
+           "                          WHERE q.session_id = g.session_id AND q.position = g.position"
+           "                          LIMIT 1 FOR UPDATE SKIP LOCKED) p"
            "     WHERE p.is_live AND (p.spoken_seconds < g.seconds OR p.turn_count < g.turns)"
-           "       FOR UPDATE OF p SKIP LOCKED"
            ") "
            "UPDATE session_participants p"
            "   SET spoken_seconds = greatest(p.spoken_seconds, h.seconds),"
            "       turn_count = greatest(p.turn_count, h.turns)"
-           "  FROM held h WHERE p.session_id = h.session_id AND p.position = h.position"};
+           "  FROM held h WHERE p.ctid = h.place"};
 /* clang-format on */
 
 enum column { SECONDS_A, TURNS_A, SECONDS_B, TURNS_B, COLUMNS };
