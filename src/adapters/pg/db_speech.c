@@ -4,9 +4,10 @@
 #include "conversation/base/arena.h"
 #include "pg.h"
 
-/* $1 sessions, $2 to $5 seconds and turns of the first participant of each, then of the second. Rows are found one by
- * one, whatever the planner makes of the tables' sizes, and stay where they are while they are held. Who holds a
- * row is about to end its session, or to store another instance's sum: nobody waits for anybody here. */
+/* $1 sessions, $2 to $5 seconds and turns of the first participant of each, then of the second. Rows are
+ * found one by one, whatever the planner makes of the tables' sizes, and stay where they are while they are
+ * held. Who holds a row is about to end its session, or to store another instance's sum: nobody waits for
+ * anybody here. */
 /* clang-format off */
 static const struct pg_statement SPEECH_CARRY = {
     .name = "speech_carry",
