@@ -1,5 +1,6 @@
 /* GET /history: one's completed conversations, newest first; an admin may ask for another user's. */
 #include "flows/handlers.h"
+#include "page_json.h"
 
 #include <stddef.h>
 
@@ -60,17 +61,10 @@ static void write_entry(struct jsonw *w, const struct history_entry *e)
 
 static void answer(struct flow *f, const struct history *c)
 {
-    struct jsonw *w = reply_begin(f, 200);
-    jsonw_object(w);
-    jsonw_key(w, "conversations");
-    jsonw_array(w);
+    struct jsonw *w = reply_page_begin(f, "conversations");
     for (size_t i = 0; i < c->found.count; i++)
         write_entry(w, &c->found.items[i]);
-    jsonw_end_array(w);
-    jsonw_m_int(w, "total", c->found.total);
-    jsonw_m_bool(w, "hasMore", c->in.offset + (int64_t)c->found.count < c->found.total);
-    jsonw_end_object(w);
-    reply_send(f);
+    reply_page_send(f, w, c->in.offset, c->found.count, c->found.total);
 }
 
 static void run(struct flow *f)

@@ -1,6 +1,7 @@
 /* GET /moderation/flags: users whom many have reported, with what was reported of them. */
 #include "flows/handlers.h"
 #include "moderation_flag_json.h"
+#include "page_json.h"
 
 #include <stddef.h>
 
@@ -61,17 +62,10 @@ static void write_flag(struct jsonw *w, const struct db_flag *flag)
 
 static void answer(struct flow *f, const struct flags *c)
 {
-    struct jsonw *w = reply_begin(f, 200);
-    jsonw_object(w);
-    jsonw_key(w, "flags");
-    jsonw_array(w);
+    struct jsonw *w = reply_page_begin(f, "flags");
     for (size_t i = 0; i < c->found.count; i++)
         write_flag(w, &c->found.items[i]);
-    jsonw_end_array(w);
-    jsonw_m_int(w, "total", c->found.total);
-    jsonw_m_bool(w, "hasMore", c->in.offset + (int64_t)c->found.count < c->found.total);
-    jsonw_end_object(w);
-    reply_send(f);
+    reply_page_send(f, w, c->in.offset, c->found.count, c->found.total);
 }
 
 static void run(struct flow *f)

@@ -1,6 +1,7 @@
 /* POST and DELETE /users/:userId/block, and GET /users/me/blocks: with whom one never wants to be paired. */
 #include "flows/handlers.h"
 #include "flows/keep_apart.h"
+#include "page_json.h"
 
 #include <stddef.h>
 
@@ -101,17 +102,10 @@ static void write_entry(struct jsonw *w, const struct db_block_entry *e)
 
 static void answer_list(struct flow *f, const struct blocks *c)
 {
-    struct jsonw *w = reply_begin(f, 200);
-    jsonw_object(w);
-    jsonw_key(w, "blocks");
-    jsonw_array(w);
+    struct jsonw *w = reply_page_begin(f, "blocks");
     for (size_t i = 0; i < c->found.count; i++)
         write_entry(w, &c->found.items[i]);
-    jsonw_end_array(w);
-    jsonw_m_int(w, "total", c->found.total);
-    jsonw_m_bool(w, "hasMore", c->in.offset + (int64_t)c->found.count < c->found.total);
-    jsonw_end_object(w);
-    reply_send(f);
+    reply_page_send(f, w, c->in.offset, c->found.count, c->found.total);
 }
 
 static void run_list(struct flow *f)
