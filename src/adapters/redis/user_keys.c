@@ -110,8 +110,7 @@ void kv_unlocked_get(struct flow *f, const struct uuid *user_id, struct kv_unloc
     struct unlocked_get *g = ARENA_NEW(flow_arena(f), struct unlocked_get);
     *g = (struct unlocked_get){flow_op_begin(f), out};
     *out = (struct kv_unlocked){0};
-    /* Written by hand: this is asked for each list of topics, and the general way costs as much as all the
-     * rest. */
+    /* As it goes over the wire: it is asked for each list of topics that skills decide about. */
     char command[128];
     int n = snprintf(command, sizeof command, "*2\r\n$8\r\nSMEMBERS\r\n$%zu\r\nunlocked_topics:%s\r\n",
                      sizeof "unlocked_topics:" - 1 + UUID_TEXT_LENGTH, UUIDZ(user_id));
