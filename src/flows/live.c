@@ -288,7 +288,7 @@ static void close_seat(struct live *l, const struct session *ended, int who, int
 }
 
 /* Who is elsewhere is told there; who is nowhere once, by the instance that ended it or else by the one that
- * runs it. */
+ * ran it when it heard of that. */
 void live_close(const struct session *ended, int by, bool is_news)
 {
     struct live *l = live_get(&ended->id);
@@ -297,7 +297,7 @@ void live_close(const struct session *ended, int by, bool is_news)
     if (!l)
         return;
     for (int who = 0; who < 2; who++) {
-        bool is_mine = is_news || (live_runs(l) && !l->absent_are_told);
+        bool is_mine = is_news || l->tells_absent;
         if (l->peers[who].place == HERE || (l->peers[who].place == NOWHERE && is_mine))
             close_seat(l, ended, who, by);
     }

@@ -48,7 +48,7 @@ struct live {
     bool
         awaits_state; /* the bus was lost: whoever is here gets session_state when the others have answered */
     bool is_counted;  /* among conversations_active */
-    bool absent_are_told; /* it has ended elsewhere, and participants without a socket have been told there */
+    bool tells_absent; /* it has ended elsewhere, and participants without a socket are to be told here */
     struct session session;
     struct session_run run;
     struct speaking speaking;

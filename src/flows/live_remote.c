@@ -352,7 +352,9 @@ static void hear_ended(struct live *l, struct str text)
     int64_t by, told;
     if (!str_to_int(str_cut(&text, ' '), -1, 1, &by) || !take_number(&text, 1, &told))
         return;
-    l->absent_are_told = told;
+    /* Who seems to have gone after that was told where it was. */
+    bool is_one_absent = !peer_is_present(&l->peers[0]) || !peer_is_present(&l->peers[1]);
+    l->tells_absent = !told && is_one_absent && live_runs(l);
     job_session_look_ended(&l->session.id, by < 0 ? &nobody : &l->user_ids[by]);
 }
 

@@ -528,6 +528,22 @@ static void who_is_nowhere_is_told_by_the_one_that_runs_it(void **state)
     }
 }
 
+/* The other one has closed the session, and does not hear what is said here on the way to the row. */
+static void who_goes_after_the_end_was_told_there(void **state)
+{
+    (void)state;
+    given_shared();
+    session_row()->status = SESSION_COMPLETED;
+    session_row()->end_reason = END_LEFT;
+    bus_others("ws_events:", 0);
+    port_script_next(DB_SESSION_GET, (struct port_script){.delay_ms = 100});
+    assert_true(bus_says(CHANNEL, "ended 1 0"));
+    assert_int_equal(ana_emits("late"), OK);
+    pass_ms(200);
+    assert_null(live_one());
+    assert_string_equal(next_published("user_events"), "");
+}
+
 /* --- losses --- */
 
 static void nobody_hears_it_and_the_partner_counts_as_gone(void **state)
@@ -757,6 +773,7 @@ int main(void)
         WORLD_TEST(nobody_holds_it_and_its_users_are_told_wherever),
         WORLD_TEST(who_holds_it_tells),
         WORLD_TEST(who_is_nowhere_is_told_by_the_one_that_runs_it),
+        WORLD_TEST(who_goes_after_the_end_was_told_there),
         WORLD_TEST(nobody_hears_it_and_the_partner_counts_as_gone),
         WORLD_TEST(what_may_be_lost_makes_both_negotiate_anew),
         WORLD_TEST(anew_is_said_until_it_is_heard),
