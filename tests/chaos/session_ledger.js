@@ -65,7 +65,7 @@ export async function allAreSent(db) {
 // On the topic is every event of the outbox and no other, those of one key in their order. What comes again after a fault
 // is known by its eventId. Answers how many came again.
 export async function auditTopic(db, topic) {
-  const rows = await db.query('SELECT event_id AS id, key FROM event_outbox ORDER BY id');
+  const rows = await db.query('SELECT event_id AS id, key FROM event_outbox ORDER BY event_outbox.id');
   await until('every event to be on the topic', () => new Set(topic.ids()).size >= rows.length, 30_000);
   const firsts = new Map();
   for (const { key, headers } of topic.messages) {
