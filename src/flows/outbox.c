@@ -16,10 +16,11 @@
 
 static struct {
     bool is_on, is_stopping;
-    bool is_open;  /* the connection for it */
-    bool is_held;  /* the lock, by that connection */
-    bool is_woken; /* something was committed since the pass began */
-    int max;       /* events of the next pass: few after a failure, to find out whose it was */
+    bool is_open;    /* the connection for it */
+    bool is_held;    /* the lock, by that connection */
+    bool is_woken;   /* something was committed since the pass began */
+    bool is_flushed; /* stopping, and what this process has written is sent */
+    int max;         /* events of the next pass: few after a failure, to find out whose it was */
     struct flow *running;
     struct timer next, look;
 } relay;
@@ -75,19 +76,15 @@ static int64_t pause_ms(enum err err, const struct outbox_pass *p)
     return relay.is_woken || p->read > 0 ? SOON_MS : OUTBOX_POLL_MS;
 }
 
-/* Stopping, it goes on only at once. */
-static bool is_at_rest_after(int64_t after_ms)
-{
-    return relay.is_stopping && after_ms >= OUTBOX_POLL_MS;
-}
-
 static void passed(struct flow *f)
 {
     const struct outbox_pass *p = flow_ctx(f);
     int64_t after_ms = pause_ms(flow_error(f), p);
     relay.running = NULL;
+    relay.is_flushed = relay.is_stopping && after_ms > 0 && !relay.is_woken;
     relay.max = p->has_failed ? 1 : relay.max * 4 < OUTBOX_PASS_MAX ? relay.max * 4 : OUTBOX_PASS_MAX;
-    if (!is_at_rest_after(after_ms))
+    if (!relay.is_stopping ||
+        after_ms < OUTBOX_RETRY_MS) /* stopping, what fails is left to another instance */
         go_on(after_ms);
 }
 
@@ -118,7 +115,10 @@ static void on_committed(void)
     relay.is_woken = true;
     bool is_soon = timer_is_running(&relay.next) && relay.next.due_ms <= clock_mono_ms() + SOON_MS;
     bool is_in_trouble = relay.max < OUTBOX_PASS_MAX; /* its pause is not cut short */
-    if (is_of_use() && !relay.running && !is_soon && !is_in_trouble)
+    if (!is_of_use())
+        return;
+    relay.is_flushed = false;
+    if (!relay.running && !is_soon && !is_in_trouble)
         go_on(SOON_MS);
 }
 
@@ -157,12 +157,12 @@ void outbox_stop(void)
 
 bool outbox_is_resting(void)
 {
-    return !relay.running && !timer_is_running(&relay.next);
+    return relay.is_flushed || (!relay.running && !timer_is_running(&relay.next));
 }
 
 void outbox_done(void)
 {
-    relay.is_on = relay.is_open = relay.is_held = relay.is_stopping = false;
+    relay.is_on = relay.is_open = relay.is_held = relay.is_stopping = relay.is_flushed = false;
     timer_stop(&relay.next);
     timer_stop(&relay.look);
 }

@@ -24,9 +24,10 @@
 
 /* After db_start and publisher_start. Does nothing without KAFKA_BROKERS. */
 void outbox_start(void);
-/* The process stops: what is there is still sent while Kafka answers; then it rests. */
+/* The process stops. Relays on, also what other instances write, until outbox_done; unless Kafka is away:
+ * then it is left to another instance. */
 void outbox_stop(void);
-bool outbox_is_resting(void); /* after outbox_stop: nothing is left to do, or nothing can be done */
+bool outbox_is_resting(void); /* after outbox_stop: what this process has written is sent, or cannot be */
 void outbox_done(void);       /* after the flows were cancelled */
 
 /* What a pass did; the first member of outbox.relay's context. */

@@ -265,7 +265,7 @@ static void how_far_behind_it_is_can_be_seen(void **state)
 
 /* --- stopping --- */
 
-static void a_stop_sends_what_is_there_and_rests(void **state)
+static void a_stop_sends_what_is_there_and_relays_on(void **state)
 {
     (void)state;
     given_relay();
@@ -281,9 +281,42 @@ static void a_stop_sends_what_is_there_and_rests(void **state)
     pass_ms(40);
     assert_true(outbox_is_resting());
     assert_all_in_order();
+    given_event(BEN); /* another instance's: nobody else has the lock yet */
+    pass_ms(OUTBOX_POLL_MS + 24);
+    assert_all_in_order();
+    outbox_done();
     port_forget();
     pass_ms(60000);
     assert_int_equal(port_calls_in_all(), 0);
+}
+
+static void a_stop_does_not_wait_for_what_others_write(void **state)
+{
+    (void)state;
+    given_relay();
+    pass_ms(100);
+    outbox_stop();
+    int rests = 0;
+    for (int i = 0; i < 20; i++) { /* without end */
+        given_event(BEN);
+        pass_ms(10);
+        rests += outbox_is_resting();
+    }
+    assert_in_range(rests, 10, 20);
+}
+
+static void a_stop_does_not_try_again_what_fails(void **state)
+{
+    (void)state;
+    given_relay();
+    pass_ms(100);
+    given_event(ANA)->result = PUBLISH_FAILED;
+    outbox_stop();
+    pass_ms(40);
+    assert_true(outbox_is_resting());
+    port_forget();
+    pass_ms(10000);
+    assert_int_equal(port_calls(PUBLISH_ALL), 0);
 }
 
 static void a_stop_does_not_wait_for_kafka(void **state)
@@ -360,7 +393,9 @@ int main(void)
         WORLD_TEST(a_mark_is_repeated_until_it_is_made),
         WORLD_TEST(a_read_that_fails_is_made_again),
         WORLD_TEST(how_far_behind_it_is_can_be_seen),
-        WORLD_TEST(a_stop_sends_what_is_there_and_rests),
+        WORLD_TEST(a_stop_sends_what_is_there_and_relays_on),
+        WORLD_TEST(a_stop_does_not_wait_for_what_others_write),
+        WORLD_TEST(a_stop_does_not_try_again_what_fails),
         WORLD_TEST(a_stop_does_not_wait_for_kafka),
         WORLD_TEST(who_does_not_relay_has_nothing_to_stop),
         WORLD_TEST(old_events_go_a_few_at_a_time),
