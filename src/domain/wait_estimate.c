@@ -17,6 +17,7 @@ const char *const wait_source_names[] = {"topic", "level", "language", "all", "n
     15.0 /* of the waits an estimate is made from, a recent one with a queue as now being 1 */
 #define QUEUE_UNKNOWN UINT16_MAX
 #define OTHER_KIND    0.1 /* what a practice wait counts for a tandem seeker, and the other way round */
+#define OTHER_WISH    0.3 /* what the wait of one who wished another partner level counts */
 /* How fast the share asked of the curve follows what came of the intervals, and how far it may go. */
 #define SHARE_STEP 0.01
 #define SHARE_LOW  0.6
@@ -29,6 +30,7 @@ struct sample {
     uint16_t queue; /* how many of the language and level waited when it began */
     uint8_t end;
     bool is_tandem_seeker;
+    uint8_t wish;
 };
 
 struct ring {
@@ -46,6 +48,7 @@ struct language_waits {
     char code[LANG_MAX];
     struct ring *ring;
     struct level_waits levels[LEVEL_COUNT];
+    double more[PARTNER_ANY + 1]; /* asked beyond that for a wish, at whatever level */
 };
 
 struct pending {
@@ -56,6 +59,7 @@ struct pending {
     uint16_t queue;
     int16_t low, high; /* promised, counted from the begin of the wait; high < 0: nothing was */
     enum level level;
+    enum partner_level wish;
     bool is_tandem_seeker;
 };
 
@@ -160,6 +164,7 @@ void wait_stats_learn(struct wait_stats *s, const struct wait_key *key, int64_t 
                                   .seconds = seconds_of(wait_ms),
                                   .queue = QUEUE_UNKNOWN,
                                   .is_tandem_seeker = key->is_tandem_seeker,
+                                  .wish = (uint8_t)key->wish,
                                   .end = (uint8_t)end};
     learn(s, language_of(s, key->language, true), key->level, &sample);
 }
@@ -181,6 +186,7 @@ void wait_stats_began(struct wait_stats *s, const struct uuid *id, const struct 
     p->language = language_of(s, key->language, true);
     p->level = key->level;
     p->is_tandem_seeker = key->is_tandem_seeker;
+    p->wish = key->wish;
     p->topic = hash_of(key->topic);
     p->start_ms = start_ms;
     p->queue = queue_of(p->language, p->level);
@@ -190,18 +196,31 @@ void wait_stats_began(struct wait_stats *s, const struct uuid *id, const struct 
     map_put(&s->pending, id, &p->by_id);
 }
 
+static double within(double low, double x, double high)
+{
+    return x < low ? low : x > high ? high : x;
+}
+
+static double share_of(const struct language_waits *language, enum level level, bool is_tandem_seeker,
+                       enum partner_level wish)
+{
+    if (!language)
+        return WANTED_SHARE;
+    return within(SHARE_LOW, language->levels[level].share[is_tandem_seeker] + language->more[wish],
+                  SHARE_HIGH);
+}
+
 /* A cancelled wait does not tell what would have come of the promise. */
 static void judge_promise(struct pending *p, const struct sample *sample)
 {
     if (p->high < 0 || sample->end == WAIT_CANCELLED || !p->language)
         return;
     double *share = &p->language->levels[p->level].share[p->is_tandem_seeker];
+    double *more = &p->language->more[p->wish];
     bool held = sample->seconds >= p->low && sample->seconds <= p->high;
-    *share += SHARE_STEP * (WANTED_SHARE - (held ? 1 : 0));
-    if (*share < SHARE_LOW)
-        *share = SHARE_LOW;
-    if (*share > SHARE_HIGH)
-        *share = SHARE_HIGH;
+    double step = SHARE_STEP * (WANTED_SHARE - (held ? 1 : 0));
+    *share = within(SHARE_LOW, *share + step, SHARE_HIGH);
+    *more = within(SHARE_LOW - WANTED_SHARE, *more + step, SHARE_HIGH - WANTED_SHARE);
 }
 
 void wait_stats_ended(struct wait_stats *s, const struct uuid *id, int64_t now_ms, enum wait_end end)
@@ -215,6 +234,7 @@ void wait_stats_ended(struct wait_stats *s, const struct uuid *id, int64_t now_m
                                   .seconds = seconds_of(now_ms - p->start_ms),
                                   .queue = p->queue,
                                   .is_tandem_seeker = p->is_tandem_seeker,
+                                  .wish = (uint8_t)p->wish,
                                   .end = (uint8_t)end};
     if (p->language)
         p->language->levels[p->level].waiting--;
@@ -229,6 +249,7 @@ struct asked {
     int64_t now_ms;
     uint32_t topic;
     bool is_topic_alone, is_tandem_seeker;
+    enum partner_level wish;
     int waited_seconds;
     uint16_t queue;
 };
@@ -239,6 +260,8 @@ static double weight_of(const struct sample *sample, const struct asked *a)
     double weight = exp2(-(age_ms > 0 ? age_ms : 0) / WAIT_HALF_LIFE_MS);
     if (sample->is_tandem_seeker != a->is_tandem_seeker)
         weight *= OTHER_KIND;
+    if (sample->wish != a->wish)
+        weight *= OTHER_WISH;
     if (sample->queue == QUEUE_UNKNOWN || a->queue == QUEUE_UNKNOWN)
         return weight / 2;
     double difference = log2((sample->queue + 1.0) / (a->queue + 1.0));
@@ -308,6 +331,7 @@ struct wait_interval wait_stats_estimate(struct wait_stats *s, const struct wait
     struct asked a = {.now_ms = now_ms,
                       .topic = hash_of(q->key.topic),
                       .is_tandem_seeker = q->key.is_tandem_seeker,
+                      .wish = q->key.wish,
                       .waited_seconds = waited,
                       .queue = queue_before(s, q, language)};
     struct wait_interval out = wait_interval_unknown(q);
@@ -315,8 +339,7 @@ struct wait_interval wait_stats_estimate(struct wait_stats *s, const struct wait
     enum wait_source source = choose(s, language, q->key.level, &a, &curve);
     if (source != WAIT_FROM_NOTHING && end > waited) {
         wait_curve_close(&curve, waited, end);
-        double share =
-            language ? language->levels[q->key.level].share[q->key.is_tandem_seeker] : WANTED_SHARE;
+        double share = share_of(language, q->key.level, q->key.is_tandem_seeker, q->key.wish);
         struct wait_span span = wait_curve_span(&curve, share);
         out = (struct wait_interval){span.low - waited, span.median - waited, span.high - waited, source};
     }

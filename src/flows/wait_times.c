@@ -22,7 +22,8 @@ static struct wait_key key_of(const struct match_request *r)
     return (struct wait_key){.language = r->target_language,
                              .topic = r->topic_code,
                              .level = r->level,
-                             .is_tandem_seeker = match_is_tandem_seeker(r)};
+                             .is_tandem_seeker = match_is_tandem_seeker(r),
+                             .wish = r->preferred_partner_level};
 }
 
 /* Scheduled ones say nothing of the waits of others: they may be paired before their wait begins. */
@@ -46,7 +47,8 @@ void wait_times_learn(const struct db_waits *learnt)
         const struct wait_key key = {.language = w->language,
                                      .topic = w->topic,
                                      .level = w->level,
-                                     .is_tandem_seeker = w->is_tandem_seeker};
+                                     .is_tandem_seeker = w->is_tandem_seeker,
+                                     .wish = w->wish};
         wait_stats_learn(waits, &key, w->ended_at_ms, w->wait_ms,
                          w->is_matched ? WAIT_MATCHED : WAIT_EXPIRED);
     }

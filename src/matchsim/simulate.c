@@ -77,7 +77,8 @@ static void arrive(struct run *r, int64_t now_ms)
         .key = {.language = q->target_language,
                 .topic = q->topic_code,
                 .level = q->level,
-                .is_tandem_seeker = match_is_tandem_seeker(q)},
+                .is_tandem_seeker = match_is_tandem_seeker(q),
+                .wish = q->preferred_partner_level},
         .max_wait_seconds = q->max_wait_seconds,
     };
     wait_stats_began(r->stats, &q->id, &question.key, match_wait_start_ms(q));

@@ -5,13 +5,13 @@
  * learner does not give up before. It is learnt from the waits that ended lately: of the same language, level
  * and topic when there are enough, else of the language and level, else of the language, else of all. Recent
  * waits count more (half after WAIT_HALF_LIFE_MS), and so do those that began with a queue as long as now,
- * and those of tandem seekers for a tandem seeker.
+ * and those of tandem seekers for a tandem seeker, and those with the same wish for the partner's level.
  *
  * Waits that were cut off (cancelled, or expired when others may wait longer) say only that it would have
  * taken longer than that; the distribution is the product-limit estimate (Kaplan and Meier, 1958) of both
  * kinds. The interval is the shortest one around the median that holds about the wanted share. What share is
  * wanted so that 80 % come true is learnt from how the intervals given before have fared, for each language
- * and level. */
+ * and level, and of those apart for tandem seekers and for each wish. */
 #ifndef CONVERSATION_DOMAIN_WAIT_ESTIMATE_H
 #define CONVERSATION_DOMAIN_WAIT_ESTIMATE_H
 
@@ -19,7 +19,7 @@
 #include <stdint.h>
 
 #include "conversation/base/uuid.h"
-#include "conversation/domain/level.h"
+#include "conversation/domain/match.h"
 
 enum {
     WAIT_SECONDS_MAX = 600,  /* longer ones count as this */
@@ -41,6 +41,7 @@ struct wait_key {
     const char *language, *topic; /* borrowed for the call */
     enum level level;
     bool is_tandem_seeker;
+    enum partner_level wish;
 };
 
 /* Seconds still to wait: 80 % of the waits like this end from `low` to `high`, half of them by `median`. */

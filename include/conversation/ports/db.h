@@ -182,6 +182,7 @@ struct db_wait {
     enum level level;
     bool is_matched; /* else expired */
     bool is_tandem_seeker;
+    enum partner_level wish;
     int64_t ended_at_ms, wait_ms;
 };
 struct db_waits {

@@ -9,10 +9,11 @@
 /* clang-format off */
 static const struct pg_statement WAITS = {
     .name = "match_waits",
-    .sql = "SELECT language, topic, level, matched, tandem, " PG_MS("ended") ", " PG_MS("ended") " - " PG_MS("began")
+    .sql = "SELECT language, topic, level, matched, tandem, wish, " PG_MS("ended") ", " PG_MS("ended") " - " PG_MS("began")
            "  FROM (SELECT r.target_language_code AS language, r.topic_code AS topic, r.current_level AS level,"
            "               r.status = 'matched' AS matched, r.created_at AS began,"
            "               r.preferred_partner_native_language_code IS NOT NULL AS tandem,"
+           "               r.preferred_partner_level AS wish,"
            "               coalesce(r.matched_at, r.expires_at) AS ended"
            "          FROM match_requests r"
            "         WHERE r.expires_at > " PG_AT("$1") " - interval '1 hour'"
@@ -32,6 +33,7 @@ static enum err read_waits(struct flow *f, const struct pg_rows *rows, void *out
         items[i].level = (enum level)take_name(&c, level_names, LEVEL_COUNT);
         items[i].is_matched = take_bool(&c);
         items[i].is_tandem_seeker = take_bool(&c);
+        items[i].wish = (enum partner_level)take_name(&c, partner_level_names, PARTNER_ANY + 1);
         items[i].ended_at_ms = take_int(&c);
         items[i].wait_ms = take_int(&c);
         if (!c.ok)
