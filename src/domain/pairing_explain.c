@@ -8,8 +8,8 @@
 
 #include "pairing_index.h"
 
-const char *const pairing_constraint_names[] = {"LANGUAGE", "TIME",    "TANDEM", "TOPIC",
-                                                "LEVEL",    "BLOCKED", "SCORE",  NULL};
+const char *const pairing_constraint_names[] = {"LANGUAGE", "TIME",  "TANDEM", "TOPIC",
+                                                "LEVEL",    "SCORE", NULL};
 
 enum { VARIANTS_MAX = 6, TOPICS_MAX = 256 };
 
@@ -51,6 +51,7 @@ struct relation {
 };
 
 #define BIT(constraint) (1U << (constraint))
+#define BLOCKED         BIT(CONSTRAINT_COUNT) /* speaks against a pair, and is not told */
 
 /* --- judging --- */
 
@@ -68,7 +69,7 @@ static unsigned failing(const struct explainer *x, const struct standing *s, siz
     if (b->level > phase)
         bits |= BIT(CONSTRAINT_LEVEL);
     if (r.is_blocked)
-        bits |= BIT(CONSTRAINT_BLOCKED);
+        bits |= BLOCKED;
     if (s->base[variant] + r.history_points < pairing_min_score(&x->index->rules, phase))
         bits |= BIT(CONSTRAINT_SCORE);
     return bits;
@@ -81,7 +82,11 @@ static enum match_phase later_of(enum match_phase a, enum match_phase b)
 
 static void count_excluded(struct explainer *x, const struct kind *kind, unsigned bits, size_t n)
 {
-    enum pairing_constraint first = (enum pairing_constraint)__builtin_ctz(bits);
+    if (bits == BLOCKED) {
+        x->out->candidates -= n; /* and so excluded by the language */
+        return;
+    }
+    enum pairing_constraint first = (enum pairing_constraint)__builtin_ctz(bits & ~BLOCKED);
     x->out->excluded[first] += n;
     if (bits != BIT(first))
         return;

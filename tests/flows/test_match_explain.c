@@ -45,7 +45,7 @@ static void says_what_keeps_others_away_and_what_would_help(void **state)
         "'others':2,'candidates':2,'eligible':0,'isExact':true,"
         "'constraints':[{'code':'LANGUAGE','excluded':0},{'code':'TANDEM','excluded':0,'onlyThis':0},"
         "{'code':'TOPIC','excluded':1,'onlyThis':1},{'code':'LEVEL','excluded':1,'onlyThis':0},"
-        "{'code':'BLOCKED','excluded':0,'onlyThis':0},{'code':'SCORE','excluded':0,'onlyThis':0}],"
+        "{'code':'SCORE','excluded':0,'onlyThis':0}],"
         "'nextPhases':[{'phase':'level','at':'2025-01-15T10:00:31.000Z','inSeconds':21,'admits':1},"
         "{'phase':'category','at':'2025-01-15T10:01:01.000Z','inSeconds':51,'admits':2},"
         "{'phase':'any_level','at':'2025-01-15T10:02:00.000Z','inSeconds':110,'admits':2}],"
@@ -93,7 +93,7 @@ static void a_scheduled_request_is_compared_with_scheduled_ones(void **state)
         "'expiresAt':'2025-01-15T10:42:00.000Z','others':1,'candidates':1,'eligible':0,'isExact':true,"
         "'constraints':[{'code':'LANGUAGE','excluded':0},{'code':'TIME','excluded':1},"
         "{'code':'TANDEM','excluded':0,'onlyThis':0},{'code':'TOPIC','excluded':0,'onlyThis':0},"
-        "{'code':'LEVEL','excluded':0,'onlyThis':0},{'code':'BLOCKED','excluded':0,'onlyThis':0},"
+        "{'code':'LEVEL','excluded':0,'onlyThis':0},"
         "{'code':'SCORE','excluded':0,'onlyThis':0}],'nextPhases':[],'suggestions':[]}}");
 }
 

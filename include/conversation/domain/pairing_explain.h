@@ -5,14 +5,15 @@
 #include "conversation/domain/pairing.h"
 
 /* What can keep two apart, in the order in which they are looked at: a request counts for the first that
- * does. */
+ * does. That somebody is blocked or reported, whoever did it, is not told: it would tell a learner that
+ * somebody who has blocked them is waiting. Such a one counts for what else speaks against it, and without
+ * that as one of another language: as somebody with whom nothing can be done. */
 enum pairing_constraint {
     CONSTRAINT_LANGUAGE, /* neither the same target language nor crossed for a tandem */
     CONSTRAINT_TIME,     /* scheduled ones only: more than PAIRING_AHEAD_MS apart */
     CONSTRAINT_TANDEM,   /* one of them seeks a tandem, and plain practice not yet */
     CONSTRAINT_TOPIC,
     CONSTRAINT_LEVEL,
-    CONSTRAINT_BLOCKED, /* blocked or reported, whoever did it */
     CONSTRAINT_SCORE,
     CONSTRAINT_COUNT
 };
