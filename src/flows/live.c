@@ -121,6 +121,7 @@ void live_place(struct live *l, int who, enum place place, const struct uuid *at
         neighbour_give_back(before);
     bool was_present = peer_is_present(p);
     p->place = place;
+    p->is_presumed_gone = false;
     if (place != HERE)
         p->socket_id = 0;
     if (peer_is_present(p) && !was_present)
@@ -288,7 +289,8 @@ static void close_seat(struct live *l, const struct session *ended, int who, int
 }
 
 /* Who is elsewhere is told there; who is nowhere once, by the instance that ended it or else by the one that
- * ran it when it heard of that. */
+ * ran it when it heard of that. Who only seems to be nowhere was told where it was: what holds a session
+ * closes it at about the same time. */
 void live_close(const struct session *ended, int by, bool is_news)
 {
     struct live *l = live_get(&ended->id);
@@ -297,7 +299,7 @@ void live_close(const struct session *ended, int by, bool is_news)
     if (!l)
         return;
     for (int who = 0; who < 2; who++) {
-        bool is_mine = is_news || l->tells_absent;
+        bool is_mine = is_news || (l->tells_absent && !l->peers[who].is_presumed_gone);
         if (l->peers[who].place == HERE || (l->peers[who].place == NOWHERE && is_mine))
             close_seat(l, ended, who, by);
     }

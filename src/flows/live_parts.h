@@ -28,7 +28,8 @@ struct peer {
     int last_join_number; /* HERE: of the latest join of that socket; it may have joined more than once */
     int told_number; /* join_number when the partner's socket here was told that this one is there; 0: not */
     bool has_been_here;
-    struct neighbour *at; /* ELSEWHERE, UNHEARD: which instance */
+    bool is_presumed_gone; /* NOWHERE, and nobody has said so: the instance that had it was not heard */
+    struct neighbour *at;  /* ELSEWHERE, UNHEARD: which instance */
     uint32_t ufrag_hash;
     int candidates; /* of the current negotiation */
 };

@@ -85,12 +85,18 @@ static void is_clear(struct live *l)
     l->awaits_state = false;
 }
 
+static void presume_gone(struct live *l, int who)
+{
+    live_went(l, who);
+    l->peers[who].is_presumed_gone = true;
+}
+
 /* Where the others should be nobody listens. */
 static void nobody_else(struct live *l)
 {
     for (int who = 0; who < 2; who++)
         if (l->peers[who].at)
-            live_went(l, who);
+            presume_gone(l, who);
     is_clear(l);
 }
 
@@ -352,9 +358,7 @@ static void hear_ended(struct live *l, struct str text)
     int64_t by, told;
     if (!str_to_int(str_cut(&text, ' '), -1, 1, &by) || !take_number(&text, 1, &told))
         return;
-    /* Who seems to have gone after that was told where it was. */
-    bool is_one_absent = !peer_is_present(&l->peers[0]) || !peer_is_present(&l->peers[1]);
-    l->tells_absent = !told && is_one_absent && live_runs(l);
+    l->tells_absent = !told && live_runs(l);
     job_session_look_ended(&l->session.id, by < 0 ? &nobody : &l->user_ids[by]);
 }
 
@@ -418,7 +422,7 @@ static void doubt_at(struct live *l, void *arg)
         if (p->at != d->at)
             continue;
         if (d->is_silent)
-            live_went(l, who);
+            presume_gone(l, who);
         else
             unhear(l, who);
         remote_doubt(l);

@@ -544,6 +544,23 @@ static void who_goes_after_the_end_was_told_there(void **state)
     assert_string_equal(next_published("user_events"), "");
 }
 
+/* This instance stood still: what it says now reaches nobody, before it hears why. */
+static void who_is_presumed_gone_was_told_there(void **state)
+{
+    (void)state;
+    given_shared();
+    bus_others("ws_events:", 0);
+    assert_int_equal(ana_emits("late"), OK);
+    pass_ms(0);
+    next_told(ANAS, "partner_left");
+    session_row()->status = SESSION_COMPLETED;
+    session_row()->end_reason = END_LEFT;
+    assert_true(bus_says(CHANNEL, "ended 1 0"));
+    pass_ms(0);
+    assert_null(live_one());
+    assert_string_equal(next_published("user_events"), "");
+}
+
 /* --- losses --- */
 
 static void nobody_hears_it_and_the_partner_counts_as_gone(void **state)
@@ -774,6 +791,7 @@ int main(void)
         WORLD_TEST(who_holds_it_tells),
         WORLD_TEST(who_is_nowhere_is_told_by_the_one_that_runs_it),
         WORLD_TEST(who_goes_after_the_end_was_told_there),
+        WORLD_TEST(who_is_presumed_gone_was_told_there),
         WORLD_TEST(nobody_hears_it_and_the_partner_counts_as_gone),
         WORLD_TEST(what_may_be_lost_makes_both_negotiate_anew),
         WORLD_TEST(anew_is_said_until_it_is_heard),
