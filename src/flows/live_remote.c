@@ -23,6 +23,7 @@
 #include "flows/live_parts.h"
 
 #define ASK_MS    1000
+#define ASKED_MAX (NEIGHBOUR_SILENT_MS / ASK_MS)
 #define EVENT_MAX 64
 #define PARTS_MAX 8
 
@@ -54,13 +55,18 @@ static void unhear(struct live *l, int who)
     live_place(l, who, UNHEARD, &at);
 }
 
+static void nobody_else(struct live *l);
+
+/* Others may listen and know no more: then the one that is looked for is not among them. */
 static void on_doubts(struct timer *t)
 {
     (void)t;
-    LIST_EACH (n, &doubts) {
+    LIST_EACH_SAFE (n, after, &doubts) {
         struct live *l = container_of(n, struct live, doubt);
-        l->asked++;
-        remote_say_state(l, true);
+        if (l->asked++ >= ASKED_MAX && neighbours_are_settled())
+            nobody_else(l);
+        else
+            remote_say_state(l, true);
     }
     if (!list_is_empty(&doubts))
         timer_start(&doubts_timer, ASK_MS, on_doubts);

@@ -408,6 +408,7 @@ static void who_has_the_second_participant_shows_and_does_not_store(void **state
 {
     (void)state;
     bus_others("ws_events:", 1);
+    bus_others("instance_events:", 1);
     live_start();
     given_active_session();
     fake_db.partner_at = id_of(OTHER);
@@ -690,6 +691,19 @@ static void back_on_the_bus_and_the_other_is_gone(void **state)
     assert_non_null(strstr(json, "\"partnerConnected\":false"));
 }
 
+/* A third one holds the session, and has nobody in it; the one that had Ben is dead. */
+static void somebody_listens_who_knows_no_more(void **state)
+{
+    (void)state;
+    given_shared();
+    bus_others("instance_events:", 0);
+    for (int i = 0; i < 20; i++) {
+        other_says((struct said){.by = THIRD});
+        pass_ms(1000);
+    }
+    assert_told(ANAS, "partner_left", LEFT_BEN("disconnect"));
+}
+
 /* --- neighbours --- */
 
 static void an_instance_that_dies_is_noticed(void **state)
@@ -799,6 +813,7 @@ int main(void)
         WORLD_TEST(back_on_the_bus_and_nothing_was_lost),
         WORLD_TEST(an_end_that_was_missed_is_seen_when_the_bus_is_back),
         WORLD_TEST(back_on_the_bus_and_the_other_is_gone),
+        WORLD_TEST(somebody_listens_who_knows_no_more),
         WORLD_TEST(an_instance_that_dies_is_noticed),
         WORLD_TEST(an_instance_that_is_said_dead_and_answers_is_not),
         WORLD_TEST(an_instance_that_stands_still_for_long_counts_as_gone),
