@@ -47,10 +47,11 @@ async function twoWhoWait(world, language, rest) {
   return learners;
 }
 
-// How many of those who wait with this learner are blocked; undefined while the queue does not hold the request.
-async function blockedFor(learner) {
+// How many of those who wait with this learner it could have when it has waited long enough; undefined while the queue
+// does not hold the request.
+async function admittedLater(learner) {
   const { body } = await learner.matchExplanation();
-  return body.explanation?.constraints.find(({ code }) => code === 'BLOCKED').excluded;
+  return body.explanation?.nextPhases.at(-1).admits;
 }
 
 describe('after the call', { concurrency: true }, () => {
@@ -158,11 +159,7 @@ describe('after the call', { concurrency: true }, () => {
     expectOk(await report(a, sessionId));
     expectOk(await a.requestMatch(german), 201);
     expectOk(await b.requestMatch(german), 201);
-    const { explanation } = expectOk(await b.matchExplanation());
-    assert.deepEqual(
-      explanation.constraints.find(({ code }) => code === 'BLOCKED'),
-      { code: 'BLOCKED', excluded: 1, onlyThis: 1 },
-    );
+    assert.equal(await admittedLater(b), 0);
     const other = world.learner(person);
     expectOk(await other.requestMatch(german), 201);
     await other.matched();
@@ -172,11 +169,11 @@ describe('after the call', { concurrency: true }, () => {
 
   it('two who wait are kept apart from the moment of a block on, until it is taken back', async () => {
     const [a, b] = await twoWhoWait(world, 'it', world.rest);
-    assert.equal(await blockedFor(a), 0);
+    assert.equal(await admittedLater(a), 1);
     assert.deepEqual(expectOk(await block(a, b.userId)), { success: true });
-    for (const who of [a, b]) await until('the queue to know', async () => (await blockedFor(who)) === 1);
+    for (const who of [a, b]) await until('the queue to know', async () => (await admittedLater(who)) === 0);
     assert.deepEqual(expectOk(await unblock(a, b.userId)), { success: true });
-    for (const who of [a, b]) await until('the queue to know', async () => (await blockedFor(who)) === 0);
+    for (const who of [a, b]) await until('the queue to know', async () => (await admittedLater(who)) === 1);
     for (const learner of [a, b]) {
       const { matchRequest } = expectOk(await learner.matchStatus());
       expectOk(await learner.cancelMatch(matchRequest.id));
@@ -441,10 +438,10 @@ describe('after the call on two instances', () => {
 
   it('a block taken by one instance is known to the queue of the other', async () => {
     const [a, b] = await twoWhoWait(world, 'it', other.rest);
-    for (const learner of [a, b]) await until('both to be known', async () => (await blockedFor(learner)) === 0);
+    for (const learner of [a, b]) await until('both to be known', async () => (await admittedLater(learner)) === 1);
     expectOk(await block(a, b.userId));
-    for (const learner of [a, b]) await until('it to be known', async () => (await blockedFor(learner)) === 1);
+    for (const learner of [a, b]) await until('it to be known', async () => (await admittedLater(learner)) === 0);
     expectOk(await unblock(a, b.userId));
-    for (const learner of [a, b]) await until('it to be known', async () => (await blockedFor(learner)) === 0);
+    for (const learner of [a, b]) await until('it to be known', async () => (await admittedLater(learner)) === 1);
   });
 });
