@@ -175,11 +175,15 @@ void live_introduce(struct live *l)
     introduce(l, 1);
 }
 
-void live_give_up_idle(struct live *l)
+static bool is_at(const struct peer *p, const struct uuid *instance)
+{
+    return p->place == ELSEWHERE && neighbour_is(p->at, instance);
+}
+
+void live_give_up_idle(struct live *l, const struct uuid *to)
 {
     bool is_here = l->peers[0].place == HERE || l->peers[1].place == HERE;
-    bool is_elsewhere = l->peers[0].place == ELSEWHERE || l->peers[1].place == ELSEWHERE;
-    if (!is_here && is_elsewhere)
+    if (!is_here && (is_at(&l->peers[0], to) || is_at(&l->peers[1], to)))
         live_free(l);
 }
 
@@ -191,8 +195,7 @@ static void absent(struct live *l, int who, int join_number)
     live_went(l, who);
     if (l->session.status == SESSION_WAITING)
         job_session_unjoin(&l->session.id, &l->session.participants[who].user_id, join_number);
-    remote_say_state(l, false);
-    live_give_up_idle(l);
+    remote_say_state(l, live_is_shared(l));
 }
 
 /* As the row has it, when nobody has been heard yet. */

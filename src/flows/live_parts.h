@@ -79,8 +79,10 @@ void live_went(struct live *l, int who);
 void live_outdone(struct live *l, int who);
 /* Tells those who are here of a partner who is there, unless they know. */
 void live_introduce(struct live *l);
-/* Frees it when nobody is here and another instance has somebody: that one has its timers. */
-void live_give_up_idle(struct live *l);
+/* Frees it when nobody is here and `to`, which has just said so, has somebody: it has the timers. Only then:
+ * two that each believe the other has somebody, when both are just losing theirs, would leave it to nobody.
+ * Who says so later than this instance has said that nobody is here, knows it, and will not give up. */
+void live_give_up_idle(struct live *l, const struct uuid *to);
 /* Whether this instance stores, counts and logs what the session shows: one instance of those that hold it.
  */
 bool live_runs(const struct live *l);

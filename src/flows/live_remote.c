@@ -331,7 +331,7 @@ static void hear_state(struct live *l, struct str text)
         job_session_look(&l->session.id);
     live_count(l);
     live_arm(l);
-    live_give_up_idle(l);
+    live_give_up_idle(l, &s.from);
 }
 
 static void hear_emit(struct live *l, struct str text)

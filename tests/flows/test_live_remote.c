@@ -294,12 +294,26 @@ static void a_lost_socket_here_is_told_there(void **state)
     (void)state;
     given_shared();
     socket_goes(ANAS);
-    assert_says(0, 0, 0, 0);
-    assert_null(live_one()); /* the other instance has the timers */
+    assert_says(1, 0, 0, 0);
+    other_says((struct said){.ben = 1});
+    assert_null(live_one()); /* the other instance has the timers, and knows that */
     assert_false(bus_is_joined(CHANNEL));
     assert_metric("conversations_active 0");
     pass_ms(60000);
     assert_row(SESSION_ACTIVE, END_NONE);
+}
+
+/* Each believes the other has somebody, until it hears that there is nobody there, either. */
+static void both_lose_theirs_at_once(void **state)
+{
+    (void)state;
+    given_shared();
+    socket_goes(ANAS);
+    assert_non_null(live_one());
+    other_says((struct said){.asks = 1});
+    assert_non_null(live_one());
+    pass_answered_s(21);
+    assert_row(SESSION_COMPLETED, END_DROPPED);
 }
 
 static void a_later_socket_there_takes_over(void **state)
@@ -789,6 +803,7 @@ int main(void)
         WORLD_TEST(a_lost_socket_there_is_told_here),
         WORLD_TEST(after_the_grace_it_ends),
         WORLD_TEST(a_lost_socket_here_is_told_there),
+        WORLD_TEST(both_lose_theirs_at_once),
         WORLD_TEST(a_later_socket_there_takes_over),
         WORLD_TEST(an_earlier_socket_there_is_told_so),
         WORLD_TEST(a_join_that_is_outdone_before_it_is_answered),
