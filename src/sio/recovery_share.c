@@ -10,8 +10,12 @@
 #include "conversation/rt/timer.h"
 #include "recovery_bytes.h"
 
-/* Batches follow each other this far apart, on average; after a pause so many ms of them at once. */
+/* Batches follow each other this far apart, on average; after a pause so many ms of them at once. The fuller
+ * one is, the longer the next may wait, as each then writes more of what a socket was sent: but not so long
+ * that what waits now is not all written within a second. */
 #define GAP_MS      20
+#define FULL_GAP_MS 100
+#define ALL_MS      1000
 #define BURST_MS    500
 #define RETRY_MS    1000 /* after one that failed */
 #define BATCH_MAX   256
@@ -33,7 +37,8 @@ struct share {
     const struct shared_store *store;
     struct recovery *states;
     const struct sio_recovery *bounds;
-    struct list unsaved;  /* struct recovery_state, longest waiting first */
+    struct list unsaved; /* struct recovery_state, longest waiting first */
+    size_t unsaved_count;
     struct list removals; /* struct removal */
     size_t saved_bytes;   /* of all states */
     size_t planned_bytes; /* and with the batch that is being made */
@@ -82,7 +87,14 @@ static void arm(struct share *share)
 void share_enlist(struct share *share, struct recovery_state *state)
 {
     list_add_tail(&share->unsaved, &state->unsaved);
+    share->unsaved_count++;
     arm(share);
+}
+
+static void delist(struct share *share, struct recovery_state *state)
+{
+    share->unsaved_count -= list_is_linked(&state->unsaved);
+    list_remove(&state->unsaved);
 }
 
 void share_changed_all(struct share *share, struct recovery_state *state)
@@ -161,7 +173,7 @@ static void settle(struct share *share, size_t state_count)
         share->keys[i] = share->writes[i].key;
     for (size_t i = 0; i < state_count; i++) {
         struct recovery_state *state = share->plans[i].state;
-        list_remove(&state->unsaved);
+        delist(share, state);
         set_saved(share, state, share->plans[i].saved_bytes);
         state->saved_added = state->sent.added;
         state->must_put = false;
@@ -173,7 +185,25 @@ static void settle(struct share *share, size_t state_count)
     }
 }
 
-static size_t plan_states(struct share *share)
+static size_t smaller(size_t a, size_t b)
+{
+    return a < b ? a : b;
+}
+
+/* After a batch of so many states and bytes. */
+static int64_t gap_ms(const struct share *share, size_t count, size_t bytes)
+{
+    if (count == 0)
+        return GAP_MS;
+    size_t longest_ms = smaller(FULL_GAP_MS, ALL_MS * count / share->unsaved_count);
+    size_t by_count_ms = longest_ms * count / BATCH_MAX;
+    size_t by_bytes_ms = longest_ms * smaller(bytes, BATCH_BYTES) / BATCH_BYTES;
+    size_t ms = by_count_ms > by_bytes_ms ? by_count_ms : by_bytes_ms;
+    return ms > GAP_MS ? (int64_t)ms : GAP_MS;
+}
+
+/* *gap: until the next one. */
+static size_t plan_states(struct share *share, int64_t *gap)
 {
     size_t count = 0, bytes = 0;
     share->planned_bytes = share->saved_bytes;
@@ -182,6 +212,7 @@ static size_t plan_states(struct share *share)
             break;
         bytes += plan(share, count++, container_of(n, struct recovery_state, unsaved));
     }
+    *gap = gap_ms(share, count, bytes);
     return count;
 }
 
@@ -189,7 +220,8 @@ static void on_written(void *arg, const uint8_t *results);
 
 static void write_batch(struct share *share)
 {
-    size_t state_count = plan_states(share);
+    int64_t gap;
+    size_t state_count = plan_states(share, &gap);
     share->count = state_count;
     LIST_EACH (n, &share->removals) {
         if (share->count == BATCH_MAX)
@@ -200,7 +232,7 @@ static void write_batch(struct share *share)
     if (share->count == 0)
         return;
     int64_t now = clock_mono_ms();
-    share->next_ms = (share->next_ms > now ? share->next_ms : now) + GAP_MS;
+    share->next_ms = (share->next_ms > now ? share->next_ms : now) + gap;
     share->is_away = !share->store->write(share->writes, share->count, on_written, share);
     if (share->is_away)
         return; /* until it is back */
@@ -269,7 +301,7 @@ static void on_doubt(void *arg, const struct uuid *key)
 
 void share_forget(struct share *share, struct recovery_state *state, bool is_expired)
 {
-    list_remove(&state->unsaved);
+    delist(share, state);
     if (state->saved_bytes && !is_expired) {
         struct removal *removal = calloc(1, sizeof *removal);
         if (!removal)

@@ -1,8 +1,9 @@
 /* States in a store that several processes share (base/shared_store.h), so that a client whose process has
  * died recovers at another. What sockets are sent is written behind their backs: at the end of the loop turn;
  * under load all that came together in the meantime, and never more at a time than a bounded batch, of which
- * one is under way. So the rings are the queue: however slow the store, nothing is held for it but them, and
- * what was overwritten meanwhile is not written.
+ * one is under way; full ones follow each other as seldom as lets all that waits be written within a second.
+ * So the rings are the queue: however slow the store, nothing is held for it but them, and what was
+ * overwritten meanwhile is not written.
  *
  *     changed ──> unsaved ── batch ──> in the store ── nothing sent for long ──> its head alone
  *                    ^                   │

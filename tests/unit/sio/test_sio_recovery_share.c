@@ -4,7 +4,7 @@
 #include "conversation/rt/loop.h"
 #include "sio_fixture.h"
 
-#define SLOTS 8
+#define SLOTS 24
 
 /* --- a store in this test's memory --- */
 
@@ -176,6 +176,7 @@ static int set_up_share(void **state)
                                             .total_bytes = 100000,
                                             .share = &store,
                                             .shared_bytes = 100000};
+    config.namespaces_max = 3;
     loop_init();
     memset(&fake_store, 0, sizeof fake_store);
     second = (struct fake_transport){.t.ops = &fake_ops};
@@ -334,6 +335,60 @@ static void under_load_it_is_written_from_time_to_time(void **state)
     loop_turn_for_test();
     assert_int_equal(fake_store.batches, 1); /* at once again */
     settle();
+}
+
+/* --- full batches --- */
+
+static void given_room_for_full_batches(void)
+{
+    config.recovery.socket_bytes = 400000;
+    config.recovery.total_bytes = config.recovery.shared_bytes = 100000000;
+    config.namespaces_max = 20;
+    begin_again();
+}
+
+/* One batch. */
+static void emit_much(struct sio_socket *s)
+{
+    static char arg[280000];
+    const struct str part = {arg, sizeof arg};
+    memset(arg, 'x', sizeof arg);
+    arg[0] = arg[sizeof arg - 1] = '"';
+    sio_emit(s, "e", &part, 1);
+    forget();
+}
+
+static void full_batches_are_rarer(void **state)
+{
+    (void)state;
+    given_room_for_full_batches();
+    struct sio_socket *s = connected("40");
+    fake_store.batches = 0;
+    for (int i = 0; i < 200; i++) {
+        emit_much(s);
+        pass_and_settle(8);
+    }
+    assert_in_range(fake_store.batches, 16, 24); /* in 1.6 s, half a second of them at once */
+}
+
+static void but_what_waits_is_all_written_within_a_second(void **state)
+{
+    (void)state;
+    struct sio_socket *sockets[20];
+    given_room_for_full_batches();
+    for (int i = 0; i < 20; i++) {
+        char packet[16];
+        snprintf(packet, sizeof packet, "40/%d,", i);
+        sockets[i] = connected(packet);
+    }
+    for (int ms = 0; ms < 2000; ms += 80) {
+        if (ms == 960)
+            fake_store.batches = 0;
+        for (int i = 0; i < 20; i++)
+            emit_much(sockets[i]);
+        pass_and_settle(80);
+    }
+    assert_in_range(fake_store.batches, 18, 24); /* in 1.04 s */
 }
 
 static void it_is_put_anew_before_it_gets_too_long(void **state)
@@ -745,6 +800,8 @@ int main(void)
         SHARE_TEST(who_was_sent_nothing_is_not_shared),
         SHARE_TEST(packets_are_appended_and_what_else_changes_is_put),
         SHARE_TEST(under_load_it_is_written_from_time_to_time),
+        SHARE_TEST(full_batches_are_rarer),
+        SHARE_TEST(but_what_waits_is_all_written_within_a_second),
         SHARE_TEST(it_is_put_anew_before_it_gets_too_long),
         SHARE_TEST(what_the_ring_lost_before_it_was_written_is_not_claimed),
         SHARE_TEST(the_bound_of_all_leaves_out_packets),
