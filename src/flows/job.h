@@ -25,6 +25,8 @@ void job_session_put(const struct session *s, int prompts_shown);
 void job_session_unjoin(const struct uuid *session_id, const struct uuid *user_id, int join_number);
 void job_session_clear(const struct session *s);
 void job_prompt_store(const struct uuid *session_id, const struct topic_prompt *prompt);
+/* To those who were paired lately and have not come: nobody else may have told them. */
+void job_match_tell(void);
 void job_match_claim(const struct pairing_pair *pair);
 void job_match_expire(const struct pairing_ticket *tickets, size_t count);
 void job_leadership_hold(int64_t lease_ms);

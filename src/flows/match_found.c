@@ -1,5 +1,7 @@
 #include "flows/match_found.h"
 
+#include "flows/user_events.h"
+
 void match_found_write(struct jsonw *w, const struct uuid *request_id, const struct session *s, int who,
                        int level_difference)
 {
@@ -19,4 +21,16 @@ void match_found_write(struct jsonw *w, const struct uuid *request_id, const str
     jsonw_m_z(w, "sessionType", session_type_names[s->type]);
     jsonw_m_time_opt(w, "scheduledAt", s->scheduled_at_ms);
     jsonw_m_int(w, "levelDifference", level_difference);
+}
+
+void match_found_send(const struct match_found *found)
+{
+    struct buf text = {0};
+    struct jsonw w = jsonw_on(&text);
+    match_found_write(&w, found->request_id, found->session, found->who, found->level_difference);
+    if (found->is_any_level)
+        jsonw_m_z(&w, "notice", "estimated level difference");
+    jsonw_end_object(&w);
+    user_events_send(&found->session->participants[found->who].user_id, "match_found", buf_str(&text));
+    buf_done(&text);
 }

@@ -115,7 +115,10 @@ static void on_leadership(bool was_leading)
 
 void matchmaker_reconciled(void)
 {
+    bool was_reconciled = is_reconciled;
     is_reconciled = leadership_is_held();
+    if (is_reconciled && !was_reconciled)
+        job_match_tell();
     arm(clock_now_ms());
 }
 

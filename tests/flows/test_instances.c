@@ -76,6 +76,69 @@ static void a_new_leader_waits_for_the_database(void **state)
     assert_status(REQUEST_A, MATCH_MATCHED);
 }
 
+/* As the leader left it that died when the two had been claimed: nobody has been told. */
+static struct session *given_pair_of_the_leader_before(void)
+{
+    struct match_request *a = given_request(REQUEST_A, ANA), *b = given_request(REQUEST_B, BEN);
+    struct session *s = given_session();
+    s->status = SESSION_WAITING;
+    s->created_at_ms = clock_now_ms();
+    s->participants[0].joined_at_ms = s->participants[1].joined_at_ms = 0;
+    a->status = b->status = MATCH_MATCHED;
+    a->session_id = b->session_id = s->id;
+    a->level_difference = b->level_difference = 2;
+    return s;
+}
+
+static void who_was_paired_by_a_leader_that_died_is_told_by_the_next(void **state)
+{
+    (void)state;
+    given_follower();
+    given_pair_of_the_leader_before();
+    fake_kv_frees_lease();
+    pass_ms(3000);
+    const char *told = next_told(ANAS, "match_found");
+    assert_non_null(strstr(told, REQUEST_A));
+    assert_non_null(strstr(told, SESSION));
+    assert_non_null(strstr(told, "\"levelDifference\":2"));
+    assert_non_null(strstr(next_told(BENS, "match_found"), REQUEST_B));
+    assert_int_equal(port_calls(DB_MATCH_UNJOINED), 1);
+    pass_ms(600000); /* comparing again and again tells nobody anything */
+    assert_told_nothing(ANAS);
+    assert_int_equal(port_calls(DB_MATCH_UNJOINED), 1);
+}
+
+static void who_has_joined_or_was_paired_long_ago_is_not_told(void **state)
+{
+    (void)state;
+    given_follower();
+    given_pair_of_the_leader_before()->participants[0].joined_at_ms = clock_now_ms();
+    fake_kv_frees_lease();
+    pass_ms(3000);
+    assert_told_nothing(ANAS);
+    assert_non_null(next_told(BENS, "match_found"));
+    world_again();
+    given_follower();
+    given_pair_of_the_leader_before();
+    pass_ms(20000);
+    fake_kv_frees_lease();
+    pass_ms(3000);
+    assert_int_equal(port_calls(DB_MATCH_UNJOINED), 1);
+    assert_told_nothing(ANAS);
+    assert_told_nothing(BENS);
+}
+
+static void who_must_be_told_is_asked_for_until_the_database_answers(void **state)
+{
+    (void)state;
+    given_follower();
+    given_pair_of_the_leader_before();
+    port_script_next(DB_MATCH_UNJOINED, (struct port_script){.err = ERR_DB_UNAVAILABLE});
+    fake_kv_frees_lease();
+    pass_ms(5000);
+    assert_non_null(next_told(ANAS, "match_found"));
+}
+
 static void who_has_lost_the_lease_decides_no_more(void **state)
 {
     (void)state;
@@ -591,6 +654,9 @@ int main(void)
         WORLD_TEST(a_follower_takes_over_when_the_lease_is_free),
         WORLD_TEST(a_new_leader_compares_before_it_decides),
         WORLD_TEST(a_new_leader_waits_for_the_database),
+        WORLD_TEST(who_was_paired_by_a_leader_that_died_is_told_by_the_next),
+        WORLD_TEST(who_has_joined_or_was_paired_long_ago_is_not_told),
+        WORLD_TEST(who_must_be_told_is_asked_for_until_the_database_answers),
         WORLD_TEST(who_has_lost_the_lease_decides_no_more),
         WORLD_TEST(without_redis_a_leader_decides_until_its_lease_runs_out),
         WORLD_TEST(a_lease_runs_from_when_it_was_asked_for),

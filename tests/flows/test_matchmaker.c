@@ -143,7 +143,7 @@ static void what_is_pending_is_loaded_at_start(void **state)
     assert_status(REQUEST_C, MATCH_CANCELLED);
     assert_calls("db_match_waits db_topic_pairs kv_queue_check db_match_requests_pending "
                  "db_match_requests_by_id kv_queue_add "
-                 "kv_queue_filled db_match_claim kv_queue_remove kv_session_put");
+                 "kv_queue_filled db_match_unjoined db_match_claim kv_queue_remove kv_session_put");
 }
 
 static void an_emptied_redis_is_filled_again(void **state)
@@ -175,7 +175,8 @@ static void a_long_queue_is_compared_page_by_page(void **state)
     pass_ms(1000);
     assert_calls("db_match_waits db_topic_pairs kv_queue_check db_match_requests_pending "
                  "db_match_requests_by_id kv_queue_add "
-                 "db_match_requests_pending db_match_requests_by_id kv_queue_add kv_queue_filled");
+                 "db_match_requests_pending db_match_requests_by_id kv_queue_add kv_queue_filled "
+                 "db_match_unjoined");
     assert_int_equal(fake_kv_queue_length(), 600);
     assert_int_equal(matchmaker_waiting(), 600);
 }

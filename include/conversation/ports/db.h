@@ -176,6 +176,20 @@ void db_match_requests_pending(struct flow *f, const struct uuid *after, int lim
 void db_match_requests_by_id(struct flow *f, const struct uuid *ids, size_t count,
                              struct db_match_requests *out);
 
+/* Participants of sessions made since `since_ms` that still wait, who have not joined: the newest 1,000. */
+struct db_paired {
+    struct uuid request_id;
+    struct session session;
+    int who; /* of the participants */
+    int level_difference;
+    bool is_any_level;
+};
+struct db_paired_list {
+    const struct db_paired *items;
+    size_t count;
+};
+void db_match_unjoined(struct flow *f, int64_t since_ms, struct db_paired_list *out);
+
 /* The waits that ended within the last hour, the latest 4000 by expiry, oldest end first. */
 struct db_wait {
     char language[LANG_MAX], topic[TOPIC_MAX];

@@ -5,10 +5,8 @@
 #include "flows/match_found.h"
 #include "flows/match_metrics.h"
 #include "flows/matchmaker.h"
-#include "flows/user_events.h"
 
 #include "conversation/base/clock.h"
-#include "conversation/base/jsonw.h"
 #include "conversation/base/log.h"
 #include "conversation/config.h"
 #include "conversation/domain/quota.h"
@@ -26,25 +24,21 @@ struct match_claim {
     enum err ignored; /* of the Redis copies, which the database can rebuild */
 };
 
-static void tell(struct match_claim *c, int who, struct buf *text)
+static void tell(const struct match_claim *c, int who)
 {
-    text->n = 0;
-    struct jsonw w = jsonw_on(text);
-    match_found_write(&w, &c->request_ids[who], &c->session, who, c->pair.level_difference);
-    if (c->pair.is_any_level)
-        jsonw_m_z(&w, "notice", "estimated level difference");
-    jsonw_end_object(&w);
-    user_events_send(&c->session.participants[who].user_id, "match_found", buf_str(text));
+    match_found_send(&(struct match_found){.request_id = &c->request_ids[who],
+                                           .session = &c->session,
+                                           .who = who,
+                                           .level_difference = c->pair.level_difference,
+                                           .is_any_level = c->pair.is_any_level});
 }
 
-static void announce(struct flow *f, struct match_claim *c)
+static void announce(struct flow *f, const struct match_claim *c)
 {
-    struct buf text = {0};
     const struct uuid participants[2] = {c->pair.first.user_id, c->pair.second.user_id};
     int64_t wait_ms = c->pair.is_ahead ? 0 : clock_now_ms() - c->pair.first.wait_start_ms;
-    tell(c, 0, &text);
-    tell(c, 1, &text);
-    buf_done(&text);
+    tell(c, 0);
+    tell(c, 1);
     match_metrics_paired(&c->pair);
     LOG(LOG_INFO, "conversation.matched", LOG_UUID("sessionId", &c->session.id),
         LOG_UUID_PAIR("participants", participants), LOG_INT("waitTimeSeconds", wait_ms / 1000),

@@ -321,3 +321,20 @@ void db_match_waits(struct flow *f, struct db_waits *out)
     const struct db_waits waits = {fake_db.waits, fake_db.wait_count};
     port_answer(call, OK, out, &waits, sizeof waits);
 }
+
+void db_match_unjoined(struct flow *f, int64_t since_ms, struct db_paired_list *out)
+{
+    struct port_call *call = port_begin(f, DB_MATCH_UNJOINED);
+    struct db_paired *items = ARENA_ARRAY(flow_arena(f), struct db_paired, fake_db.request_count + 1);
+    struct db_paired_list paired = {.items = items};
+    for (size_t i = 0; i < fake_db.request_count; i++) {
+        const struct match_request *r = &fake_db.requests[i];
+        const struct session *s = r->status == MATCH_MATCHED ? fake_session(&r->session_id) : NULL;
+        int who = s ? session_participant_index(s, &r->user_id) : -1;
+        if (who >= 0 && s->status == SESSION_WAITING && s->created_at_ms >= since_ms &&
+            !s->participants[who].joined_at_ms)
+            items[paired.count++] =
+                (struct db_paired){r->id, *s, who, r->level_difference, fake_db.asked.claim.is_any_level};
+    }
+    port_answer(call, OK, out, &paired, sizeof paired);
+}

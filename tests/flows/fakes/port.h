@@ -28,6 +28,7 @@
     X(DB_MATCH_REQUESTS_PENDING, "db_match_requests_pending") \
     X(DB_MATCH_REQUESTS_BY_ID, "db_match_requests_by_id")     \
     X(DB_MATCH_WAITS, "db_match_waits")                       \
+    X(DB_MATCH_UNJOINED, "db_match_unjoined")                 \
     X(DB_SESSION_GET, "db_session_get")                       \
     X(DB_SESSION_PROMPTS, "db_session_prompts")               \
     X(DB_SESSION_JOIN, "db_session_join")                     \

@@ -538,6 +538,51 @@ static void the_waits_that_ended_lately_are_read_oldest_first(void **state)
     assert_int_equal(waits.items[1].wait_ms, 7000);
 }
 
+/* --- paired lately --- */
+
+static struct match_request request_of(const struct session *s, int who)
+{
+    return latest_of(&s->participants[who].user_id);
+}
+
+static void those_paired_lately_who_have_not_come_are_read(void **state)
+{
+    (void)state;
+    struct db_paired_list paired;
+    struct db_join join;
+    struct db_ended ended;
+    struct match_request first = a_request(), second = a_request();
+    a_waiting_session(f, 0); /* long ago */
+    advance(MINUTE);
+    struct session over = a_waiting_session(f, 0), half = a_waiting_session(f, 0), whole;
+    assert_int_equal(end_session(f, &over, &over.participants[0].user_id, SESSION_EVENT_LEAVE, &ended), OK);
+    assert_int_equal(RUN(f, db_session_join(f, &half.id, &half.participants[0].user_id, &join)), OK);
+    an_active_session(f);
+    advance(1000);
+    assert_int_equal(insert_request(f, &first), OK);
+    assert_int_equal(insert_request(f, &second), OK);
+    struct db_claim claim = a_claim(&first, &second);
+    claim.is_any_level = true;
+    claim.level_difference = 2;
+    assert_int_equal(RUN(f, db_match_claim(f, &claim, &whole)), OK);
+
+    assert_int_equal(RUN(f, db_match_unjoined(f, clock_now_ms() - 2000, &paired)), OK);
+    assert_int_equal(paired.count, 3);
+    for (int i = 0; i < 2; i++) {
+        const struct db_paired *p = &paired.items[i];
+        assert_uuid_equal(p->request_id, request_of(&whole, i).id);
+        assert_int_equal(p->who, i);
+        assert_int_equal(p->level_difference, 2);
+        assert_true(p->is_any_level);
+        assert_memory_equal(&p->session, &whole, sizeof whole);
+    }
+    assert_uuid_equal(paired.items[2].request_id, request_of(&half, 1).id);
+    assert_int_equal(paired.items[2].who, 1);
+    assert_false(paired.items[2].is_any_level);
+    assert_int_equal(RUN(f, db_match_unjoined(f, clock_now_ms() + 1, &paired)), OK);
+    assert_int_equal(paired.count, 0);
+}
+
 /* --- pending --- */
 
 static void those_pending_are_read_with_whom_they_know(void **state)
@@ -632,6 +677,7 @@ int main(void)
         TEST(admission_counts_the_week_and_remembers_partners),
         TEST(admission_excludes_the_blocked_and_the_reported_both_ways),
         TEST(the_waits_that_ended_lately_are_read_oldest_first),
+        TEST(those_paired_lately_who_have_not_come_are_read),
         TEST(those_pending_are_read_with_whom_they_know),
         TEST(the_pending_ones_come_page_by_page),
     };
