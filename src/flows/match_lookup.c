@@ -12,6 +12,7 @@ static struct ids {
     struct uuid *items;
     size_t count, capacity;
 } lists[LOOKUP_KINDS];
+static enum match_lookup latest; /* the kind that was read last: the other one is next */
 static bool is_running, is_reading;
 static struct timer turn; /* what comes in one turn of the loop is read together */
 
@@ -23,7 +24,8 @@ static void take_from(struct ids *list, size_t n)
 
 static void on_turn(struct timer *t)
 {
-    for (enum match_lookup kind = 0; kind < LOOKUP_KINDS; kind++) {
+    for (int i = 1; i <= LOOKUP_KINDS; i++) {
+        enum match_lookup kind = (latest + i) % LOOKUP_KINDS;
         struct ids *list = &lists[kind];
         size_t n = list->count < LOOKUP_MAX ? list->count : LOOKUP_MAX;
         if (!n)
@@ -33,6 +35,7 @@ static void on_turn(struct timer *t)
             return;
         }
         is_reading = true;
+        latest = kind;
         job_match_lookup(kind, list->items, n);
         take_from(list, n);
         return;

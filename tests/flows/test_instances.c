@@ -2,6 +2,7 @@
 #include "flows/fakes/waiting.h"
 #include "flows/leadership.h"
 #include "flows/matchmaker.h"
+#include "flows/matchmaker_parts.h"
 #include "flows/user_events.h"
 
 /* --- the lease --- */
@@ -435,6 +436,28 @@ static void one_that_goes_while_it_is_read_does_not_come_back(void **state)
     assert_int_equal(matchmaker_waiting(), 1);
 }
 
+/* Those of a claim that was lost do not wait until nobody comes elsewhere any more. */
+static void those_in_doubt_get_their_turn(void **state)
+{
+    (void)state;
+    given_follower();
+    const struct match_request *a = given_request(REQUEST_A, ANA);
+    given_request(REQUEST_B, BEN);
+    given_request(REQUEST_C, CAROL);
+    port_script_always(DB_MATCH_REQUESTS_BY_ID, (struct port_script){.is_held = true});
+    bus_says("match_events", "added " REQUEST_B);
+    pass_ms(10);
+    matchmaker_look(&a->id, 1);
+    bus_says("match_events", "added " REQUEST_C);
+    pass_ms(10);
+    for (int i = 0; i < 2; i++) {
+        port_release_of(DB_MATCH_REQUESTS_BY_ID);
+        pass_ms(10);
+    }
+    assert_true(pairing_contains(matchmaker_pairing(), &a->id));
+    port_release_of(DB_MATCH_REQUESTS_BY_ID);
+}
+
 static void a_look_that_fails_is_made_up_for(void **state)
 {
     static const enum err errors[] = {ERR_DB_UNAVAILABLE, ERR_TIMEOUT, ERR_INTERNAL};
@@ -678,6 +701,7 @@ int main(void)
         WORLD_TEST(one_that_is_known_or_gone_changes_nothing),
         WORLD_TEST(one_that_went_elsewhere_is_out),
         WORLD_TEST(one_that_goes_while_it_is_read_does_not_come_back),
+        WORLD_TEST(those_in_doubt_get_their_turn),
         WORLD_TEST(a_look_that_fails_is_made_up_for),
         WORLD_TEST(what_is_heard_while_the_database_is_away_is_read_later),
         WORLD_TEST(nonsense_is_not_heard),
