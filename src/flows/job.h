@@ -21,6 +21,9 @@ void job_session_look_ended(const struct uuid *session_id, const struct uuid *by
  * answers. */
 struct db_report;
 void job_session_report(const struct db_report *report);
+/* A block whose caller left before the database had answered: so that what follows from it is done, too. */
+struct db_block;
+void job_user_block(const struct db_block *block);
 void job_session_put(const struct session *s, int prompts_shown);
 void job_session_unjoin(const struct uuid *session_id, const struct uuid *user_id, int join_number);
 void job_session_clear(const struct session *s);

@@ -268,6 +268,22 @@ static void what_the_two_have_arranged_is_called_off(void **state)
     }
 }
 
+static void also_when_the_caller_does_not_wait_for_the_answer(void **state)
+{
+    (void)state;
+    given_arranged();
+    port_script_next(DB_USER_BLOCK, (struct port_script){.is_held = true});
+    struct caller *c = block();
+    flow_cancel(c->flow, ERR_CANCELLED);
+    pass_ms(0);
+    assert_int_equal(c->err, ERR_CANCELLED);
+    port_release();
+    pass_ms(2000);
+    assert_int_equal(fake_moderation.block_count, 1);
+    assert_row(SESSION_CANCELLED, END_LEFT);
+    assert_int_equal(times_told("session_ended"), 1);
+}
+
 static void what_runs_or_is_with_others_goes_on(void **state)
 {
     (void)state;
@@ -317,6 +333,7 @@ int main(void)
         WORLD_TEST(a_read_that_is_under_way_is_not_trusted),
         WORLD_TEST(without_a_matchmaker_only_the_others_are_told),
         WORLD_TEST(what_the_two_have_arranged_is_called_off),
+        WORLD_TEST(also_when_the_caller_does_not_wait_for_the_answer),
         WORLD_TEST(what_runs_or_is_with_others_goes_on),
         WORLD_TEST(all_survive_their_upstream),
     };

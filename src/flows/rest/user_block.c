@@ -1,5 +1,6 @@
 /* POST and DELETE /users/:userId/block, and GET /users/me/blocks: with whom one never wants to be paired. */
 #include "flows/handlers.h"
+#include "flows/job.h"
 #include "flows/keep_apart.h"
 #include "page_json.h"
 
@@ -12,6 +13,7 @@
 struct block {
     struct uuid whom;
     struct db_blocked blocked;
+    bool is_asked; /* the database may have heard of it */
 };
 
 static const struct field block_fields[] = {
@@ -23,10 +25,19 @@ static const struct field block_fields[] = {
 static void change(struct flow *f, struct block *c)
 {
     const struct db_block block = {.user_id = *caller_user_id(f), .blocked_id = c->whom};
+    c->is_asked = true;
     if (flow_spec_of(f) == &rest_user_block.flow)
         db_user_block(f, &block, &c->blocked);
     else
         db_user_unblock(f, &block, &c->blocked);
+}
+
+/* Nobody hears how it went. Whom the caller wants never to meet must not be met in what is arranged. */
+static void carry_through(struct flow *f, const struct block *c)
+{
+    const struct db_block block = {.user_id = *caller_user_id(f), .blocked_id = c->whom};
+    if (c->is_asked && flow_error(f) == ERR_CANCELLED && flow_spec_of(f) == &rest_user_block.flow)
+        job_user_block(&block);
 }
 
 static void answer(struct flow *f)
@@ -50,6 +61,7 @@ static void run_change(struct flow *f)
     answer(f);
     FLOW_END(f);
 fail:
+    carry_through(f, c);
     reply_error(f);
 }
 
