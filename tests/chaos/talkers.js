@@ -110,9 +110,9 @@ export class Talker {
 
   // A recovered socket is brought back into its session, and told why not.
   #except(exception) {
-    const isWayBack = exception.event === 'join_session' && this.talk;
-    if (isWayBack && GONE.has(exception.code)) this.talk.finish(exception.code);
-    else if (isWayBack && exception.code === 'SERVICE_UNAVAILABLE') this.#join(this.talk);
+    const isWayBack = exception.event === 'join_session';
+    if (isWayBack && GONE.has(exception.code)) this.talk?.finish(exception.code);
+    else if (isWayBack && exception.code === 'SERVICE_UNAVAILABLE') this.talk && this.#join(this.talk);
     else if (exception.code !== 'SESSION_TAKEN_OVER') this.#problem(`exception ${JSON.stringify(exception)}`);
   }
 
