@@ -345,6 +345,7 @@ static void given_room_for_full_batches(void)
     config.recovery.total_bytes = config.recovery.shared_bytes = 100000000;
     config.namespaces_max = 20;
     begin_again();
+    open_session();
 }
 
 /* One batch. */
