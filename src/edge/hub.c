@@ -331,6 +331,35 @@ void sockets_emit_user(const struct uuid *user_id, const char *event, struct str
         sio_emit(container_of(n, struct hub_socket, of_user)->sio, event, &json, 1);
 }
 
+static void emit_ended(struct hub_socket *h, const struct uuid *session_id, struct str json)
+{
+    if (uuid_eq(&h->told_end, session_id))
+        return;
+    h->told_end = *session_id;
+    sio_emit(h->sio, "session_ended", &json, 1);
+}
+
+void sockets_emit_ended(uint64_t socket_id, const struct uuid *session_id, struct str json)
+{
+    struct hub_socket *h = find(socket_id);
+    if (h)
+        emit_ended(h, session_id, json);
+}
+
+void sockets_emit_user_ended(const struct uuid *user_id, const struct uuid *session_id, struct str json)
+{
+    struct hub_user *user = user_of(user_id);
+    if (server)
+        sio_emit_to_lost(server, user_id, "session_ended", &json, 1);
+    if (!user)
+        return;
+    LIST_EACH (n, &user->sockets) {
+        struct hub_socket *h = container_of(n, struct hub_socket, of_user);
+        if (!h->has_session || !uuid_eq(&h->session_id, session_id))
+            emit_ended(h, session_id, json);
+    }
+}
+
 /* Each that is disconnected leaves the user's list, and the last one takes the list along. */
 void sockets_disconnect_user(const struct uuid *user_id)
 {

@@ -22,6 +22,7 @@ struct hub_socket {
     struct uuid session_id; /* has_session: the one it has joined */
     struct token_bucket messages;
     struct uuid bound_session; /* is_bound: the only one it may join */
+    struct uuid told_end;      /* the session whose end it was told last */
     struct list of_user;       /* linked while authenticated */
     int64_t token_expires_ms;
     struct timer auth_timer; /* until authenticated */

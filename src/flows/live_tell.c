@@ -97,12 +97,12 @@ void tell_session_ended(const struct session *s, int who, uint64_t socket_id)
     jsonw_m_uuid(&w, "sessionId", &s->id);
     jsonw_m_z(&w, "reason", session_end_wire_reason(s->end_reason));
     jsonw_m_int(&w, "durationSeconds", s->duration_seconds);
-    if (socket_id) {
-        payload_send(&w, socket_id, "session_ended");
-        return;
-    }
     jsonw_end_object(&w);
-    user_events_send(&s->participants[who].user_id, "session_ended", buf_str(&scratch));
+    jsonw_finish(&w);
+    if (socket_id)
+        sockets_emit_ended(socket_id, &s->id, buf_str(&scratch));
+    else
+        user_events_session_ended(&s->participants[who].user_id, &s->id, buf_str(&scratch));
 }
 
 void tell_done(void)

@@ -2,13 +2,29 @@
  * a user is told is of a match request, so that whoever waits for one looks again. */
 #include "flows/user_events.h"
 
+#include "conversation/base/json_scan.h"
 #include "conversation/ports/bus.h"
 #include "conversation/ports/sockets.h"
 #include "flows/match_watch.h"
 
 #define CHANNEL   "user_events"
+#define ENDED     "session_ended"
 #define ERASED    "erased" /* no event of a client's: the user's sockets go */
 #define EVENT_MAX 64
+
+static bool read_session_id(struct str json, struct uuid *out)
+{
+    struct json_wanted id = {.key = STR("sessionId")};
+    return json_is_valid(json) && json.p[0] == '{' && json_member(json, "sessionId", &id.value, &id.type) &&
+           json_read_uuid(&id, out);
+}
+
+static void on_ended(const struct uuid *user_id, struct str json)
+{
+    struct uuid session_id;
+    if (read_session_id(json, &session_id))
+        sockets_emit_user_ended(user_id, &session_id, json);
+}
 
 static void on_message(void *arg, struct str text)
 {
@@ -21,6 +37,8 @@ static void on_message(void *arg, struct str text)
         match_watch_news(&user_id);
     if (is_whole && strcmp(event, ERASED) == 0)
         sockets_disconnect_user(&user_id);
+    else if (is_whole && strcmp(event, ENDED) == 0)
+        on_ended(&user_id, text);
     else if (is_whole && text.n)
         sockets_emit_user(&user_id, event, text);
 }
@@ -30,15 +48,26 @@ void user_events_start(void)
     bus_subscribe(CHANNEL, on_message, NULL);
 }
 
-void user_events_send(const struct uuid *user_id, const char *event, struct str json)
+static void publish(const struct uuid *user_id, const char *event, struct str json)
 {
     struct buf text = {0};
-    sockets_emit_user(user_id, event, json);
     match_watch_news(user_id);
     buf_addf(&text, "%s %s ", UUIDZ(user_id), event);
     buf_add_str(&text, json);
     bus_publish(CHANNEL, buf_str(&text));
     buf_done(&text);
+}
+
+void user_events_send(const struct uuid *user_id, const char *event, struct str json)
+{
+    sockets_emit_user(user_id, event, json);
+    publish(user_id, event, json);
+}
+
+void user_events_session_ended(const struct uuid *user_id, const struct uuid *session_id, struct str json)
+{
+    sockets_emit_user_ended(user_id, session_id, json);
+    publish(user_id, ENDED, json);
 }
 
 void user_events_request_cancelled(const struct uuid *user_id)

@@ -664,6 +664,10 @@ static void nonsense_reaches_nobody(void **state)
     bus_says("user_events", ANA);
     bus_says("user_events", ANA " match_found");
     bus_says("user_events", "x match_found {}");
+    bus_says("user_events", ANA " session_ended ");
+    bus_says("user_events", ANA " session_ended {\"sessionId\":");
+    bus_says("user_events", ANA " session_ended [\"sessionId\"]");
+    bus_says("user_events", ANA " session_ended {\"sessionId\":\"x\"}");
     bus_says("user_events",
              ANA " eventxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx {}");
     assert_told_nothing(ANAS);

@@ -5,6 +5,7 @@
 #include "flows/job.h"
 #include "flows/neighbours.h"
 #include "flows/speaking.h"
+#include "flows/user_events.h"
 
 #define CHANNEL "ws_events:" SESSION
 #define OTHER   "07070707-0000-4000-8000-000000000007"
@@ -467,6 +468,29 @@ static void an_end_there_is_told_here(void **state)
     assert_says_nothing(); /* it is no news */
 }
 
+/* One that does not hold the session has ended it, and nobody heard: who is in it is told here, and who told
+ * it first matters to nobody. */
+static void an_end_that_is_said_to_the_user_too_is_told_once(void **state)
+{
+    const char *to_user = ANA " session_ended {\"sessionId\":\"" SESSION "\",\"reason\":\"completed\"}";
+    (void)state;
+    user_events_start();
+    given_shared();
+    socket_opens(ANAS_SECOND, ANA); /* not in it */
+    session_row()->status = SESSION_COMPLETED;
+    session_row()->end_reason = END_COMPLETED;
+    assert_true(bus_says("user_events", to_user));
+    assert_told_nothing(ANAS);
+    next_told(ANAS_SECOND, "session_ended");
+    assert_true(bus_says(CHANNEL, "ended -1 1"));
+    pass_ms(0);
+    next_told(ANAS, "session_ended");
+    assert_null(live_one());
+    assert_true(bus_says("user_events", to_user));
+    assert_told_nothing(ANAS);
+    assert_told_nothing(ANAS_SECOND);
+}
+
 static void an_end_that_is_none_changes_nothing(void **state)
 {
     (void)state;
@@ -814,6 +838,7 @@ int main(void)
         WORLD_TEST(who_has_the_second_participant_shows_and_does_not_store),
         WORLD_TEST(an_end_here_is_told_there),
         WORLD_TEST(an_end_there_is_told_here),
+        WORLD_TEST(an_end_that_is_said_to_the_user_too_is_told_once),
         WORLD_TEST(an_end_that_is_none_changes_nothing),
         WORLD_TEST(both_end_it_and_one_counts),
         WORLD_TEST(nobody_holds_it_and_its_users_are_told_wherever),

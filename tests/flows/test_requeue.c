@@ -104,15 +104,17 @@ static void the_sweep_tells_as_well(void **state)
     (void)state;
     matchmaker_start();
     given_no_show();
-    live_done(); /* whoever held it is late */
+    live_done(); /* whoever held it has died */
+    socket_goes(ANAS);
+    socket_opens(ANAS_SECOND, ANA);
     pass_ms(71000);
     assert_row(SESSION_WAITING, END_NONE);
     flow_start(&(struct flow_start){.spec = &job_sessions_sweep});
     pass_ms(100);
     assert_row(SESSION_EXPIRED, END_NO_SHOW);
-    assert_told_requeued(ANAS);
-    next_told(ANAS, "session_ended"); /* once it was clear that no other instance tells it */
-    assert_told_nothing(ANAS);
+    assert_told_requeued(ANAS_SECOND);
+    next_told(ANAS_SECOND, "session_ended"); /* once it was clear that no other instance tells it */
+    assert_told_nothing(ANAS_SECOND);
     assert_int_equal(matchmaker_waiting(), 1);
 }
 

@@ -15,7 +15,7 @@ enum { SOCKETS_MAX = 64, SENT_MAX = 4096 };
 
 static struct {
     uint64_t id;
-    struct uuid user_id, session_id;
+    struct uuid user_id, session_id, told_end;
     bool is_open, is_in_session;
 } all[SOCKETS_MAX];
 static int count;
@@ -70,6 +70,30 @@ void sockets_emit_user(const struct uuid *user_id, const char *event, struct str
     }
 }
 
+static void emit_ended(int i, const struct uuid *session_id, struct str json)
+{
+    if (uuid_eq(&all[i].told_end, session_id))
+        return;
+    all[i].told_end = *session_id;
+    sockets_emit(all[i].id, "session_ended", &json, 1);
+}
+
+void sockets_emit_ended(uint64_t socket_id, const struct uuid *session_id, struct str json)
+{
+    int i = open_index_of(socket_id);
+    if (i >= 0)
+        emit_ended(i, session_id, json);
+}
+
+void sockets_emit_user_ended(const struct uuid *user_id, const struct uuid *session_id, struct str json)
+{
+    for (int i = 0; i < count; i++) {
+        bool is_in_it = all[i].is_in_session && uuid_eq(&all[i].session_id, session_id);
+        if (uuid_eq(&all[i].user_id, user_id) && !is_in_it)
+            emit_ended(i, session_id, json);
+    }
+}
+
 /* Out of its session, which is told unless it asked for it. */
 static void leave(int i, bool tell)
 {
@@ -121,6 +145,7 @@ void socket_opens(uint64_t socket_id, const char *user_id)
     all[count].id = socket_id;
     all[count].is_open = true;
     all[count].is_in_session = false;
+    all[count].told_end = (struct uuid){0};
     assert_true(uuid_parse(str_of(user_id), &all[count].user_id));
     count++;
 }

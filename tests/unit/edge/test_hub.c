@@ -8,6 +8,7 @@
 
 static struct buf gone_log; /* "<session> <user>|" */
 static int flows_ended;
+static uint64_t last_socket; /* the one that joined last */
 
 static void socket_gone(uint64_t socket_id, const struct uuid *session_id, const struct uuid *user_id)
 {
@@ -35,7 +36,8 @@ static void run_join(struct flow *f)
 {
     struct input *in = flow_ctx(f);
     FLOW_BEGIN(f);
-    if (!sockets_enter_session(event_socket(f), &in->session_id, SESSION_NUMBER))
+    last_socket = event_socket(f);
+    if (!sockets_enter_session(last_socket, &in->session_id, SESSION_NUMBER))
         FLOW_FAIL(f, ERR_CANCELLED);
     struct jsonw *w = event_ack_begin(f);
     jsonw_m_uuid(w, "userId", caller_user_id(f));
@@ -522,6 +524,36 @@ static void an_event_for_a_user_goes_to_every_socket(void **state)
     peer_done(&nobody);
 }
 
+static void of_a_session_s_end_a_socket_is_told_once(void **state)
+{
+    struct peer other;
+    struct uuid ada, room, room2;
+    (void)state;
+    assert_true(uuid_parse(STR(ADA), &ada) && uuid_parse(STR(ROOM), &room) && uuid_parse(STR(ROOM2), &room2));
+    sio_open(&peer, ADA);
+    sio_open(&other, ADA);
+    expect_ok("421[\"join\"," ARG(ROOM) "]");
+    uint64_t in_it = last_socket;
+    sockets_emit_user_ended(&ada, &room, STR("{\"n\":1}")); /* who is in it is told as such */
+    ws_expect_nothing(&peer);
+    ws_expect(&other, "42[\"session_ended\",{\"n\":1}]");
+    sockets_emit_ended(in_it, &room, STR("{\"n\":2}"));
+    ws_expect(&peer, "42[\"session_ended\",{\"n\":2}]");
+    expect_ok("421[\"leave\",{}]");
+    sockets_emit_user_ended(&ada, &room, STR("{\"n\":3}"));
+    sockets_emit_ended(in_it, &room, STR("{\"n\":4}"));
+    ws_expect_nothing(&peer);
+    ws_expect_nothing(&other);
+    sockets_emit_user_ended(&ada, &room2, STR("{\"n\":5}")); /* of another one */
+    ws_expect(&peer, "42[\"session_ended\",{\"n\":5}]");
+    ws_expect(&other, "42[\"session_ended\",{\"n\":5}]");
+    peer_done(&peer);
+    peer_done(&other);
+    turns(5);
+    sockets_emit_ended(in_it, &room2, STR("{}")); /* gone: no error */
+    sockets_emit_user_ended(&ada, &room2, STR("{}"));
+}
+
 static void a_user_is_disconnected_from_every_socket(void **state)
 {
     (void)state;
@@ -597,6 +629,7 @@ int main(void)
         TEST(a_slow_answer_finds_its_socket),
         TEST(a_session_is_told_of_a_socket_that_goes),
         TEST(an_event_for_a_user_goes_to_every_socket),
+        TEST(of_a_session_s_end_a_socket_is_told_once),
         TEST(a_user_is_disconnected_from_every_socket),
         TEST(a_socket_that_is_gone_is_no_error),
         TEST(draining_tells_every_user),
