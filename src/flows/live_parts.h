@@ -44,8 +44,10 @@ struct live {
     bool is_listening; /* to the channel, since it was opened; what is said before that is not answered */
     struct list doubt; /* linked: other instances are asked until it is clear where the partner is */
     int asked;         /* how often in a row, without an answer */
-    bool is_lost;      /* something for the partner, at another instance, may not have arrived */
-    bool owes_anew;    /* … and the other instance has not been told so yet */
+    uint32_t said, answered;  /* messages, and Redis' answers: they come in the order of what they answer */
+    uint32_t said_when_heard; /* `said` when another instance last said that it has somebody */
+    bool is_lost;             /* something for the partner, at another instance, may not have arrived */
+    bool owes_anew;           /* … and the other instance has not been told so yet */
     bool
         awaits_state; /* the bus was lost: whoever is here gets session_state when the others have answered */
     bool is_counted;  /* among conversations_active */

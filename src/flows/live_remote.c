@@ -108,35 +108,61 @@ static void nobody_else(struct live *l)
 
 /* --- saying --- */
 
-static void on_told(void *arg, int others)
+/* NULL: it is gone. */
+static struct live *take_answer(void *arg)
 {
     struct live *l = live_at((uint64_t)(uintptr_t)arg);
-    if (!l || others != 0 || !live_is_shared(l))
+    if (l)
+        l->answered++;
+    return l;
+}
+
+/* What others say comes over another connection than the answer, and may overtake it: who was heard since the
+ * question came to listen after it. */
+static void nobody_heard(struct live *l)
+{
+    bool is_outdated = l->answered <= l->said_when_heard;
+    if (!live_is_shared(l))
         return;
-    if (neighbours_are_settled())
+    if (neighbours_are_settled() && !is_outdated)
         nobody_else(l);
     else
         remote_doubt(l);
 }
 
+static void on_told(void *arg, int others)
+{
+    struct live *l = take_answer(arg);
+    if (l && others == 0)
+        nobody_heard(l);
+}
+
 static void on_emit_told(void *arg, int others)
 {
-    struct live *l = live_at((uint64_t)(uintptr_t)arg);
+    struct live *l = take_answer(arg);
     if (!l || others > 0)
         return;
     l->is_lost = true;
     if (others == 0)
-        on_told(arg, 0);
+        nobody_heard(l);
     else
         remote_doubt(l);
 }
 
 static void on_anew_told(void *arg, int others)
 {
-    struct live *l = live_at((uint64_t)(uintptr_t)arg);
+    struct live *l = take_answer(arg);
     if (l && others <= 0)
         l->owes_anew = true; /* with the next one */
-    on_told(arg, others);
+    if (l && others == 0)
+        nobody_heard(l);
+}
+
+static bool say(struct live *l, const struct str *parts, int part_count, bus_told *told)
+{
+    bool is_sent = bus_say(l->channel, parts, part_count, told, name_of(l));
+    l->said += is_sent;
+    return is_sent;
 }
 
 static void say_state(struct live *l, bool asks, bool is_gone)
@@ -151,7 +177,7 @@ static void say_state(struct live *l, bool asks, bool is_gone)
     int n = snprintf(text, sizeof text, "state %s %d %d %d %d %d %lld", UUIDZ(instance_id()), asks, anew,
                      joins[0], joins[1], l->run.prompts_shown, (long long)l->run.last_prompt_at_ms);
     const struct str part = {text, (size_t)n};
-    if (bus_say(l->channel, &part, 1, anew ? on_anew_told : on_told, name_of(l)))
+    if (say(l, &part, 1, anew ? on_anew_told : on_told))
         l->owes_anew = false;
     else if (live_is_shared(l))
         remote_doubt(l);
@@ -176,7 +202,7 @@ bool remote_emit(struct live *l, int to, const char *event, const struct str *pa
     all[0] = (struct str){head, (size_t)snprintf(head, sizeof head, "emit %d %s ", to, event)};
     for (int i = 0; i < part_count; i++)
         all[i + 1] = parts[i];
-    if (bus_say(l->channel, all, part_count + 1, on_emit_told, name_of(l)))
+    if (say(l, all, part_count + 1, on_emit_told))
         return true;
     l->is_lost = true;
     remote_doubt(l);
@@ -261,6 +287,7 @@ static void hear_present(struct live *l, int who, const struct state *s)
         live_outdone(l, who);
     p->join_number = s->joins[who];
     p->last_join_number = 0;
+    l->said_when_heard = l->said;
     live_place(l, who, ELSEWHERE, &s->from);
     if (speech_is_speaking(&l->speaking.speech, 1 - who) && p->told_number != p->join_number)
         remote_say_speaks(l, 1 - who, true);

@@ -617,6 +617,28 @@ static void nobody_hears_it_and_the_partner_counts_as_gone(void **state)
     assert_says(0, 1, 1, 0); /* there, too, they must negotiate anew: something was lost */
 }
 
+/* Ben's instance came to listen after the question; what it says comes before Redis' answer to that. */
+static void that_nobody_heard_it_says_nothing_of_who_came_later(void **state)
+{
+    char ben[128];
+    (void)state;
+    given_shared();
+    other_says((struct said){.ben = 0});
+    next_told(ANAS, "partner_left");
+    bus_others("ws_events:", 0);
+    assert_true(bus_says(CHANNEL, "emit 1 offer {}")); /* it is answered with who is here */
+    snprintf(ben, sizeof ben, "state " OTHER " 0 0 0 2 1 %lld", (long long)T0);
+    assert_true(bus_says(CHANNEL, ben));
+    bus_others("ws_events:", 1);
+    pass_answered_s(3);
+    assert_told(ANAS, "partner_joined", JOINED_BEN);
+    assert_told_nothing(ANAS);
+    assert_true(live_has_partner(live_one(), 0));
+    bus_others("ws_events:", 0); /* asked again, and now it does */
+    pass_answered_s(2);
+    assert_told(ANAS, "partner_left", LEFT_BEN("disconnect"));
+}
+
 static void what_may_be_lost_makes_both_negotiate_anew(void **state)
 {
     (void)state;
@@ -847,6 +869,7 @@ int main(void)
         WORLD_TEST(who_goes_after_the_end_was_told_there),
         WORLD_TEST(who_is_presumed_gone_was_told_there),
         WORLD_TEST(nobody_hears_it_and_the_partner_counts_as_gone),
+        WORLD_TEST(that_nobody_heard_it_says_nothing_of_who_came_later),
         WORLD_TEST(what_may_be_lost_makes_both_negotiate_anew),
         WORLD_TEST(anew_is_said_until_it_is_heard),
         WORLD_TEST(without_redis_sockets_stay),
