@@ -165,6 +165,38 @@ static void nobody_is_asked_while_the_database_is_away(void **state)
     fake_db_comes_back();
 }
 
+/* As when another service closes thousands of accounts. */
+static void promises_that_come_together_are_kept_a_few_at_a_time(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 2; i++)
+        port_script_next(DB_ERASURE_CLAIM, (struct port_script){.is_held = true});
+    for (int i = 0; i < 100; i++)
+        job_users_erase_now();
+    pass_ms(0);
+    assert_int_equal(port_calls(DB_ERASURE_CLAIM), 2);
+    assert_int_equal(flow_active_count(), 2);
+    fake_privacy.promised = id_of(ANA); /* what they looked at had none yet */
+    job_users_erase_now();
+    port_release_of(DB_ERASURE_CLAIM);
+    port_release_of(DB_ERASURE_CLAIM);
+    pass_ms(0);
+    assert_kept();
+    assert_int_equal(flow_active_count(), 0);
+}
+
+static void one_that_fails_leaves_its_place(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 5; i++) {
+        port_script_next(DB_ERASURE_CLAIM, (struct port_script){.err = ERR_DB_UNAVAILABLE});
+        job_users_erase_now();
+        pass_ms(0);
+    }
+    erase();
+    assert_kept();
+}
+
 static void given_everything(void)
 {
     given_conversation();
@@ -210,6 +242,8 @@ int main(void)
         WORLD_TEST(erasing_disconnects_the_user),
         WORLD_TEST(data_that_came_since_is_left_for_the_next_time),
         WORLD_TEST(nobody_is_asked_while_the_database_is_away),
+        WORLD_TEST(promises_that_come_together_are_kept_a_few_at_a_time),
+        WORLD_TEST(one_that_fails_leaves_its_place),
         WORLD_TEST(a_promise_survives_every_upstream),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -49,7 +49,8 @@ void db_export(struct flow *f, const struct db_export_query *q, struct db_export
 /* The promise that everything about the user will be erased; made again, it holds for what came since. */
 void db_erasure_request(struct flow *f, const struct uuid *user_id);
 
-/* The promise that has waited longest and nobody is at; it is the caller's now, for DB_ERASE_CLAIM_MS. */
+/* The promise that has waited longest and nobody is at; it is the caller's now, for DB_ERASE_CLAIM_MS after
+ * each of the calls below that change something. */
 struct db_erasure {
     struct uuid user_id; /* nil: there is none */
     int64_t requested_at_ms;

@@ -29,17 +29,25 @@ static const struct pg_statement ERASURE_OPEN = {
     .sql = "SELECT ARRAY(SELECT r.id FROM match_requests r WHERE r.user_id = $1 AND r.status = 'pending'),"
            "       ARRAY(SELECT p.session_id FROM session_participants p WHERE p.user_id = $1 AND p.is_live)"};
 
-/* $1 user, $2 batch, $3 now */
+/* Whoever works at a promise has it for as long again: a long history, or outbox, takes longer than a claim lasts.
+ * $1 user */
+#define STILL_AT_IT(now, ms) \
+    "WITH at_it AS (UPDATE erasures SET claimed_until = " PG_AT(now) " + " ms "::bigint * interval '1 ms'" \
+    "                WHERE user_id = $1) "
+
+/* $1 user, $2 batch, $3 now, $4 ms */
 static const struct pg_statement ERASURE_STEP = {
     .name = "erasure_step",
     .is_write = true,
-    .sql = "SELECT user_erase_sessions($1, $2::int, " PG_AT("$3") ") + user_erase_rest($1, $2::int)"};
+    .sql = STILL_AT_IT("$3", "$4")
+           "SELECT user_erase_sessions($1, $2::int, " PG_AT("$3") ") + user_erase_rest($1, $2::int)"};
 
-/* $1 user, $2 after, $3 batch */
+/* $1 user, $2 after, $3 batch, $4 now, $5 ms */
 static const struct pg_statement ERASURE_EVENTS = {
     .name = "erasure_events",
     .is_write = true,
-    .sql = "SELECT coalesce(user_erase_events($1, $2::bigint, $3::int), -1)"};
+    .sql = STILL_AT_IT("$4", "$5")
+           "SELECT coalesce(user_erase_events($1, $2::bigint, $3::int), -1)"};
 
 /* $1 user, $2 when it was asked for. Whoever has come back since has new data; and a promise that was made again is a
  * new one. */
@@ -117,6 +125,7 @@ void db_erasure_step(struct flow *f, const struct uuid *user_id, int *changed)
     pg_arg_uuid(&args, user_id);
     pg_arg_int(&args, DB_ERASE_BATCH);
     pg_arg_time(&args, clock_now_ms());
+    pg_arg_int(&args, DB_ERASE_CLAIM_MS);
     pg_run(f, &ERASURE_STEP, &args, read_changed, changed);
 }
 
@@ -133,6 +142,8 @@ void db_erasure_events(struct flow *f, const struct uuid *user_id, int64_t *afte
     pg_arg_uuid(&args, user_id);
     pg_arg_int(&args, *after);
     pg_arg_int(&args, DB_ERASE_EVENT_BATCH);
+    pg_arg_time(&args, clock_now_ms());
+    pg_arg_int(&args, DB_ERASE_CLAIM_MS);
     pg_run(f, &ERASURE_EVENTS, &args, read_position, after);
 }
 

@@ -1,7 +1,7 @@
 /* users.erase: keeps the promises to erase, one user after the other (docs/privacy.md). What goes on is ended
  * first, by the statements that end it for everybody, so that partners are told; then what is over goes, a
  * batch at a time. Whatever fails is tried again, here or elsewhere, when the claim has run out: every step
- * may be taken twice. */
+ * may be taken twice. One flow keeps one promise, and begins the next. */
 #include "flows/job.h"
 #include "flows/matchmaker.h"
 #include "flows/session_ended.h"
@@ -12,7 +12,17 @@
 #include "conversation/ports/kv.h"
 #include "conversation/ports/kv_user.h"
 
+/* Each goes through the whole outbox and all keys of Redis: thousands of user.deleted must not do so
+ * together. */
+#define AT_ONCE 2
+
+static struct {
+    int count;
+    bool is_asked; /* somebody did not begin, for there were enough: whoever ends looks again */
+} at_work;
+
 struct users_erase {
+    bool is_at_work;
     struct db_erasure erasure;
     struct db_erasure_open open;
     size_t i; /* of what is open */
@@ -25,6 +35,29 @@ struct users_erase {
     enum err
         err; /* of a step whose failure is looked at; of the queue's copies, which run out by themselves */
 };
+
+static bool begins(struct users_erase *c)
+{
+    c->is_at_work = at_work.count < AT_ONCE;
+    at_work.count += c->is_at_work;
+    at_work.is_asked = at_work.is_asked || !c->is_at_work;
+    return c->is_at_work;
+}
+
+static void ends(struct users_erase *c)
+{
+    at_work.count -= c->is_at_work;
+    c->is_at_work = false;
+}
+
+static void go_on(struct users_erase *c)
+{
+    bool is_more = c->is_done || at_work.is_asked;
+    ends(c);
+    at_work.is_asked = false;
+    if (is_more)
+        job_users_erase_now();
+}
 
 /* The open requests come first, then the sessions. */
 static bool is_request(const struct users_erase *c)
@@ -73,38 +106,37 @@ static void run(struct flow *f)
 {
     struct users_erase *c = flow_ctx(f);
     FLOW_BEGIN(f);
-    if (!db_is_up()) /* it would fail, and be logged, all the time */
+    if (!db_is_up() || !begins(c)) /* while it is away it would fail, and be logged, all the time */
         return;
-    do {
-        AWAIT(f, db_erasure_claim(f, &c->erasure));
-        if (uuid_is_nil(&c->erasure.user_id))
-            return;
-        AWAIT(f, db_erasure_open(f, &c->erasure.user_id, &c->open));
-        for (c->i = 0; has_more_open(c);) {
-            AWAIT_TRY(f, &c->err, end_next(f, c));
-            if (!carry(f, c))
-                FLOW_FAIL(f, c->err);
-        }
-        user_events_erased(&c->erasure.user_id); /* after what they are told of the end */
-        AWAIT_TRY(f, &c->err, kv_queue_remove(f, c->open.request_ids, c->open.request_count));
-        do
-            AWAIT(f, db_erasure_step(f, &c->erasure.user_id, &c->changed));
-        while (c->changed > 0);
-        c->event = 0;
-        do
-            AWAIT(f, db_erasure_events(f, &c->erasure.user_id, &c->event));
-        while (c->event >= 0);
-        AWAIT(f, kv_user_forget(f, &c->erasure.user_id));
-        AWAIT(f, db_erasure_finish(f, &c->erasure, &c->is_done));
-        log_end(f, c);
-    } while (c->is_done); /* else there is new data: at the next time, not in a circle */
+    AWAIT(f, db_erasure_claim(f, &c->erasure));
+    if (uuid_is_nil(&c->erasure.user_id)) {
+        go_on(c);
+        return;
+    }
+    AWAIT(f, db_erasure_open(f, &c->erasure.user_id, &c->open));
+    for (c->i = 0; has_more_open(c);) {
+        AWAIT_TRY(f, &c->err, end_next(f, c));
+        if (!carry(f, c))
+            FLOW_FAIL(f, c->err);
+    }
+    user_events_erased(&c->erasure.user_id); /* after what they are told of the end */
+    AWAIT_TRY(f, &c->err, kv_queue_remove(f, c->open.request_ids, c->open.request_count));
+    do
+        AWAIT(f, db_erasure_step(f, &c->erasure.user_id, &c->changed));
+    while (c->changed > 0);
+    do
+        AWAIT(f, db_erasure_events(f, &c->erasure.user_id, &c->event));
+    while (c->event >= 0);
+    AWAIT(f, kv_user_forget(f, &c->erasure.user_id));
+    AWAIT(f, db_erasure_finish(f, &c->erasure, &c->is_done));
+    log_end(f, c);
+    go_on(c); /* not done: there is new data; at the next time, not in a circle */
     FLOW_END(f);
 fail:
-    return; /* the engine logs it; the claim runs out */
+    ends(c); /* the engine logs it; the claim runs out */
 }
 
-/* No deadline: each step has that of its adapter, and how many there are is for the user's past to say. Who
- * takes longer than the claim lasts may get company, which does no harm. */
+/* No deadline: each step has that of its adapter, and how many there are is for the user's past to say. */
 const struct flow_spec job_users_erase = {
     .name = "users.erase",
     .run = run,
