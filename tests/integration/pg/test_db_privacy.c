@@ -1,5 +1,10 @@
 /* What is told to a user, and what is left of one who has been erased. */
 #include "conversation/ports/db_privacy.h"
+
+#include <poll.h>
+#include <stdatomic.h>
+
+#include "conversation/ports/db_moderation.h"
 #include "statement_fixture.h"
 
 static const char name[] = "Zenobia Quince", avatar[] = "https://cdn.example/zenobia.png",
@@ -418,6 +423,26 @@ static void a_promise_is_claimed_once(void **state)
     assert_uuid_equal(claim().user_id, first);
 }
 
+static void who_works_at_a_promise_keeps_it(void **state)
+{
+    (void)state;
+    struct uuid me = uuid_random();
+    assert_int_equal(RUN(f, db_erasure_request(f, &me)), OK);
+    assert_uuid_equal(claim().user_id, me);
+    for (int i = 0; i < 4; i++) {
+        int changed;
+        int64_t event = 0;
+        advance(DB_ERASE_CLAIM_MS - 1);
+        assert_int_equal(i % 2 ? RUN(f, db_erasure_step(f, &me, &changed))
+                               : RUN(f, db_erasure_events(f, &me, &event)),
+                         OK);
+        advance(1);
+        assert_nothing_to_claim();
+    }
+    advance(DB_ERASE_CLAIM_MS);
+    assert_uuid_equal(claim().user_id, me);
+}
+
 static void a_kept_promise_goes(void **state)
 {
     (void)state;
@@ -487,6 +512,67 @@ static void erasures_meet(void **state)
         20);
 }
 
+struct meeting {
+    struct uuid me, session;
+    atomic_bool is_erasing;
+    enum err rated, reported;
+};
+
+static void erase_while_two_wait(struct meeting *m)
+{
+    struct flow *own = direct_open(), *looks = direct_open();
+    EXEC(own, "BEGIN");
+    assert_int_equal(direct_int(own, "SELECT user_erase_sessions('%s', 100, now())", UUIDZ(&m->me)), 1);
+    atomic_store(&m->is_erasing, true);
+    while (direct_int(looks, "SELECT count(*) FROM pg_stat_activity"
+                             " WHERE datname = current_database() AND wait_event_type = 'Lock'") < 2)
+        poll(NULL, 0, 1);
+    EXEC(own, "COMMIT");
+    direct_close(own);
+    direct_close(looks);
+}
+
+static void say_something(int who, struct meeting *m)
+{
+    struct flow *own = direct_open();
+    struct db_rating rating = {
+        .session_id = m->session, .user_id = m->me, .rating = 1, .feedback = str_of(feedback)};
+    struct db_report report = {.session_id = m->session, .reporter_id = m->me, .details = str_of(details)};
+    struct db_rated rated;
+    struct db_reported reported;
+    while (!atomic_load(&m->is_erasing))
+        poll(NULL, 0, 1);
+    if (who == 1)
+        m->rated = RUN(own, db_session_rate(own, &rating, &rated));
+    else
+        m->reported = RUN(own, db_session_report(own, &report, &reported));
+    direct_close(own);
+}
+
+static void one_of_the_meeting(int who, void *arg)
+{
+    if (who == 0)
+        erase_while_two_wait(arg);
+    else
+        say_something(who, arg);
+}
+
+/* They have found themselves in the session, and wait for its lock; then they are not in it any more. */
+static void what_is_said_while_one_is_erased_is_not_kept(void **state)
+{
+    (void)state;
+    struct uuid other = uuid_random();
+    struct meeting m = {.me = uuid_random()};
+    m.session = a_talk(f, &m.me, &other, 5 * MINUTE).id;
+    direct_race(3, one_of_the_meeting, &m);
+    assert_int_equal(m.rated, ERR_SESSION_NOT_FOUND);
+    assert_int_equal(m.reported, ERR_SESSION_NOT_FOUND);
+    erase_rows(&m.me);
+    assert_int_equal(rows_with(UUIDZ(&m.me)), 0);
+    assert_int_equal(rows_with(feedback), 0);
+    assert_int_equal(rows_with(details), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -504,10 +590,12 @@ int main(void)
         TEST(unsent_events_name_the_stranger),
         TEST(events_are_looked_at_in_batches),
         TEST(a_promise_is_claimed_once),
+        TEST(who_works_at_a_promise_keeps_it),
         TEST(a_kept_promise_goes),
         TEST(what_came_since_keeps_it),
         TEST(a_promise_made_again_is_kept_again),
         TEST(erasures_meet),
+        TEST(what_is_said_while_one_is_erased_is_not_kept),
     };
     return cmocka_run_group_tests(tests, direct_create_database, direct_drop_database);
 }
