@@ -227,6 +227,27 @@ describe('events of other services, when something is away', () => {
     assert.match(redis.database().cli('SMEMBERS', `unlocked_topics:${id}`), /en:restaurant\.ordering/);
   });
 
+  it('what the brokers refuse is said in the log, and tried again', async () => {
+    await world.daemon.stop();
+    await kafka.deny();
+    await world.restartDaemon();
+    const line = await world.daemon.log('of the refusal', (each) => each.event === 'kafka.error' && each.level === 'WARN');
+    assert.equal(line.error, 'GROUP_AUTHORIZATION_FAILED');
+    assert.equal(line.dependency, 'kafka_consumer');
+    await kafka.produce(TOPICS.lessons, skill(crypto.randomUUID(), 'allowed.en'));
+    await until('it to be stored', async () => (await stored('allowed.en')) === 1, 60_000);
+  });
+
+  it('a stop does not wait for a group that has not let the instance in yet', async () => {
+    const { daemon } = world; // a new group is formed for three seconds
+    const since = performance.now();
+    await daemon.stop();
+    const took = performance.now() - since;
+    assert.ok(!daemon.logs.some((line) => line.event === 'kafka.assigned'), 'it was on its way in');
+    assert.ok(took < 2000, `${took} ms`);
+    assert.ok(!daemon.logs.some((line) => line.event === 'kafka.client_broken'));
+  });
+
   it('wait for the brokers; a stop without them is a stop all the same', async () => {
     await kafka.kill();
     assert.equal((await world.daemon.readyz()).status, 200);

@@ -58,6 +58,11 @@ export class KafkaCluster {
     return this.#tell('up');
   }
 
+  // The next consumer that looks for its group has no rights for it.
+  deny() {
+    return this.#tell('deny');
+  }
+
   createTopic(name, partitions) {
     return this.#tell(`topic ${name} ${partitions}`);
   }

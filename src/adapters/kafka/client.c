@@ -126,17 +126,20 @@ static void log_line(const struct kafka_client *c, rd_kafka_event_t *event)
             LOG_Z("text", text));
 }
 
-/* librdkafka repairs by itself what is not fatal. */
+/* librdkafka repairs by itself what is not fatal. What a broker says (no rights for the group, no such topic)
+ * is not for librdkafka to repair; errors of its own have negative numbers. */
 static void on_error(struct kafka_client *c, rd_kafka_event_t *event)
 {
     rd_kafka_resp_err_t err = rd_kafka_event_error(event);
     const char *why = rd_kafka_event_error_string(event);
+    static int64_t told_ms;
+    enum log_level level = err > 0 && log_is_time(&told_ms) ? LOG_WARN : LOG_DEBUG;
     metric_inc(M_DEPENDENCY_ERRORS, c->dependency);
     if (err == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN)
         set_health(c, false, why);
     else
-        LOG(LOG_DEBUG, "kafka.error", LOG_Z("dependency", c->dependency),
-            LOG_Z("error", rd_kafka_err2name(err)), LOG_Z("reason", why));
+        LOG(level, "kafka.error", LOG_Z("dependency", c->dependency), LOG_Z("error", rd_kafka_err2name(err)),
+            LOG_Z("reason", why));
 }
 
 /* The statistics are JSON of many kilobytes every second; one word of it is looked for: the state of a broker

@@ -52,6 +52,7 @@ static struct list assigned = {&assigned, &assigned};
 static int current_count; /* over all partitions, also those that are not ours any more */
 static void (*take)(const struct consumed *m);
 static enum { STOPPED, RUNNING, FINISHING, LEAVING, CLOSING } state;
+static bool has_joined; /* a group, and been given partitions, were it none */
 static rd_kafka_queue_t *leaving_queue;
 static struct timer leaving;
 
@@ -264,11 +265,21 @@ static void on_rebalance(rd_kafka_event_t *event)
     LOG(LOG_INFO, is_assigned ? "kafka.assigned" : "kafka.revoked",
         LOG_INT("partitions", list ? list->cnt : 0));
     lose_all();
+    has_joined = has_joined || is_assigned;
     for (int i = 0; is_assigned && i < list->cnt; i++)
         add_partition(list->elems[i].topic, list->elems[i].partition);
     rd_kafka_resp_err_t err = rd_kafka_assign(rk, is_assigned ? list : NULL);
     if (err)
         LOG(LOG_ERROR, "kafka.assign_failed", LOG_Z("error", rd_kafka_err2name(err)));
+}
+
+/* A consumer that is no static member has no fatal errors that are known. What comes while the group is left
+ * does not come by the client, which keeps the others to itself. */
+static void on_error(rd_kafka_event_t *event)
+{
+    if (rd_kafka_event_error(event) == RD_KAFKA_RESP_ERR__FATAL)
+        LOG(LOG_ERROR, "kafka.client_broken", LOG_Z("dependency", "kafka_consumer"),
+            LOG_Z("reason", rd_kafka_event_error_string(event)));
 }
 
 static void on_event(void *arg, rd_kafka_event_t *event)
@@ -281,10 +292,7 @@ static void on_event(void *arg, rd_kafka_event_t *event)
             take_message(m);
         break;
     case RD_KAFKA_EVENT_REBALANCE: on_rebalance(event); break;
-    case RD_KAFKA_EVENT_ERROR: /* fatal; a consumer that is no static member has none that are known */
-        LOG(LOG_ERROR, "kafka.client_broken", LOG_Z("dependency", "kafka_consumer"),
-            LOG_Z("reason", rd_kafka_event_error_string(event)));
-        break;
+    case RD_KAFKA_EVENT_ERROR: on_error(event); break;
     default: break;
     }
     rd_kafka_event_destroy(event);
@@ -332,6 +340,7 @@ bool consumer_start(const struct consumer_setup *setup, char *why, size_t cap)
     if (!client || !subscribe(setup->topics, why, cap))
         return false;
     take = setup->take;
+    has_joined = false;
     state = RUNNING;
     return true;
 }
@@ -366,11 +375,17 @@ static void on_leaving(struct timer *t)
         timer_start(t, CLOSING_MS, on_leaving);
 }
 
-/* Commits what has been stored, too. */
+/* Commits what has been stored, too. Who is on the way into a group for the first time, or does not reach it,
+ * has nothing to commit, or nobody to tell: librdkafka would wait for five seconds to say that it leaves, for
+ * it says nothing while it waits for the answer to JoinGroup. */
 static void leave_if_idle(void)
 {
     if (state != FINISHING || current_count > 0)
         return;
+    if (!has_joined || !kafka_client_is_up(client)) {
+        close_client();
+        return;
+    }
     state = LEAVING;
     leaving_queue = rd_kafka_queue_new(kafka_client_handle(client));
     rd_kafka_error_t *error = rd_kafka_consumer_close_queue(kafka_client_handle(client), leaving_queue);
