@@ -2,7 +2,8 @@
 #include "conversation/ports/db.h"
 #include "db_records.h"
 
-/* $1 since when. OFFSET 0: a user's own requests are looked at, few, never all that were ever matched. */
+/* $1 since when. OFFSET 0, and nothing is said of the requests' status: a user's own ones are looked at,
+ * never all that were ever matched, whenever the plan was made. Whoever has a session was matched. */
 /* clang-format off */
 static const struct pg_statement UNJOINED = {
     .name = "match_unjoined",
@@ -11,8 +12,7 @@ static const struct pg_statement UNJOINED = {
            " CROSS JOIN LATERAL (VALUES (0, a.user_id, a.joined_at), (1, b.user_id, b.joined_at))"
            "       p(position, user_id, joined_at)"
            " CROSS JOIN LATERAL (SELECT q.id, q.level_difference FROM match_requests q"
-           "                      WHERE q.user_id = p.user_id AND q.status = 'matched'"
-           "                        AND q.matched_session_id = s.id OFFSET 0) r"
+           "                      WHERE q.user_id = p.user_id AND q.matched_session_id = s.id OFFSET 0) r"
            " WHERE s.status = 'waiting' AND s.created_at >= " PG_AT("$1") " AND p.joined_at IS NULL"
            " ORDER BY s.created_at DESC, s.id, p.position LIMIT 1000"};
 /* clang-format on */
