@@ -26,6 +26,8 @@ struct db_block;
 void job_user_block(const struct db_block *block);
 void job_session_put(const struct session *s, int prompts_shown);
 void job_session_unjoin(const struct uuid *session_id, const struct uuid *user_id, int join_number);
+struct db_hand_over;
+void job_session_hand_over(const struct db_hand_over *hand_over);
 void job_session_clear(const struct session *s);
 void job_prompt_store(const struct uuid *session_id, const struct topic_prompt *prompt);
 /* To those who were paired lately and have not come: nobody else may have told them. */

@@ -183,8 +183,12 @@ static bool is_at(const struct peer *p, const struct uuid *instance)
 void live_give_up_idle(struct live *l, const struct uuid *to)
 {
     bool is_here = l->peers[0].place == HERE || l->peers[1].place == HERE;
-    if (!is_here && (is_at(&l->peers[0], to) || is_at(&l->peers[1], to)))
-        live_free(l);
+    if (is_here || (!is_at(&l->peers[0], to) && !is_at(&l->peers[1], to)))
+        return;
+    if (l->peers[0].has_been_here || l->peers[1].has_been_here)
+        job_session_hand_over(
+            &(struct db_hand_over){l->session.id, *to, {l->peers[0].join_number, l->peers[1].join_number}});
+    live_free(l);
 }
 
 /* --- joining and leaving --- */

@@ -246,7 +246,8 @@ void conn_finish(struct conn *c)
     set_state(c, CONN_FLUSHING);
     end_protocol(c);
     c->is_paused = false;
-    mark_dirty(c); /* also when nothing is unsent: flush then starts to linger */
+    if (c->state != CONN_CLOSED) /* by the protocol, which was told that it ends */
+        mark_dirty(c);           /* also when nothing is unsent: flush then starts to linger */
 }
 
 /* --- reading --- */

@@ -298,6 +298,9 @@ static void a_lost_socket_here_is_told_there(void **state)
     assert_says(1, 0, 0, 0);
     other_says((struct said){.ben = 1});
     assert_null(live_one()); /* the other instance has the timers, and knows that */
+    assert_true(uuid_eq(&fake_db.handed_over.session_id, &session_row()->id));
+    assert_string_equal(UUIDZ(&fake_db.handed_over.to), OTHER);
+    assert_int_equal(fake_db.handed_over.joins[0], 1);
     assert_false(bus_is_joined(CHANNEL));
     assert_metric("conversations_active 0");
     pass_ms(60000);

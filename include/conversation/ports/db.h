@@ -238,6 +238,13 @@ void db_session_join(struct flow *f, const struct uuid *id, const struct uuid *u
 /* The socket of this join is gone while the session is waiting: joined_at null again. No effect otherwise,
  * nor on a participant who has joined again since, on another socket. */
 void db_session_unjoin(struct flow *f, const struct uuid *id, const struct uuid *user_id, int join_number);
+/* This instance has nobody in the session any more, and `to` has: whoever joined here, by these joins at the
+ * latest, is for `to` to wait for, and for others when that is dead. */
+struct db_hand_over {
+    struct uuid session_id, to;
+    int joins[2];
+};
+void db_session_hand_over(struct flow *f, const struct db_hand_over *h);
 
 /* Ends a session as domain/session.h's table says, with its event in the outbox; idempotent: on a session
  * that is over nothing changes and `changed` is false. `by` is the participant, nil for the daemon itself.

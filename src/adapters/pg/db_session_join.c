@@ -128,3 +128,26 @@ void db_session_unjoin(struct flow *f, const struct uuid *id, const struct uuid 
     pg_arg_int(&args, join_number);
     pg_run(f, &SESSION_UNJOIN, &args, NULL, NULL);
 }
+
+/* --- hand over --- */
+
+/* $1 session, $2 this instance, $3 the other one, $4 and $5 the numbers of the joins. */
+/* clang-format off */
+static const struct pg_statement SESSION_HAND_OVER = {
+    .name = "session_hand_over",
+    .is_write = true,
+    .sql = "UPDATE session_participants p SET joined_by = $3"
+           " WHERE p.session_id = $1 AND p.joined_by = $2"
+           "   AND p.joins <= CASE p.position WHEN 0 THEN $4::int ELSE $5::int END"};
+/* clang-format on */
+
+void db_session_hand_over(struct flow *f, const struct db_hand_over *h)
+{
+    struct pg_args args = {0};
+    pg_arg_uuid(&args, &h->session_id);
+    pg_arg_uuid(&args, instance_id());
+    pg_arg_uuid(&args, &h->to);
+    pg_arg_int(&args, h->joins[0]);
+    pg_arg_int(&args, h->joins[1]);
+    pg_run(f, &SESSION_HAND_OVER, &args, NULL, NULL);
+}

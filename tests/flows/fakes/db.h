@@ -39,6 +39,7 @@ struct fake_db {
     } keys[FAKE_REQUESTS_MAX]; /* of `requests`; "" when it has none */
     struct session sessions[FAKE_SESSIONS_MAX];
     int joins[FAKE_SESSIONS_MAX][2]; /* of each one's participants */
+    struct db_hand_over handed_over; /* the latest */
     struct uuid partner_at;          /* where whoever joins finds the partner */
     size_t session_count;
     struct fake_shown shown[FAKE_SHOWN_MAX];

@@ -146,6 +146,14 @@ void db_session_unjoin(struct flow *f, const struct uuid *id, const struct uuid 
     port_answer(call, OK, NULL, NULL, 0);
 }
 
+void db_session_hand_over(struct flow *f, const struct db_hand_over *h)
+{
+    struct port_call *call = port_begin(f, DB_SESSION_HAND_OVER);
+    if (port_takes_effect(call))
+        fake_db.handed_over = *h;
+    port_answer(call, OK, NULL, NULL, 0);
+}
+
 /* Everything that is active counts as left by another process. */
 void db_sessions_left(struct flow *f, int64_t grace_ms, struct db_left_sessions *out)
 {

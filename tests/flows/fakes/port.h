@@ -32,6 +32,7 @@
     X(DB_SESSION_GET, "db_session_get")                       \
     X(DB_SESSION_PROMPTS, "db_session_prompts")               \
     X(DB_SESSION_JOIN, "db_session_join")                     \
+    X(DB_SESSION_HAND_OVER, "db_session_hand_over")           \
     X(DB_SESSION_UNJOIN, "db_session_unjoin")                 \
     X(DB_SESSIONS_LEFT, "db_sessions_left")                   \
     X(DB_INSTANCE_BEAT, "db_instance_beat")                   \

@@ -1,6 +1,8 @@
 /* Sessions: looked up, joined, their prompts, rated. */
 #include "session_fixture.h"
 
+#include "conversation/base/instance.h"
+
 static void get_of_no_session(void **state)
 {
     (void)state;
@@ -207,6 +209,29 @@ static void signs_of_life_are_kept_for_a_day(void **state)
     assert_int_equal(direct_int(f, "SELECT count(*) FROM instances"), 1);
 }
 
+static int joined_at_instance(const struct session *s, const struct uuid *instance)
+{
+    return (int)direct_int(
+        f, "SELECT count(*) FROM session_participants WHERE session_id = '%s' AND joined_by = '%s'",
+        UUIDZ(&s->id), UUIDZ(instance));
+}
+
+static void a_session_is_handed_over_but_for_who_has_joined_again(void **state)
+{
+    (void)state;
+    struct session s = an_active_session(f);
+    const struct uuid other = uuid_random();
+    struct db_join join;
+    assert_int_equal(RUN(f, db_session_join(f, &s.id, &s.participants[1].user_id, &join)), OK);
+    struct db_hand_over h = {s.id, other, {1, join.number - 1}};
+    assert_int_equal(RUN(f, db_session_hand_over(f, &h)), OK);
+    assert_int_equal(joined_at_instance(&s, &other), 1);
+    assert_int_equal(joined_at_instance(&s, instance_id()), 1);
+    h.joins[1] = join.number;
+    assert_int_equal(RUN(f, db_session_hand_over(f, &h)), OK);
+    assert_int_equal(joined_at_instance(&s, &other), 2);
+}
+
 static void sessions_left_are_the_active_ones_of_the_dead(void **state)
 {
     (void)state;
@@ -383,6 +408,7 @@ int main(void)
         TEST(a_join_at_a_dead_instance_does_not_count),
         TEST(who_joins_is_alive),
         TEST(signs_of_life_are_kept_for_a_day),
+        TEST(a_session_is_handed_over_but_for_who_has_joined_again),
         TEST(sessions_left_are_the_active_ones_of_the_dead),
         TEST(prompts_of_the_topic_and_those_shown),
         TEST(prompts_of_a_topic_that_is_gone),
