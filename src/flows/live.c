@@ -121,7 +121,6 @@ void live_place(struct live *l, int who, enum place place, const struct uuid *at
         neighbour_give_back(before);
     bool was_present = peer_is_present(p);
     p->place = place;
-    p->is_presumed_gone = false;
     if (place != HERE)
         p->socket_id = 0;
     if (peer_is_present(p) && !was_present)
@@ -287,30 +286,28 @@ static const char *left_reason(const struct session *s)
 static void close_seat(struct live *l, const struct session *ended, int who, int by)
 {
     uint64_t socket_id = l->peers[who].socket_id;
-    bool partner_went = by == 1 - who && ended->end_reason != END_COMPLETED;
-    if (socket_id && partner_went)
+    if (by == 1 - who && ended->end_reason != END_COMPLETED)
         tell_partner_left(socket_id, &ended->participants[by], left_reason(ended));
     tell_session_ended(ended, who, socket_id);
-    if (socket_id)
-        sockets_leave_session(socket_id);
+    sockets_leave_session(socket_id);
 }
 
-/* Who is elsewhere is told there; who is nowhere once, by the instance that ended it or else by the one that
- * ran it when it heard of that. Who only seems to be nowhere was told where it was: what holds a session
- * closes it at about the same time. */
+/* Who is here is told here, when the row says so. All others are told by the instance that ended it, whatever
+ * it believes of where they are: the instance that has, or had, their socket may have died. A socket that is
+ * in the session elsewhere is told there instead, and none is told twice (sockets_emit_user_ended). */
 void live_close(const struct session *ended, int by, bool is_news)
 {
     struct live *l = live_get(&ended->id);
     if (is_news)
-        remote_say_ended(l, ended, by);
-    if (!l)
-        return;
+        remote_say_ended(ended, by);
     for (int who = 0; who < 2; who++) {
-        bool is_mine = is_news || (l->tells_absent && !l->peers[who].is_presumed_gone);
-        if (l->peers[who].place == HERE || (l->peers[who].place == NOWHERE && is_mine))
+        if (l && l->peers[who].place == HERE)
             close_seat(l, ended, who, by);
+        else if (is_news)
+            tell_session_ended(ended, who, 0);
     }
-    live_free(l);
+    if (l)
+        live_free(l);
 }
 
 void live_forget(const struct uuid *session_id)

@@ -28,8 +28,7 @@ struct peer {
     int last_join_number; /* HERE: of the latest join of that socket; it may have joined more than once */
     int told_number; /* join_number when the partner's socket here was told that this one is there; 0: not */
     bool has_been_here;
-    bool is_presumed_gone; /* NOWHERE, and nobody has said so: the instance that had it was not heard */
-    struct neighbour *at;  /* ELSEWHERE, UNHEARD: which instance */
+    struct neighbour *at; /* ELSEWHERE, UNHEARD: which instance */
     uint32_t ufrag_hash;
     int candidates; /* of the current negotiation */
 };
@@ -51,7 +50,6 @@ struct live {
     bool
         awaits_state; /* the bus was lost: whoever is here gets session_state when the others have answered */
     bool is_counted;  /* among conversations_active */
-    bool tells_absent; /* it has ended elsewhere, and participants without a socket are to be told here */
     struct session session;
     struct session_run run;
     struct speaking speaking;
@@ -119,9 +117,8 @@ void remote_say_state(struct live *l, bool asks);
 void remote_say_gone(struct live *l); /* the same, as if nobody were here */
 bool remote_emit(struct live *l, int to, const char *event, const struct str *parts, int part_count);
 void remote_say_speaks(struct live *l, int who, bool is_speaking);
-/* Who holds the session shall look at the row. `l` NULL: it is not held here; then participants are told by
- * those who hold it, or, when nobody does, to all their sockets. */
-void remote_say_ended(struct live *l, const struct session *ended, int by);
+/* Who holds the session shall look at the row. */
+void remote_say_ended(const struct session *ended, int by);
 void remote_doubt(struct live *l);
 void remote_done(void);
 

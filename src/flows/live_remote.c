@@ -4,7 +4,7 @@
  *     state {instance} {asks} {anew} {join} {join} {shown} {shown at}
  *     emit {who} {event} {json}
  *     speaks {who} {0|1}
- *     ended {who} {told}
+ *     ended {who}
  *
  * `state` is the whole truth of its sender, so that one that is lost, or comes twice, does no harm: the
  * numbers of the joins of the sockets that the sender has, 0 for none. Of two sockets of one participant the
@@ -91,18 +91,12 @@ static void is_clear(struct live *l)
     l->awaits_state = false;
 }
 
-static void presume_gone(struct live *l, int who)
-{
-    live_went(l, who);
-    l->peers[who].is_presumed_gone = true;
-}
-
 /* Where the others should be nobody listens. */
 static void nobody_else(struct live *l)
 {
     for (int who = 0; who < 2; who++)
         if (l->peers[who].at)
-            presume_gone(l, who);
+            live_went(l, who);
     is_clear(l);
 }
 
@@ -218,33 +212,11 @@ void remote_say_speaks(struct live *l, int who, bool is_speaking)
 
 /* --- its end --- */
 
-/* Of a session that nobody here holds: whom to tell when nobody elsewhere does either. */
-struct unheld {
-    struct session ended;
-};
-
-static void on_ended_told(void *arg, int others)
+void remote_say_ended(const struct session *ended, int by)
 {
-    struct unheld *u = arg;
-    for (int who = 0; others == 0 && who < 2; who++)
-        tell_session_ended(&u->ended, who, 0);
-    free(u);
-}
-
-void remote_say_ended(struct live *l, const struct session *ended, int by)
-{
-    char text[32];
-    struct str part = {text, (size_t)snprintf(text, sizeof text, "ended %d %d", by, l != NULL)};
-    if (l) {
-        (void)bus_say(l->channel, &part, 1, NULL, NULL); /* lost: they look when they are back on the bus */
-        return;
-    }
-    struct unheld *u = malloc(sizeof *u);
-    if (!u)
-        abort();
-    u->ended = *ended;
-    if (!bus_tell(channel_of(&ended->id).z, part, on_ended_told, u))
-        on_ended_told(u, 0);
+    char text[16];
+    const struct str part = {text, (size_t)snprintf(text, sizeof text, "ended %d", by)};
+    bus_publish(channel_of(&ended->id).z, part); /* lost: who holds it looks when it is back on the bus */
 }
 
 /* --- hearing --- */
@@ -388,10 +360,9 @@ static void hear_speaks(struct live *l, struct str text)
 static void hear_ended(struct live *l, struct str text)
 {
     static const struct uuid nobody;
-    int64_t by, told;
-    if (!str_to_int(str_cut(&text, ' '), -1, 1, &by) || !take_number(&text, 1, &told))
+    int64_t by;
+    if (!str_to_int(text, -1, 1, &by))
         return;
-    l->tells_absent = !told && live_runs(l);
     job_session_look_ended(&l->session.id, by < 0 ? &nobody : &l->user_ids[by]);
 }
 
@@ -455,7 +426,7 @@ static void doubt_at(struct live *l, void *arg)
         if (p->at != d->at)
             continue;
         if (d->is_silent)
-            presume_gone(l, who);
+            live_went(l, who);
         else
             unhear(l, who);
         remote_doubt(l);

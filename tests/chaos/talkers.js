@@ -157,13 +157,17 @@ export class Talker {
   async #join(talk) {
     const attempt = {};
     talk.attempt = attempt;
+    talk.isJoining = true;
     while (!talk.isOver && talk.attempt === attempt) {
       const ack = await this.socket
         .timeout(ACK_MS)
         .emitWithAck('join_session', { userId: this.userId, sessionId: talk.sessionId })
         .catch(() => undefined);
       this.#log(`join_session ${talk.sessionId}: ${JSON.stringify(ack)}`);
-      if (ack?.status === 'ok') return;
+      if (ack?.status === 'ok') {
+        talk.isJoining = false;
+        return;
+      }
       if (GONE.has(ack?.code)) {
         talk.finish(ack.code);
         return;
@@ -185,10 +189,15 @@ export class Talker {
           targetUserId: talk.partnerId,
         })
         .then(
-          (ack) => this.notes.answers.set(ack.code ?? 'ok', (this.notes.answers.get(ack.code ?? 'ok') ?? 0) + 1),
+          (ack) => this.#note(talk, ack.code ?? 'ok'),
           () => {}, // the connection went, or the daemon with it
         );
     }
+  }
+
+  #note(talk, answer) {
+    this.notes.answers.set(answer, (this.notes.answers.get(answer) ?? 0) + 1);
+    if (answer === 'NOT_IN_SESSION' && !talk.isJoining) this.#join(talk); // it died before it could pass that on
   }
 
   // Who is connected all the while that the session is over must be told so.
