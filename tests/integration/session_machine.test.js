@@ -271,6 +271,8 @@ for (const [title, env] of Object.entries({ 'by somebody': LONG, 'by a timer': S
     let world;
     before(async () => {
       world = await World.create({ env: { PROMPT_INTERVAL_MIN: '3000', PROMPT_INTERVAL_MAX: '3000', ...env } });
+      // A new leader tells again of what was paired just before: not of the sessions that are stored here.
+      await world.daemon.log('that it leads', ({ event }) => event === 'matchmaker.told_again');
     });
     after(() => world.stop());
 

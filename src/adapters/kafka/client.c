@@ -68,6 +68,7 @@ static bool set_configured(rd_kafka_conf_t *conf, char *why, size_t cap)
         {"log.connection.close", "false"}, /* brokers close what is idle */
         {"statistics.interval.ms", "1000"},
         {"reconnect.backoff.max.ms", "5000"},
+        {"socket.nagle.disable", "true"}, /* else a request waits for the ACK of the one before */
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
         if (rows[i].value[0] && !set(conf, rows[i].name, rows[i].value, why, cap))

@@ -26,8 +26,7 @@ static void tell_all(const struct match_tell *c)
                                                .level_difference = p->level_difference,
                                                .is_any_level = p->is_any_level});
     }
-    if (c->paired.count)
-        LOG(LOG_INFO, "matchmaker.told_again", LOG_INT("learners", (int64_t)c->paired.count));
+    LOG(LOG_INFO, "matchmaker.told_again", LOG_INT("learners", (int64_t)c->paired.count));
 }
 
 static void run(struct flow *f)
