@@ -221,7 +221,7 @@ static void then_it_is_kept(const struct attempt *a)
 
 static void a_promise_survives_every_upstream(void **state)
 {
-    uint64_t job = ~PORT_BIT(DB_ERASURE_REQUEST);
+    port_set job = ~PORT_BIT(DB_ERASURE_REQUEST);
     const struct scenario s = {
         .given = given_everything, .start = erase, .then = then_it_is_kept, .tolerated = job};
     (void)state;

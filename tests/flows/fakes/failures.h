@@ -6,6 +6,10 @@
 
 #include "flows/fakes/world.h"
 
+typedef unsigned __int128 port_set; /* bits of ports */
+_Static_assert(PORT_COUNT <= 128, "a bit for each port");
+#define PORT_BIT(port) ((port_set)1 << (port))
+
 struct attempt {
     const struct caller *caller; /* NULL: a job */
     enum port port;              /* whose call it happened at */
@@ -17,11 +21,9 @@ struct scenario {
     void (*given)(void);                   /* rows, sockets */
     struct caller *(*start)(void);         /* starts the flow; NULL for a job */
     void (*then)(const struct attempt *a); /* may be NULL */
-    uint64_t tolerated;                    /* bits of ports whose failure does not fail the flow */
+    port_set tolerated;                    /* bits of ports whose failure does not fail the flow */
     int64_t watch_ms;                      /* how long a job is given to finish; 0: at once */
 };
-
-#define PORT_BIT(port) (UINT64_C(1) << (port))
 
 /* Each call fails with each of DB_UNAVAILABLE, KV_UNAVAILABLE, TIMEOUT and INTERNAL: exactly one answer, the
  * right error. */
