@@ -26,7 +26,9 @@ $$;
 -- second one of the same reporter and session changes nothing. More than `tolerated` distinct reporters whom nobody has
 -- answered: a flag. One row, or none when the reporter is not in the session.
 --
--- A function, since only a statement that begins after the lock is held sees what another reporter has just stored.
+-- A function, since only a statement that begins after the lock is held sees what another reporter has just stored. Nor
+-- does any other see that the reporter has been erased while the lock was awaited, and is somebody else in the session now:
+-- that they are in it is asked again, or what they say would stay under their id for ever. session_rate does the same.
 CREATE FUNCTION session_report(reported_session uuid, reporter uuid, why text, words text, reported_at timestamptz,
                                correlation text, tolerated int)
 RETURNS TABLE (report uuid, reported_user uuid, is_new boolean, is_running boolean, is_flagged boolean)
@@ -41,7 +43,8 @@ BEGIN
      WHERE s.id = reported_session
        AND EXISTS (SELECT FROM session_participants p WHERE p.session_id = s.id AND p.user_id = reporter)
        FOR UPDATE;
-    IF NOT FOUND THEN
+    IF NOT FOUND OR NOT EXISTS (SELECT FROM session_participants p
+                                 WHERE p.session_id = reported_session AND p.user_id = reporter) THEN
         RETURN;
     END IF;
     SELECT p.user_id INTO reported_user
@@ -118,7 +121,8 @@ BEGIN
      WHERE s.id = rated_session
        AND EXISTS (SELECT FROM session_participants p WHERE p.session_id = s.id AND p.user_id = rater)
        FOR UPDATE;
-    IF NOT FOUND THEN
+    IF NOT FOUND OR NOT EXISTS (SELECT FROM session_participants p
+                                 WHERE p.session_id = rated_session AND p.user_id = rater) THEN
         RETURN;
     END IF;
     IF session_status NOT IN ('waiting', 'active') THEN

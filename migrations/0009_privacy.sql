@@ -9,6 +9,8 @@ CREATE TABLE erasures (
 );
 CREATE INDEX idx_erasure_requested ON erasures (requested_at);
 
+-- All flags of a user, for their export and erasing: the other indexes are by what moderators look for.
+CREATE INDEX idx_flag_user ON user_flags (user_id);
 CREATE INDEX idx_flag_reviewer ON user_flags (reviewed_by) WHERE reviewed_by IS NOT NULL;
 
 -- Functions and not single statements: what a neighbour committed while the session's lock was awaited is seen only by a
