@@ -127,7 +127,7 @@ static enum err check_auth(struct arrival *a, const char **reason)
 /* What a route of moderators is about; nothing on others. */
 static struct audit audit_of(const struct arrival *a)
 {
-    struct audit audit = {NULL};
+    struct audit audit = {.action = NULL};
     if (a->match.route->auth == AUTH_MODERATOR) {
         audit.action = a->match.route->handler->flow.name;
         audit_take_path(&audit, a->match.params, a->match.param_count);
