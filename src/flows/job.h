@@ -28,6 +28,8 @@ void job_session_put(const struct session *s, int prompts_shown);
 void job_session_unjoin(const struct uuid *session_id, const struct uuid *user_id, int join_number);
 struct db_hand_over;
 void job_session_hand_over(const struct db_hand_over *hand_over);
+struct db_own_session;
+void job_session_adopt(const struct db_own_session *own);
 void job_session_clear(const struct session *s);
 void job_prompt_store(const struct uuid *session_id, const struct topic_prompt *prompt);
 /* To those who were paired lately and have not come: nobody else may have told them. */
@@ -49,6 +51,7 @@ void job_users_erase_now(void);
 /* Periodic ones: rows of src/jobs.c. */
 extern const struct flow_spec job_sessions_sweep;
 extern const struct flow_spec job_sessions_recover;
+extern const struct flow_spec job_sessions_adopt;
 extern const struct flow_spec job_instance_beat;
 extern const struct flow_spec job_sessions_abandoned;
 extern const struct flow_spec job_speech_carry;

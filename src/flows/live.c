@@ -184,9 +184,9 @@ void live_give_up_idle(struct live *l, const struct uuid *to)
     bool is_here = l->peers[0].place == HERE || l->peers[1].place == HERE;
     if (is_here || (!is_at(&l->peers[0], to) && !is_at(&l->peers[1], to)))
         return;
-    if (l->peers[0].has_been_here || l->peers[1].has_been_here)
+    if (l->peers[0].ours_number || l->peers[1].ours_number)
         job_session_hand_over(
-            &(struct db_hand_over){l->session.id, *to, {l->peers[0].join_number, l->peers[1].join_number}});
+            &(struct db_hand_over){l->session.id, *to, {l->peers[0].ours_number, l->peers[1].ours_number}});
     live_free(l);
 }
 
@@ -227,7 +227,7 @@ static bool sit_down(struct live *l, const struct live_seat *seat)
     if (me->place == HERE)
         live_outdone(l, seat->who);
     me->socket_id = seat->socket_id;
-    me->join_number = me->last_join_number = seat->join_number;
+    me->join_number = seat->join_number;
     live_place(l, seat->who, HERE, NULL);
     return true;
 }
@@ -236,15 +236,14 @@ void live_join(struct live *l, const struct live_seat *seat)
 {
     int who = seat->who;
     struct peer *me = &l->peers[who], *partner = &l->peers[1 - who];
-    bool is_return = me->has_been_here || peer_is_present(me);
-    if (me->socket_id == seat->socket_id) {
-        me->last_join_number = seat->join_number;
+    bool is_return = me->ours_number || peer_is_present(me);
+    if (me->ours_number < seat->join_number)
+        me->ours_number = seat->join_number;
+    if (me->socket_id == seat->socket_id)
         return;
-    }
     expect_partner(l, 1 - who, &seat->partner_at);
     if (!sit_down(l, seat))
         return;
-    me->has_been_here = true;
     partner->told_number = 0; /* to this socket */
     if (is_return || l->session.status == SESSION_ACTIVE)
         tell_session_state(l, who);
@@ -253,6 +252,17 @@ void live_join(struct live *l, const struct live_seat *seat)
     remote_say_state(l, partner->place != HERE);
     live_count(l);
     live_run_due(l);
+}
+
+/* Whoever holds it answers, and it is given up to them; else the grace runs from now on. */
+void live_adopt(struct live *l, const int joins[2])
+{
+    for (int who = 0; who < 2; who++) {
+        l->peers[who].ours_number = joins[who];
+        session_run_absent(&l->run, who, clock_now_ms());
+    }
+    live_count(l);
+    live_arm(l);
 }
 
 void live_activate(struct live *l, const struct session *s)
@@ -273,7 +283,7 @@ void live_socket_gone(uint64_t socket_id, const struct uuid *session_id, const s
     int who = l ? live_participant(l, user_id) : -1;
     if (who < 0 || l->peers[who].socket_id != socket_id)
         return; /* ended meanwhile, or taken over by a newer socket */
-    absent(l, who, l->peers[who].last_join_number);
+    absent(l, who, l->peers[who].ours_number);
 }
 
 /* --- the end --- */

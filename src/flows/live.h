@@ -37,6 +37,9 @@ struct live_seat {
 /* The user's socket is in: takes over from an older one, tells both sides partner_joined; on a return also
  * session_state. A socket that is gone already counts as dropped. */
 void live_join(struct live *l, const struct live_seat *seat);
+/* An active session just opened, which the rows say is of this instance, by these joins, and in which nobody
+ * is here: the end of the join, or of the handing over, was lost. */
+void live_adopt(struct live *l, const int joins[2]);
 /* The database made it active: timers start, the icebreaker is shown. Telling it twice is harmless. */
 void live_activate(struct live *l, const struct session *s);
 /* hub_setup.socket_gone: partner_left, and the grace begins. */

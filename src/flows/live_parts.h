@@ -25,9 +25,8 @@ struct peer {
     uint64_t socket_id; /* HERE, else 0 */
     enum place place;
     int join_number; /* of the latest socket known of, wherever; the later one of two is in the session */
-    int last_join_number; /* HERE: of the latest join of that socket; it may have joined more than once */
     int told_number; /* join_number when the partner's socket here was told that this one is there; 0: not */
-    bool has_been_here;
+    int ours_number; /* of the latest join made here, so that the row may say it is here; 0: none */
     struct neighbour *at; /* ELSEWHERE, UNHEARD: which instance */
     uint32_t ufrag_hash;
     int candidates; /* of the current negotiation */

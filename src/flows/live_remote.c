@@ -258,7 +258,6 @@ static void hear_present(struct live *l, int who, const struct state *s)
     if (p->place == HERE)
         live_outdone(l, who);
     p->join_number = s->joins[who];
-    p->last_join_number = 0;
     l->said_when_heard = l->said;
     live_place(l, who, ELSEWHERE, &s->from);
     if (speech_is_speaking(&l->speaking.speech, 1 - who) && p->told_number != p->join_number)

@@ -20,9 +20,14 @@ const LIVES = {
   deleted: 'conversation.matched',
 };
 
+// Those that have not are told with their seats, and with what is known of the instances there: who should have ended them?
 export async function allHaveEnded(db) {
   const live = await db.query(
-    `SELECT id, status, created_at, first_joined_at, started_at FROM sessions WHERE status IN ('waiting', 'active')`,
+    `SELECT s.id, s.status, s.created_at, s.first_joined_at, s.started_at,
+            json_agg(json_build_object('joinedAt', p.joined_at, 'joins', p.joins, 'at', p.joined_by,
+                                       'seenAt', i.seen_at, 'isStopped', i.is_stopped) ORDER BY p.position) AS seats
+       FROM sessions s JOIN session_participants p ON p.session_id = s.id LEFT JOIN instances i ON i.id = p.joined_by
+      WHERE s.status IN ('waiting', 'active') GROUP BY s.id`,
   );
   assert.deepEqual(live, []);
   return true;

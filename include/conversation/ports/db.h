@@ -344,4 +344,15 @@ struct db_left_sessions {
 };
 void db_sessions_left(struct flow *f, int64_t grace_ms, struct db_left_sessions *out);
 
+/* Active sessions of which the rows say that a participant is, or was last, at this instance. */
+struct db_own_session {
+    struct uuid id;
+    int joins[2]; /* the number of the participant's join here; 0: its last one was elsewhere, or nowhere */
+};
+struct db_own_sessions {
+    const struct db_own_session *items;
+    size_t count;
+};
+void db_sessions_own(struct flow *f, struct db_own_sessions *out);
+
 #endif

@@ -1,5 +1,5 @@
-/* Which instances are alive, and the sessions that those who are dead have left. Times are of the instances'
- * own clocks: DB_INSTANCE_SILENT_MS is far more than they may differ. */
+/* Which instances are alive, the sessions that those who are dead have left, and those of this one. Times are
+ * of the instances' own clocks: DB_INSTANCE_SILENT_MS is far more than they may differ. */
 #include "conversation/base/clock.h"
 #include "conversation/base/instance.h"
 #include "conversation/ports/db.h"
@@ -63,4 +63,38 @@ void db_sessions_left(struct flow *f, int64_t grace_ms, struct db_left_sessions 
     pg_arg_uuid(&args, instance_id());
     pg_arg_time(&args, clock_now_ms() - DB_INSTANCE_SILENT_MS - grace_ms);
     pg_run(f, &SESSIONS_LEFT, &args, read_left, out);
+}
+
+/* $1 this instance. */
+/* clang-format off */
+static const struct pg_statement SESSIONS_OWN = {
+    .name = "sessions_own",
+    .sql = "SELECT s.id, coalesce(max(p.joins) FILTER (WHERE p.position = 0), 0),"
+           "       coalesce(max(p.joins) FILTER (WHERE p.position = 1), 0)"
+           "  FROM sessions s JOIN session_participants p ON p.session_id = s.id"
+           " WHERE s.status = 'active' AND p.joined_by = $1"
+           " GROUP BY s.id"};
+/* clang-format on */
+
+static enum err read_own(struct flow *f, const struct pg_rows *rows, void *out)
+{
+    size_t count = (size_t)pg_row_count(rows);
+    struct db_own_session *items = ARENA_ARRAY(flow_arena(f), struct db_own_session, count);
+    for (size_t i = 0; i < count; i++) {
+        struct cursor c = cursor_at(rows, (int)i);
+        items[i].id = take_uuid(&c);
+        items[i].joins[0] = (int)take_int(&c);
+        items[i].joins[1] = (int)take_int(&c);
+        if (!c.ok)
+            return ERR_INTERNAL;
+    }
+    *(struct db_own_sessions *)out = (struct db_own_sessions){items, count};
+    return OK;
+}
+
+void db_sessions_own(struct flow *f, struct db_own_sessions *out)
+{
+    struct pg_args args = {0};
+    pg_arg_uuid(&args, instance_id());
+    pg_run(f, &SESSIONS_OWN, &args, read_own, out);
 }

@@ -52,6 +52,7 @@ struct fake_db {
     size_t wait_count;
     struct db_rated rated;
     int64_t left_at_ms; /* of db_sessions_left: all active sessions are left */
+    bool has_own;       /* of db_sessions_own: all active sessions are this instance's; else none */
     int beats;          /* signs of life */
     bool is_stopped;
 

@@ -169,6 +169,20 @@ void db_sessions_left(struct flow *f, int64_t grace_ms, struct db_left_sessions 
     port_answer(call, OK, out, &left, sizeof left);
 }
 
+void db_sessions_own(struct flow *f, struct db_own_sessions *out)
+{
+    struct port_call *call = port_begin(f, DB_SESSIONS_OWN);
+    struct db_own_session *items =
+        ARENA_ARRAY(flow_arena(f), struct db_own_session, fake_db.session_count + 1);
+    struct db_own_sessions own = {.items = items};
+    for (size_t i = 0; i < fake_db.session_count; i++) {
+        const int *joins = fake_db.joins[i];
+        if (fake_db.has_own && fake_db.sessions[i].status == SESSION_ACTIVE)
+            items[own.count++] = (struct db_own_session){fake_db.sessions[i].id, {joins[0], joins[1]}};
+    }
+    port_answer(call, OK, out, &own, sizeof own);
+}
+
 void db_instance_beat(struct flow *f, bool is_stopping)
 {
     struct port_call *call = port_begin(f, DB_INSTANCE_BEAT);

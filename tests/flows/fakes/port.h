@@ -35,6 +35,7 @@
     X(DB_SESSION_HAND_OVER, "db_session_hand_over")           \
     X(DB_SESSION_UNJOIN, "db_session_unjoin")                 \
     X(DB_SESSIONS_LEFT, "db_sessions_left")                   \
+    X(DB_SESSIONS_OWN, "db_sessions_own")                     \
     X(DB_INSTANCE_BEAT, "db_instance_beat")                   \
     X(DB_SESSION_END, "db_session_end")                       \
     X(DB_SESSION_PROMPT_SHOWN, "db_session_prompt_shown")     \

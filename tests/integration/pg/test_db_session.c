@@ -264,6 +264,29 @@ static void sessions_left_are_the_active_ones_of_the_dead(void **state)
     assert_int_equal(left.items[0].left_at_ms, alive.started_at_ms);
 }
 
+static void own_sessions_are_the_active_ones_joined_here(void **state)
+{
+    (void)state;
+    struct session ours = an_active_session(f), elsewhere = an_active_session(f);
+    (void)a_waiting_session(f, 0);
+    joined_elsewhere(&elsewhere, clock_now_ms(), "false");
+    struct db_own_sessions own;
+    assert_int_equal(RUN(f, db_sessions_own(f, &own)), OK);
+    assert_int_equal(own.count, 1);
+    assert_true(uuid_eq(&own.items[0].id, &ours.id));
+    assert_int_equal(own.items[0].joins[0], 1);
+    assert_int_equal(own.items[0].joins[1], 1);
+    struct db_join join;
+    assert_int_equal(RUN(f, db_session_join(f, &elsewhere.id, &elsewhere.participants[1].user_id, &join)),
+                     OK);
+    EXEC(f, "UPDATE session_participants SET joined_by = NULL WHERE session_id = '%s'", UUIDZ(&ours.id));
+    assert_int_equal(RUN(f, db_sessions_own(f, &own)), OK);
+    assert_int_equal(own.count, 1);
+    assert_true(uuid_eq(&own.items[0].id, &elsewhere.id));
+    assert_int_equal(own.items[0].joins[0], 0);
+    assert_int_equal(own.items[0].joins[1], join.number);
+}
+
 /* --- prompts --- */
 
 static void prompts_of_the_topic_and_those_shown(void **state)
@@ -410,6 +433,7 @@ int main(void)
         TEST(signs_of_life_are_kept_for_a_day),
         TEST(a_session_is_handed_over_but_for_who_has_joined_again),
         TEST(sessions_left_are_the_active_ones_of_the_dead),
+        TEST(own_sessions_are_the_active_ones_joined_here),
         TEST(prompts_of_the_topic_and_those_shown),
         TEST(prompts_of_a_topic_that_is_gone),
         TEST(a_prompt_is_shown_in_an_active_session_only),

@@ -1,0 +1,175 @@
+/* Active sessions that the rows say are of this instance, and that it does not hold: the end of a join, or of
+ * a handing over, was lost. */
+#include "conversation/base/instance.h"
+#include "flows/fakes/failures.h"
+#include "flows/fakes/world.h"
+#include "flows/job.h"
+#include "flows/neighbours.h"
+
+#define CHANNEL "ws_events:" SESSION
+#define OTHER   "07070707-0000-4000-8000-000000000007"
+
+static void look(void)
+{
+    flow_start(&(struct flow_start){.spec = &job_sessions_adopt});
+    pass_ms(0);
+}
+
+/* Both joined here, by the row; nobody is. */
+static void given_own(void)
+{
+    live_start();
+    given_active_session();
+    fake_db.has_own = true;
+    fake_db.joins[0][0] = 3;
+    fake_db.joins[0][1] = 5;
+    pass_ms(NEIGHBOUR_PATIENCE_MS);
+    bus_forget();
+}
+
+static void nobody_comes_and_it_is_dropped(void **state)
+{
+    (void)state;
+    given_own();
+    look();
+    assert_non_null(live_one());
+    int64_t adopted_at_ms = world_now_ms();
+    look(); /* it is held by now */
+    pass_ms(19900);
+    assert_row(SESSION_ACTIVE, END_NONE);
+    pass_ms(200);
+    assert_row(SESSION_COMPLETED, END_DROPPED);
+    assert_int_equal(session_row()->ended_at_ms, adopted_at_ms);
+    assert_null(live_one());
+}
+
+static void who_comes_back_finds_it(void **state)
+{
+    (void)state;
+    given_own();
+    look();
+    socket_opens(ANAS, ANA);
+    joins(ANA, ANAS);
+    next_told(ANAS, "session_state");
+    next_told(ANAS, "new_prompt");
+    socket_opens(BENS, BEN);
+    joins(BEN, BENS);
+    next_told(ANAS, "partner_joined");
+    pass_ms(30000);
+    assert_row(SESSION_ACTIVE, END_NONE);
+}
+
+/* `ana`, `ben`: the numbers of the joins of who is there. */
+static void other_says(int ana, int ben)
+{
+    char text[160];
+    snprintf(text, sizeof text, "state %s 0 0 %d %d 1 %lld", OTHER, ana, ben, (long long)world_now_ms());
+    assert_true(bus_says(CHANNEL, text));
+    pass_ms(0);
+}
+
+static void another_instance_has_it_and_gets_it(void **state)
+{
+    (void)state;
+    given_own();
+    bus_others("ws_events:", 1);
+    look();
+    other_says(2, 0); /* Ana, by an older join */
+    assert_null(live_one());
+    assert_string_equal(UUIDZ(&fake_db.handed_over.to), OTHER);
+    assert_int_equal(fake_db.handed_over.joins[0], 3);
+    assert_int_equal(fake_db.handed_over.joins[1], 5);
+    assert_row(SESSION_ACTIVE, END_NONE);
+}
+
+/* A socket closed while its join was written, and the learner's other one is at the other instance. */
+static void a_join_without_a_socket_is_given_up_with_the_session(void **state)
+{
+    (void)state;
+    given_own();
+    bus_others("ws_events:", 1);
+    static const struct topic_prompt no_prompts[1];
+    struct db_session_prompts none = {.prompts = no_prompts};
+    struct live *l = live_open(session_row(), &none);
+    live_join(l, &(struct live_seat){.who = 0, .socket_id = ANAS, .join_number = 3});
+    other_says(2, 1);
+    assert_null(live_one());
+    assert_int_equal(fake_db.handed_over.joins[0], 3);
+    assert_int_equal(fake_db.handed_over.joins[1], 0);
+}
+
+static void a_join_said_twice_on_one_socket_is_given_up_with_the_session(void **state)
+{
+    (void)state;
+    given_own();
+    bus_others("ws_events:", 1);
+    fake_db.joins[0][0] = 0;
+    socket_opens(ANAS, ANA);
+    joins(ANA, ANAS);
+    joins(ANA, ANAS);
+    assert_int_equal(fake_db.joins[0][0], 2);
+    other_says(0, 6);
+    socket_goes(ANAS);
+    other_says(0, 6);
+    assert_null(live_one());
+    assert_int_equal(fake_db.handed_over.joins[0], 2);
+}
+
+static void one_that_is_over_by_now_is_left_alone(void **state)
+{
+    (void)state;
+    given_own();
+    struct db_own_session own = {.id = session_row()->id, .joins = {3, 5}};
+    session_row()->status = SESSION_COMPLETED;
+    job_session_adopt(&own);
+    pass_ms(0);
+    assert_null(live_one());
+}
+
+/* Whoever has it could not say so. */
+static void without_the_bus_none_is_looked_for(void **state)
+{
+    (void)state;
+    given_own();
+    bus_goes_away();
+    look();
+    assert_int_equal(port_calls(DB_SESSIONS_OWN), 0);
+    bus_comes_back();
+    pass_ms(NEIGHBOUR_PATIENCE_MS - 2);
+    look();
+    assert_int_equal(port_calls(DB_SESSIONS_OWN), 0);
+    pass_ms(2);
+    look();
+    assert_non_null(live_one());
+}
+
+static struct caller *start(void)
+{
+    flow_start(&(struct flow_start){.spec = &job_sessions_adopt});
+    return NULL;
+}
+
+static const struct scenario adopting = {.given = given_own, .start = start};
+
+static void it_survives_its_upstream(void **state)
+{
+    (void)state;
+    every_upstream_fails(&adopting);
+    every_answer_is_lost(&adopting);
+    every_upstream_is_silent(&adopting);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        WORLD_TEST(nobody_comes_and_it_is_dropped),
+        WORLD_TEST(who_comes_back_finds_it),
+        WORLD_TEST(another_instance_has_it_and_gets_it),
+        WORLD_TEST(a_join_without_a_socket_is_given_up_with_the_session),
+        WORLD_TEST(a_join_said_twice_on_one_socket_is_given_up_with_the_session),
+        WORLD_TEST(one_that_is_over_by_now_is_left_alone),
+        WORLD_TEST(without_the_bus_none_is_looked_for),
+        WORLD_TEST(it_survives_its_upstream),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
