@@ -21,7 +21,7 @@ static struct job jobs[] = {
     {.flow = &job_sessions_sweep, .setting_ms = &config.session_cleanup_interval_ms, .first_ms = 2000},
     {.flow = &job_sessions_abandoned, .every_ms = 5000, .first_ms = 2500},
     {.flow = &job_sessions_recover, .every_ms = DB_INSTANCE_SILENT_MS, .first_ms = 2000},
-    {.flow = &job_sessions_adopt, .every_ms = 30000, .first_ms = 30000},
+    {.flow = &job_sessions_reconcile, .every_ms = 15000, .first_ms = 15000},
     {.flow = &job_sessions_refresh, .every_ms = 1000, .first_ms = 1000},
     {.flow = &job_speech_carry, .every_ms = 10000, .first_ms = 10000},
     {.flow = &job_outbox_purge, .every_ms = 60000, .first_ms = 5000},

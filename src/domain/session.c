@@ -334,6 +334,11 @@ struct session_action session_run_due(struct session_run *run, const struct sess
     return due.action;
 }
 
+void session_run_goes_on(struct session_run *run)
+{
+    run->status = SESSION_ACTIVE;
+}
+
 int64_t session_run_next_ms(const struct session_run *run, const struct session_limits *limits)
 {
     return pick(run, limits, INT64_MIN).at_ms;

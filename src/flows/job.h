@@ -51,7 +51,7 @@ void job_users_erase_now(void);
 /* Periodic ones: rows of src/jobs.c. */
 extern const struct flow_spec job_sessions_sweep;
 extern const struct flow_spec job_sessions_recover;
-extern const struct flow_spec job_sessions_adopt;
+extern const struct flow_spec job_sessions_reconcile;
 extern const struct flow_spec job_instance_beat;
 extern const struct flow_spec job_sessions_abandoned;
 extern const struct flow_spec job_speech_carry;

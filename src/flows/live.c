@@ -174,6 +174,11 @@ void live_introduce(struct live *l)
     introduce(l, 1);
 }
 
+static bool is_here(const struct live *l)
+{
+    return l->peers[0].place == HERE || l->peers[1].place == HERE;
+}
+
 static bool is_at(const struct peer *p, const struct uuid *instance)
 {
     return p->place == ELSEWHERE && neighbour_is(p->at, instance);
@@ -181,8 +186,7 @@ static bool is_at(const struct peer *p, const struct uuid *instance)
 
 void live_give_up_idle(struct live *l, const struct uuid *to)
 {
-    bool is_here = l->peers[0].place == HERE || l->peers[1].place == HERE;
-    if (is_here || (!is_at(&l->peers[0], to) && !is_at(&l->peers[1], to)))
+    if (is_here(l) || (!is_at(&l->peers[0], to) && !is_at(&l->peers[1], to)))
         return;
     if (l->peers[0].ours_number || l->peers[1].ours_number)
         job_session_hand_over(
@@ -275,6 +279,20 @@ void live_activate(struct live *l, const struct session *s)
         LOG(LOG_INFO, "conversation.started", LOG_UUID("sessionId", &s->id),
             LOG_Z("topicCode", s->topic_code));
     live_run_due(l);
+}
+
+/* Where it is said to be it is looked for; if it is not there, it has the grace once more. */
+void live_came_back(struct live *l, int who, const struct uuid *at, int join_number)
+{
+    session_run_goes_on(&l->run);
+    if (who >= 0 && l->peers[who].place == NOWHERE) {
+        l->peers[who].join_number = join_number;
+        live_place(l, who, UNHEARD, at);
+        remote_doubt(l);
+        remote_say_state(l, true);
+    }
+    live_count(l);
+    live_arm(l);
 }
 
 void live_socket_gone(uint64_t socket_id, const struct uuid *session_id, const struct uuid *user_id)
@@ -435,6 +453,37 @@ static void visit_node(struct map_node *n, void *arg)
 void live_each(void (*visit)(struct live *l, void *arg), void *arg)
 {
     map_each(&sessions, visit_node, &(struct visit){visit, arg});
+}
+
+static void unmark(struct live *l, void *arg)
+{
+    (void)arg;
+    l->is_marked = false;
+}
+
+void live_begin_marking(void)
+{
+    live_each(unmark, NULL);
+}
+
+bool live_mark(const struct uuid *session_id)
+{
+    struct live *l = live_get(session_id);
+    if (l)
+        l->is_marked = true;
+    return l;
+}
+
+static void look_at_unmarked(struct live *l, void *arg)
+{
+    (void)arg;
+    if (!l->is_marked && l->session.status == SESSION_ACTIVE && is_here(l))
+        job_session_look(&l->session.id);
+}
+
+void live_look_at_unmarked(void)
+{
+    live_each(look_at_unmarked, NULL);
 }
 
 static void hand_over(struct live *l, void *arg)

@@ -42,6 +42,9 @@ void live_join(struct live *l, const struct live_seat *seat);
 void live_adopt(struct live *l, const int joins[2]);
 /* The database made it active: timers start, the icebreaker is shown. Telling it twice is harmless. */
 void live_activate(struct live *l, const struct session *s);
+/* The database did not end it: who was thought to be gone (-1: of nobody in particular) has joined at another
+ * instance. */
+void live_came_back(struct live *l, int who, const struct uuid *at, int join_number);
 /* hub_setup.socket_gone: partner_left, and the grace begins. */
 void live_socket_gone(uint64_t socket_id, const struct uuid *session_id, const struct uuid *user_id);
 /* The next prompt now: see session_run_request_prompt. */
@@ -74,6 +77,12 @@ void live_running(const struct live *l, struct kv_running *out);
 bool live_count_candidate(struct live *l, int who, int limit);
 /* The participant sent a description with this ICE ufrag: a new one starts a new negotiation. */
 void live_note_ufrag(struct live *l, int who, struct str ufrag);
+
+/* Those held here that the rows say are active, and of this instance; what the rows say of the others is
+ * looked at. */
+void live_begin_marking(void);
+bool live_mark(const struct uuid *session_id); /* false: it is not held here */
+void live_look_at_unmarked(void);
 
 void live_start(void);     /* may be told of by other instances */
 void live_hand_over(void); /* this instance stops: the others count those who are here as gone; frees all */

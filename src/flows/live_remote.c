@@ -216,7 +216,9 @@ void remote_say_ended(const struct session *ended, int by)
 {
     char text[16];
     const struct str part = {text, (size_t)snprintf(text, sizeof text, "ended %d", by)};
-    bus_publish(channel_of(&ended->id).z, part); /* lost: who holds it looks when it is back on the bus */
+    bus_publish(
+        channel_of(&ended->id).z,
+        part); /* lost: who holds it looks when it is back on the bus, and compares (sessions.reconcile) */
 }
 
 /* --- hearing --- */

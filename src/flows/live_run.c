@@ -68,6 +68,7 @@ static void act(struct live *l, const struct session_action *a)
             .by = a->who >= 0 ? l->session.participants[a->who].user_id : nobody,
             .event = a->event,
             .at_ms = a->at_ms,
+            .join = a->who >= 0 ? l->peers[a->who].join_number : 0,
         });
         break;
     case ACTION_SHOW_PROMPT: show_prompt(l, a->prompt); break;

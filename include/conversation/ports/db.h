@@ -249,7 +249,8 @@ void db_session_hand_over(struct flow *f, const struct db_hand_over *h);
 /* Ends a session as domain/session.h's table says, with its event in the outbox; idempotent: on a session
  * that is over nothing changes and `changed` is false. `by` is the participant, nil for the daemon itself.
  * Of what was spoken the larger counts, of what is given here and of what is stored, but no more seconds than
- * the session had. ERR_SESSION_NOT_FOUND (also: `by` is not in it). ERR_CONFLICT: the event is not legal in
+ * the session had. A drop ends nothing when there is a later join than the one given, at another instance
+ * that is alive. ERR_SESSION_NOT_FOUND (also: `by` is not in it). ERR_CONFLICT: the event is not legal in
  * its status.
  *
  * After a no-show the participant who has joined, at an instance that is alive, has a new pending request
@@ -259,6 +260,7 @@ struct db_session_ending {
     struct uuid id, by;
     enum session_event event;
     int64_t at_ms; /* when it happened (a drop: when the socket went); 0: now */
+    int join; /* of a drop: the number of the latest join known of who is gone; of nobody in particular: 0 */
     struct speech_total speech[2];
 };
 struct db_requeued {
@@ -268,6 +270,9 @@ struct db_requeued {
 struct db_ended {
     struct session session; /* as it is afterwards */
     bool changed;
+    struct uuid
+        back_at;   /* nil; or the session goes on, for who should be gone has come back, at this instance, */
+    int back_join; /* by this join */
     struct db_requeued requeued; /* by this call or by one before, and still pending */
 };
 void db_session_end(struct flow *f, const struct db_session_ending *ending, struct db_ended *out);

@@ -36,7 +36,9 @@ static void take_requeued(struct cursor *c, struct db_requeued *out)
 /* $1 session, $2 participant or null, $3 when it happened, $4 correlation id, $5 the abort window in ms; $6
  * to $11 the endings of a session that is waiting, of one active for less than that, and of one active for
  * longer; $12 to $15 what was spoken, seconds and turns of each participant; $16 this instance, $17 since
- * when another one must have been seen.
+ * when another one must have been seen; $18 of a drop, the number of the latest join known here, else null.
+ *
+ * back: a later one. Where the instances do not hear each other only the row knows of it.
  *
  * started_at is set to what it is: an UPDATE first tries the row of its snapshot, where a join that the lock
  * waited for has not yet set it, and checks the constraints of that attempt before it turns to the row as it
@@ -47,7 +49,12 @@ static const struct pg_statement SESSION_END = {
     .is_write = true,
     .sql = "WITH endings (from_status, is_early, status, reason) AS ("
            "    VALUES ('waiting', false, $6, $7), ('active', true, $8, $9), ('active', false, $10, $11)"
-           "), " SESSION_LOCKED ", moved AS ("
+           "), " SESSION_LOCKED ", back AS ("
+           "    SELECT p.joined_by, p.joins FROM seats p JOIN instances i ON i.id = p.joined_by"
+           "     WHERE ($2::uuid IS NULL OR p.user_id = $2) AND p.joins > $18::int"
+           "       AND i.id <> $16::uuid AND NOT i.is_stopped AND i.seen_at > " PG_AT("$17")
+           "     LIMIT 1"
+           "), moved AS ("
            "    UPDATE sessions s"
            "       SET status = e.status, end_reason = e.reason, started_at = l.started_at,"
            "           ended_at = " PG_AT("$3") ", updated_at = " PG_AT("$3") ","
@@ -57,7 +64,7 @@ static const struct pg_statement SESSION_END = {
            "      JOIN endings e ON e.from_status = l.status AND e.status IS NOT NULL"
            "       AND e.is_early = (l.status = 'active'"
            "                         AND " PG_AT("$3") " - l.started_at < $5::int * interval '1 ms')"
-           "     WHERE s.id = l.id"
+           "     WHERE s.id = l.id AND NOT EXISTS (SELECT FROM back)"
            "    RETURNING s.*"
            "), " SESSION_LEFT(PG_AT("$3"), "CASE p.position WHEN 0 THEN $12::int ELSE $14::int END",
                               "CASE p.position WHEN 0 THEN $13::int ELSE $15::int END")
@@ -68,7 +75,8 @@ static const struct pg_statement SESSION_END = {
            "    SELECT * FROM requeued"
            "    UNION ALL (SELECT * FROM match_requests WHERE requeued_from = $1 LIMIT 1)"
            "), " SESSION_AFTER " "
-           "SELECT EXISTS (SELECT FROM moved), " REQUEUED_COLUMNS ", " SESSION_COLUMNS
+           "SELECT EXISTS (SELECT FROM moved), (SELECT joined_by FROM back),"
+           "       coalesce((SELECT joins FROM back), 0), " REQUEUED_COLUMNS ", " SESSION_COLUMNS
            "  FROM s" SESSION_SEATS("all_seats") " LEFT JOIN q ON q.status = 'pending'"};
 /* clang-format on */
 
@@ -79,11 +87,13 @@ static enum err read_ended(struct flow *f, const struct pg_rows *rows, void *out
         return ERR_SESSION_NOT_FOUND;
     struct cursor c = cursor_at(rows, 0);
     struct db_ended ended = {.changed = take_bool(&c)};
+    ended.back_at = take_uuid(&c);
+    ended.back_join = (int)take_int(&c);
     take_requeued(&c, &ended.requeued);
     take_session(&c, &ended.session);
     if (!c.ok)
         return ERR_INTERNAL;
-    if (!session_is_over(&ended.session))
+    if (!session_is_over(&ended.session) && uuid_is_nil(&ended.back_at))
         return ERR_CONFLICT; /* the event is not legal in this status */
     *(struct db_ended *)out = ended;
     return OK;
@@ -105,6 +115,10 @@ void db_session_end(struct flow *f, const struct db_session_ending *ending, stru
         pg_arg_int(&args, ending->speech[who].turn_count);
     }
     arg_instances(&args);
+    if (ending->event == SESSION_EVENT_DROP)
+        pg_arg_int(&args, ending->join);
+    else
+        pg_arg_text(&args, NULL);
     pg_run(f, &SESSION_END, &args, read_ended, out);
 }
 

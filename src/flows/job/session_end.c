@@ -42,6 +42,8 @@ static void carry(struct flow *f, struct session_end *c)
     c->ended.changed |= c->is_doubtful;
     if (session_is_over(s))
         session_ended(f, &c->ended, &c->ending.by);
+    else if (l && !uuid_is_nil(&c->ended.back_at))
+        live_came_back(l, live_participant(l, &c->ending.by), &c->ended.back_at, c->ended.back_join);
     else if (l && s->status == SESSION_ACTIVE)
         live_activate(l, s);
 }

@@ -40,6 +40,7 @@ struct fake_db {
     struct session sessions[FAKE_SESSIONS_MAX];
     int joins[FAKE_SESSIONS_MAX][2]; /* of each one's participants */
     struct db_hand_over handed_over; /* the latest */
+    struct db_ended back;            /* what a drop is answered with, by an earlier join than back_join */
     struct uuid partner_at;          /* where whoever joins finds the partner */
     size_t session_count;
     struct fake_shown shown[FAKE_SHOWN_MAX];

@@ -250,6 +250,11 @@ static enum err end(struct session *s, const struct db_session_ending *ending, b
     return OK;
 }
 
+static bool is_back(const struct db_session_ending *ending)
+{
+    return ending->event == SESSION_EVENT_DROP && fake_db.back.back_join > ending->join;
+}
+
 void db_session_end(struct flow *f, const struct db_session_ending *ending, struct db_ended *out)
 {
     struct port_call *call = port_begin(f, DB_SESSION_END);
@@ -259,6 +264,8 @@ void db_session_end(struct flow *f, const struct db_session_ending *ending, stru
     fake_db.asked.ending = *ending;
     if (!s || (!uuid_is_nil(&ending->by) && session_participant_index(s, &ending->by) < 0))
         err = ERR_SESSION_NOT_FOUND;
+    else if (is_back(ending))
+        ended = fake_db.back;
     else if (port_takes_effect(call))
         err = end(s, ending, &ended.changed);
     if (s)

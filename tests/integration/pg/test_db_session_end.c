@@ -152,6 +152,48 @@ static void an_ending_counts_from_when_it_happened(void **state)
     assert_stored(&ended.session);
 }
 
+/* The second one has joined at another instance since. */
+static void a_drop_of_who_has_come_back_elsewhere_ends_nothing(void **state)
+{
+    static const struct {
+        int64_t silent_ms;
+        const char *is_stopped;
+        int join;
+        bool is_by_nobody, ends;
+    } cases[] = {{0, "false", 1, false, false},
+                 {0, "false", 0, true, false},
+                 {0, "false", 2, false, true},
+                 {0, "true", 1, false, true},
+                 {15000, "false", 1, false, true}};
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct session s = an_active_session(f);
+        struct uuid there = uuid_random();
+        EXEC(f,
+             "UPDATE session_participants SET joined_by = '%s', joins = 2 WHERE session_id = '%s' AND "
+             "position = 1",
+             UUIDZ(&there), UUIDZ(&s.id));
+        EXEC(f, "INSERT INTO instances VALUES ('%s', to_timestamp(%lld / 1000.0), %s)", UUIDZ(&there),
+             (long long)(clock_now_ms() - cases[i].silent_ms), cases[i].is_stopped);
+        struct db_session_ending drop = {.id = s.id, .event = SESSION_EVENT_DROP, .join = cases[i].join};
+        if (!cases[i].is_by_nobody)
+            drop.by = s.participants[1].user_id;
+        struct db_ended ended;
+        assert_int_equal(RUN(f, db_session_end(f, &drop, &ended)), OK);
+        assert_int_equal(ended.changed, cases[i].ends);
+        assert_int_equal(session_is_over(&ended.session), cases[i].ends);
+        assert_int_equal(uuid_is_nil(&ended.back_at), cases[i].ends);
+        if (!cases[i].ends) {
+            assert_true(uuid_eq(&ended.back_at, &there));
+            assert_int_equal(ended.back_join, 2);
+        }
+        assert_stored(&ended.session);
+        drop.by = s.participants[0].user_id; /* of the other one that says nothing */
+        assert_int_equal(RUN(f, db_session_end(f, &drop, &ended)), OK);
+        assert_true(session_is_over(&ended.session));
+    }
+}
+
 static void who_may_not_end(void **state)
 {
     (void)state;
@@ -261,6 +303,7 @@ int main(void)
         TEST(the_named_endings),
         TEST(ending_again_changes_nothing),
         TEST(an_ending_counts_from_when_it_happened),
+        TEST(a_drop_of_who_has_come_back_elsewhere_ends_nothing),
         TEST(who_may_not_end),
         TEST(the_event_carries_speech_and_recording),
         TEST(the_sweep_leaves_what_is_in_time),

@@ -1,7 +1,11 @@
-/* sessions.adopt: an active session that the rows say is of this instance, and that it does not hold, nobody
- * would end: the others see a living owner. It comes about when the answer to a join is lost and the learner
- * does not come again, or when a learner's socket closes while its join is written and the session is given
- * up to the partner's instance. session.adopt holds it again, like one that was joined. */
+/* sessions.reconcile: what this instance holds and what the rows say is its own are compared, both ways.
+ *
+ * An active session that the rows say is of this instance, and that it does not hold, nobody would end: the
+ * others see a living owner. It comes about when the answer to a join is lost and the learner does not come
+ * again. session.adopt holds it again, like one that was joined.
+ *
+ * One that it holds and that is active no more was ended at an instance that could not say so, or died before
+ * it did. */
 #include "flows/job.h"
 
 #include "conversation/ports/db.h"
@@ -60,18 +64,20 @@ static void run(struct flow *f)
     struct look *c = flow_ctx(f);
     FLOW_BEGIN(f);
     if (!neighbours_are_settled())
-        return; /* whoever holds it could not say so */
+        return; /* who else holds them could not say so */
     AWAIT(f, db_sessions_own(f, &c->own));
+    live_begin_marking();
     for (size_t i = 0; i < c->own.count; i++)
-        if (!live_get(&c->own.items[i].id))
+        if (!live_mark(&c->own.items[i].id))
             job_session_adopt(&c->own.items[i]);
+    live_look_at_unmarked();
     FLOW_END(f);
 fail:
     return; /* the engine logs it; the next one tries again */
 }
 
-const struct flow_spec job_sessions_adopt = {
-    .name = "sessions.adopt",
+const struct flow_spec job_sessions_reconcile = {
+    .name = "sessions.reconcile",
     .run = run,
     .ctx_size = sizeof(struct look),
     .deadline_ms = 30000,

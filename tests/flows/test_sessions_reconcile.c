@@ -1,5 +1,5 @@
-/* Active sessions that the rows say are of this instance, and that it does not hold: the end of a join, or of
- * a handing over, was lost. */
+/* What this instance holds and what the rows say is its own, compared: after the end of a join, of a handing
+ * over, or of a session was lost. */
 #include "conversation/base/instance.h"
 #include "flows/fakes/failures.h"
 #include "flows/fakes/world.h"
@@ -11,7 +11,7 @@
 
 static void look(void)
 {
-    flow_start(&(struct flow_start){.spec = &job_sessions_adopt});
+    flow_start(&(struct flow_start){.spec = &job_sessions_reconcile});
     pass_ms(0);
 }
 
@@ -115,6 +115,25 @@ static void a_join_said_twice_on_one_socket_is_given_up_with_the_session(void **
     assert_int_equal(fake_db.handed_over.joins[0], 2);
 }
 
+/* Ended at another instance, which could not say so. */
+static void one_that_is_held_and_over_is_told(void **state)
+{
+    (void)state;
+    live_start();
+    given_conversation();
+    pass_ms(NEIGHBOUR_PATIENCE_MS);
+    fake_db.has_own = true;
+    sockets_forget();
+    look();
+    assert_told_nothing(ANAS);
+    session_row()->status = SESSION_COMPLETED;
+    session_row()->end_reason = END_COMPLETED;
+    look();
+    next_told(ANAS, "session_ended");
+    next_told(BENS, "session_ended");
+    assert_null(live_one());
+}
+
 static void one_that_is_over_by_now_is_left_alone(void **state)
 {
     (void)state;
@@ -145,7 +164,7 @@ static void without_the_bus_none_is_looked_for(void **state)
 
 static struct caller *start(void)
 {
-    flow_start(&(struct flow_start){.spec = &job_sessions_adopt});
+    flow_start(&(struct flow_start){.spec = &job_sessions_reconcile});
     return NULL;
 }
 
@@ -167,6 +186,7 @@ int main(void)
         WORLD_TEST(another_instance_has_it_and_gets_it),
         WORLD_TEST(a_join_without_a_socket_is_given_up_with_the_session),
         WORLD_TEST(a_join_said_twice_on_one_socket_is_given_up_with_the_session),
+        WORLD_TEST(one_that_is_held_and_over_is_told),
         WORLD_TEST(one_that_is_over_by_now_is_left_alone),
         WORLD_TEST(without_the_bus_none_is_looked_for),
         WORLD_TEST(it_survives_its_upstream),
