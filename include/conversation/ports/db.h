@@ -270,9 +270,8 @@ struct db_requeued {
 struct db_ended {
     struct session session; /* as it is afterwards */
     bool changed;
-    struct uuid
-        back_at;   /* nil; or the session goes on, for who should be gone has come back, at this instance, */
-    int back_join; /* by this join */
+    struct uuid back_at;         /* nil; or where who should be gone has come back: the session goes on */
+    int back_join;               /* by this join */
     struct db_requeued requeued; /* by this call or by one before, and still pending */
 };
 void db_session_end(struct flow *f, const struct db_session_ending *ending, struct db_ended *out);
