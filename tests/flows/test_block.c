@@ -303,18 +303,6 @@ static const struct scenario blocking = {.given = given_nothing, .start = block}
 static const struct scenario unblocking = {.given = given_blocked, .start = unblock};
 static const struct scenario listing = {.given = given_nothing, .start = list_all};
 
-static void all_survive_their_upstream(void **state)
-{
-    static const struct scenario *const all[] = {&blocking, &unblocking, &listing};
-    (void)state;
-    for (int i = 0; i < 3; i++) {
-        every_upstream_fails(all[i]);
-        every_answer_is_lost(all[i]);
-        every_upstream_is_silent(all[i]);
-        client_goes_at_every_step(all[i]);
-    }
-}
-
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -335,7 +323,9 @@ int main(void)
         WORLD_TEST(what_the_two_have_arranged_is_called_off),
         WORLD_TEST(also_when_the_caller_does_not_wait_for_the_answer),
         WORLD_TEST(what_runs_or_is_with_others_goes_on),
-        WORLD_TEST(all_survive_their_upstream),
+        FAILURE_TESTS_OF_CALL(blocking),
+        FAILURE_TESTS_OF_CALL(unblocking),
+        FAILURE_TESTS_OF_CALL(listing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

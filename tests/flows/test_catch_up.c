@@ -99,14 +99,6 @@ static void nothing_is_told_when_nobody_knows(const struct attempt *a)
 static const struct scenario catching_up = {
     .given = given, .start = start_catch_up, .then = nothing_is_told_when_nobody_knows};
 
-static void upstreams_may_fail(void **state)
-{
-    (void)state;
-    every_upstream_fails(&catching_up);
-    every_answer_is_lost(&catching_up);
-    every_upstream_is_silent(&catching_up);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -115,7 +107,7 @@ int main(void)
         WORLD_TEST(a_request_that_has_just_run_out_is_told),
         WORLD_TEST(there_may_be_nothing_to_tell),
         WORLD_TEST(the_socket_may_have_gone),
-        WORLD_TEST(upstreams_may_fail),
+        FAILURE_TESTS_OF_JOB(catching_up),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -92,14 +92,6 @@ static void given_overdue(void)
 
 static const struct scenario sweeping = {.given = given_overdue, .start = start_sweep};
 
-static void the_sweep_survives_its_upstream(void **state)
-{
-    (void)state;
-    every_upstream_fails(&sweeping);
-    every_answer_is_lost(&sweeping);
-    every_upstream_is_silent(&sweeping);
-}
-
 /* --- instances, recover --- */
 
 /* Alive for as long as it takes to know who else is: 15 s and the grace of 20 s. */
@@ -216,13 +208,6 @@ static struct caller *start_recover(void)
 }
 
 static const struct scenario recovering = {.given = given_left, .start = start_recover};
-
-static void recovery_survives_its_upstream(void **state)
-{
-    (void)state;
-    every_upstream_fails(&recovering);
-    every_answer_is_lost(&recovering);
-}
 
 /* --- the jobs of a session --- */
 
@@ -369,18 +354,11 @@ static void given_active(void)
     given_active_session();
 }
 
-static void each_job_survives_its_upstream(void **state)
-{
-    static struct caller *(*const starts[])(void) = {start_unjoin, start_clear, start_put, start_look,
-                                                     start_prompt_store};
-    (void)state;
-    for (size_t i = 0; i < sizeof starts / sizeof starts[0]; i++) {
-        const struct scenario s = {.given = given_active, .start = starts[i]};
-        every_upstream_fails(&s);
-        every_answer_is_lost(&s);
-        every_upstream_is_silent(&s);
-    }
-}
+static const struct scenario unjoining = {.given = given_active, .start = start_unjoin};
+static const struct scenario clearing = {.given = given_active, .start = start_clear};
+static const struct scenario putting = {.given = given_active, .start = start_put};
+static const struct scenario looking = {.given = given_active, .start = start_look};
+static const struct scenario storing = {.given = given_active, .start = start_prompt_store};
 
 static void it_ended(const struct attempt *a)
 {
@@ -389,13 +367,7 @@ static void it_ended(const struct attempt *a)
         assert_int_equal(session_row()->status, SESSION_COMPLETED); /* it was tried again */
 }
 
-static void the_end_by_timer_survives_its_upstream(void **state)
-{
-    static const struct scenario s = {.given = given_active, .start = start_end, .then = it_ended};
-    (void)state;
-    every_upstream_fails(&s);
-    every_answer_is_lost(&s);
-}
+static const struct scenario ending_by_timer = {.given = given_active, .start = start_end, .then = it_ended};
 
 /* --- the table --- */
 
@@ -481,14 +453,15 @@ int main(void)
         WORLD_TEST(the_sweep_expires_what_waited_too_long),
         WORLD_TEST(the_sweep_closes_what_is_live_here),
         WORLD_TEST(what_nobody_joined_is_deleted),
-        WORLD_TEST(the_sweep_survives_its_upstream),
+        FAILURE_TESTS_OF_JOB(sweeping),
         WORLD_TEST(an_instance_says_that_it_is_alive),
         WORLD_TEST(a_sign_of_life_that_fails_is_followed_by_others),
         WORLD_TEST(a_session_that_nobody_came_back_to_is_dropped),
         WORLD_TEST(a_session_that_someone_came_back_to_goes_on),
         WORLD_TEST(who_has_just_begun_judges_nobody),
         WORLD_TEST(who_has_just_found_the_database_again_judges_nobody),
-        WORLD_TEST(recovery_survives_its_upstream),
+        FAILURE_TEST(every_upstream_fails, recovering),
+        FAILURE_TEST(every_answer_is_lost, recovering),
         WORLD_TEST(unjoin_takes_the_join_back),
         WORLD_TEST(clear_takes_the_keys_away),
         WORLD_TEST(put_makes_the_keys),
@@ -498,8 +471,13 @@ int main(void)
         WORLD_TEST(prompt_store_keeps_what_was_shown),
         WORLD_TEST(end_of_an_unknown_session_is_over_at_once),
         WORLD_TEST(end_of_an_ended_session_tells_nobody),
-        WORLD_TEST(each_job_survives_its_upstream),
-        WORLD_TEST(the_end_by_timer_survives_its_upstream),
+        FAILURE_TESTS_OF_JOB(unjoining),
+        FAILURE_TESTS_OF_JOB(clearing),
+        FAILURE_TESTS_OF_JOB(putting),
+        FAILURE_TESTS_OF_JOB(looking),
+        FAILURE_TESTS_OF_JOB(storing),
+        FAILURE_TEST(every_upstream_fails, ending_by_timer),
+        FAILURE_TEST(every_answer_is_lost, ending_by_timer),
         WORLD_TEST(the_periodic_jobs_run_soon_and_then_at_their_intervals),
         WORLD_TEST(a_job_that_still_runs_is_not_started_again),
         WORLD_TEST(a_job_that_failed_runs_again),

@@ -322,12 +322,6 @@ static const struct scenario second_join = {.given = given_ana_waiting,
                                             .tolerated =
                                                 PORT_BIT(KV_SESSION_PUT) | PORT_BIT(DB_SESSION_PROMPT_SHOWN)};
 
-static void second_join_with_each_upstream_failing(void **state)
-{
-    (void)state;
-    every_upstream_fails(&second_join);
-}
-
 static struct caller *ana_joins(void)
 {
     return joins(ANA, ANAS);
@@ -355,15 +349,9 @@ static void answered_once(const struct attempt *a)
     assert_int_equal(a->caller->answers, 1);
 }
 
+/* Also: the deadline comes during what follows the answer. */
 static const struct scenario first_join = {
     .given = given_open_sockets, .start = ana_joins, .then = answered_once};
-
-/* Also: the deadline comes during what follows the answer. */
-static void first_join_with_each_upstream_silent(void **state)
-{
-    (void)state;
-    every_upstream_is_silent(&first_join);
-}
 
 static void is_never_answered_twice_at_shutdown(void **state)
 {
@@ -398,9 +386,9 @@ int main(void)
         WORLD_TEST(the_second_socket_goes_before_its_join_is_answered),
         WORLD_TEST(a_lost_activation_is_made_up_for_by_joining_again),
         WORLD_TEST(a_second_join_in_flight_when_the_window_closes_is_no_no_show),
-        WORLD_TEST(second_join_with_each_upstream_failing),
+        FAILURE_TEST(every_upstream_fails, second_join),
         WORLD_TEST(first_join_with_each_upstream_failing),
-        WORLD_TEST(first_join_with_each_upstream_silent),
+        FAILURE_TEST(every_upstream_is_silent, first_join),
         WORLD_TEST(is_never_answered_twice_at_shutdown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

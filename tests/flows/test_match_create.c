@@ -476,30 +476,6 @@ static void index_agrees_with_the_database(const struct attempt *a)
 static const struct scenario plain = {
     .given = given_learner, .start = create_plain, .then = index_agrees_with_the_database};
 
-static void each_upstream_failing(void **state)
-{
-    (void)state;
-    every_upstream_fails(&plain);
-}
-
-static void each_answer_lost(void **state)
-{
-    (void)state;
-    every_answer_is_lost(&plain);
-}
-
-static void each_upstream_silent(void **state)
-{
-    (void)state;
-    every_upstream_is_silent(&plain);
-}
-
-static void client_gone(void **state)
-{
-    (void)state;
-    client_goes_at_every_step(&plain);
-}
-
 static void may_finish_after_the_matchmaker_has_stopped(void **state)
 {
     (void)state;
@@ -546,10 +522,7 @@ int main(void)
         WORLD_TEST(refuses_early_while_the_queue_is_known_to_be_away),
         WORLD_TEST(takes_the_request_back_when_the_queue_is_away),
         WORLD_TEST(a_request_that_cannot_be_taken_back_is_not_lost),
-        WORLD_TEST(each_upstream_failing),
-        WORLD_TEST(each_answer_lost),
-        WORLD_TEST(each_upstream_silent),
-        WORLD_TEST(client_gone),
+        FAILURE_TESTS_OF_CALL(plain),
         WORLD_TEST(may_finish_after_the_matchmaker_has_stopped),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

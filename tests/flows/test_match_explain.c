@@ -145,24 +145,6 @@ static void a_request_that_is_just_being_paired_is_asked_for_again(void **state)
 
 static const struct scenario asking = {.given = given_waiting_request, .start = explain};
 
-static void explain_with_each_upstream_failing(void **state)
-{
-    (void)state;
-    every_upstream_fails(&asking);
-}
-
-static void explain_with_each_upstream_silent(void **state)
-{
-    (void)state;
-    every_upstream_is_silent(&asking);
-}
-
-static void explain_with_client_gone(void **state)
-{
-    (void)state;
-    client_goes_at_every_step(&asking);
-}
-
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -172,9 +154,7 @@ int main(void)
         WORLD_TEST(nothing_is_suggested_twice),
         WORLD_TEST(without_a_live_request_there_is_nothing_to_explain),
         WORLD_TEST(a_request_that_is_just_being_paired_is_asked_for_again),
-        WORLD_TEST(explain_with_each_upstream_failing),
-        WORLD_TEST(explain_with_each_upstream_silent),
-        WORLD_TEST(explain_with_client_gone),
+        FAILURE_TESTS_OF_READ(asking),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

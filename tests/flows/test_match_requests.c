@@ -127,18 +127,6 @@ static const struct scenario cancelling = {.given = given_waiting_request,
                                            .then = nobody_is_lost_or_matched,
                                            .tolerated = PORT_BIT(KV_QUEUE_REMOVE)};
 
-static void cancel_with_each_upstream_failing(void **state)
-{
-    (void)state;
-    every_upstream_fails(&cancelling);
-}
-
-static void cancel_with_each_answer_lost(void **state)
-{
-    (void)state;
-    every_answer_is_lost(&cancelling);
-}
-
 static void exactly_one_answer(const struct attempt *a)
 {
     assert_int_equal(a->caller->answers, 1);
@@ -146,18 +134,6 @@ static void exactly_one_answer(const struct attempt *a)
 
 static const struct scenario cancelling_slowly = {
     .given = given_waiting_request, .start = cancel, .then = exactly_one_answer};
-
-static void cancel_with_each_upstream_silent(void **state)
-{
-    (void)state;
-    every_upstream_is_silent(&cancelling_slowly);
-}
-
-static void cancel_with_client_gone(void **state)
-{
-    (void)state;
-    client_goes_at_every_step(&cancelling);
-}
 
 static void cancel_may_finish_after_the_matchmaker_has_stopped(void **state)
 {
@@ -287,24 +263,6 @@ static void one_who_never_asked_has_no_status(void **state)
 
 static const struct scenario asking = {.given = given_plain_request, .start = status};
 
-static void status_with_each_upstream_failing(void **state)
-{
-    (void)state;
-    every_upstream_fails(&asking);
-}
-
-static void status_with_each_upstream_silent(void **state)
-{
-    (void)state;
-    every_upstream_is_silent(&asking);
-}
-
-static void status_with_client_gone(void **state)
-{
-    (void)state;
-    client_goes_at_every_step(&asking);
-}
-
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -316,10 +274,10 @@ int main(void)
         WORLD_TEST(refuses_a_matched_one),
         WORLD_TEST(refuses_an_expired_one),
         WORLD_TEST(cancelling_during_the_claim_lets_the_database_decide),
-        WORLD_TEST(cancel_with_each_upstream_failing),
-        WORLD_TEST(cancel_with_each_answer_lost),
-        WORLD_TEST(cancel_with_each_upstream_silent),
-        WORLD_TEST(cancel_with_client_gone),
+        FAILURE_TEST(every_upstream_fails, cancelling),
+        FAILURE_TEST(every_answer_is_lost, cancelling),
+        FAILURE_TEST(every_upstream_is_silent, cancelling_slowly),
+        FAILURE_TEST(client_goes_at_every_step, cancelling),
         WORLD_TEST(cancel_may_finish_after_the_matchmaker_has_stopped),
         WORLD_TEST(shows_a_pending_request),
         WORLD_TEST(shows_a_matched_request),
@@ -328,9 +286,7 @@ int main(void)
         WORLD_TEST(shows_what_a_match_was_arranged_for),
         WORLD_TEST(the_live_one_is_that_for_now),
         WORLD_TEST(one_who_never_asked_has_no_status),
-        WORLD_TEST(status_with_each_upstream_failing),
-        WORLD_TEST(status_with_each_upstream_silent),
-        WORLD_TEST(status_with_client_gone),
+        FAILURE_TESTS_OF_READ(asking),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -215,24 +215,6 @@ static void the_retry_succeeds(const struct attempt *a)
 static const struct scenario with_a_key = {
     .given = given_learner, .start = create_with_a_key, .then = the_retry_succeeds};
 
-static void each_upstream_failing(void **state)
-{
-    (void)state;
-    every_upstream_fails(&with_a_key);
-}
-
-static void each_answer_lost(void **state)
-{
-    (void)state;
-    every_answer_is_lost(&with_a_key);
-}
-
-static void each_upstream_silent(void **state)
-{
-    (void)state;
-    every_upstream_is_silent(&with_a_key);
-}
-
 static void the_look_for_the_twin_may_fail(void **state)
 {
     static const enum err failures[] = {ERR_DB_UNAVAILABLE, ERR_INTERNAL, ERR_TIMEOUT};
@@ -265,9 +247,9 @@ int main(void)
         WORLD_TEST(a_refusal_is_not_kept),
         WORLD_TEST(a_request_taken_back_leaves_its_key_to_the_retry),
         WORLD_TEST(a_lost_answer_is_found_by_the_retry),
-        WORLD_TEST(each_upstream_failing),
-        WORLD_TEST(each_answer_lost),
-        WORLD_TEST(each_upstream_silent),
+        FAILURE_TEST(every_upstream_fails, with_a_key),
+        FAILURE_TEST(every_answer_is_lost, with_a_key),
+        FAILURE_TEST(every_upstream_is_silent, with_a_key),
         WORLD_TEST(the_look_for_the_twin_may_fail),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -46,14 +46,6 @@ static void given_rows(void)
 
 static const struct scenario exporting = {.given = given_rows, .start = export};
 
-static void an_export_survives_its_upstream(void **state)
-{
-    (void)state;
-    every_upstream_fails(&exporting);
-    every_upstream_is_silent(&exporting);
-    client_goes_at_every_step(&exporting);
-}
-
 /* --- erase --- */
 
 static struct caller *erase(void)
@@ -219,22 +211,17 @@ static void then_it_is_kept(const struct attempt *a)
     assert_int_equal(fake_db.requests[0].status, MATCH_CANCELLED);
 }
 
-static void a_promise_survives_every_upstream(void **state)
-{
-    port_set job = ~PORT_BIT(DB_ERASURE_REQUEST);
-    const struct scenario s = {
-        .given = given_everything, .start = erase, .then = then_it_is_kept, .tolerated = job};
-    (void)state;
-    every_upstream_fails(&s);
-    every_answer_is_lost(&s);
-}
+static const struct scenario erasing = {.given = given_everything,
+                                        .start = erase,
+                                        .then = then_it_is_kept,
+                                        .tolerated = ~PORT_BIT(DB_ERASURE_REQUEST)}; /* the rest is a job's */
 
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
         WORLD_TEST(an_export_has_every_part),
         WORLD_TEST(an_export_asks_for_all_pages),
-        WORLD_TEST(an_export_survives_its_upstream),
+        FAILURE_TESTS_OF_READ(exporting),
         WORLD_TEST(erasing_is_promised_and_done),
         WORLD_TEST(erasing_again_gives_the_same_answer),
         WORLD_TEST(erasing_cancels_the_request),
@@ -244,7 +231,8 @@ int main(void)
         WORLD_TEST(nobody_is_asked_while_the_database_is_away),
         WORLD_TEST(promises_that_come_together_are_kept_a_few_at_a_time),
         WORLD_TEST(one_that_fails_leaves_its_place),
-        WORLD_TEST(a_promise_survives_every_upstream),
+        FAILURE_TEST(every_upstream_fails, erasing),
+        FAILURE_TEST(every_answer_is_lost, erasing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

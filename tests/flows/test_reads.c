@@ -3,15 +3,6 @@
 
 #include "conversation/ports/openapi.h"
 
-/* The same for every endpoint of one read: it fails with what the read fails with, once. */
-static void assert_survives_its_upstream(void (*given)(void), struct caller *(*start)(void))
-{
-    const struct scenario s = {.given = given, .start = start};
-    every_upstream_fails(&s);
-    every_upstream_is_silent(&s);
-    client_goes_at_every_step(&s);
-}
-
 /* --- history --- */
 
 static void given_history(void)
@@ -119,11 +110,7 @@ static void history_refuses_what_is_out_of_range(void **state)
     assert_calls("");
 }
 
-static void history_survives_its_upstream(void **state)
-{
-    (void)state;
-    assert_survives_its_upstream(given_history, history);
-}
+static const struct scenario reading_history = {.given = given_history, .start = history};
 
 /* --- a session --- */
 
@@ -225,11 +212,7 @@ static void to_others_the_session_does_not_exist(void **state)
     assert_refused(get(), ERR_SESSION_NOT_FOUND, NULL);
 }
 
-static void getting_survives_its_upstream(void **state)
-{
-    (void)state;
-    assert_survives_its_upstream(given_waiting, get);
-}
+static const struct scenario getting = {.given = given_waiting, .start = get};
 
 static struct caller *transcript(void)
 {
@@ -247,11 +230,7 @@ static void says_whether_there_is_a_transcript(void **state)
     assert_answer(transcript(), 200, "{'sessionId':'" SESSION "','transcriptAvailable':false}");
 }
 
-static void transcript_survives_its_upstream(void **state)
-{
-    (void)state;
-    assert_survives_its_upstream(given_waiting, transcript);
-}
+static const struct scenario reading_transcript = {.given = given_waiting, .start = transcript};
 
 /* --- ops --- */
 
@@ -343,15 +322,15 @@ int main(void)
         WORLD_TEST(no_conversations_is_an_answer),
         WORLD_TEST(only_an_admin_reads_anothers_history),
         WORLD_TEST(history_refuses_what_is_out_of_range),
-        WORLD_TEST(history_survives_its_upstream),
+        FAILURE_TESTS_OF_READ(reading_history),
         WORLD_TEST(shows_a_waiting_session),
         WORLD_TEST(an_active_session_shows_how_long_it_has_lasted),
         WORLD_TEST(a_participant_sees_no_recording),
         WORLD_TEST(moderators_and_admins_see_every_session_with_recording),
         WORLD_TEST(to_others_the_session_does_not_exist),
-        WORLD_TEST(getting_survives_its_upstream),
+        FAILURE_TESTS_OF_READ(getting),
         WORLD_TEST(says_whether_there_is_a_transcript),
-        WORLD_TEST(transcript_survives_its_upstream),
+        FAILURE_TESTS_OF_READ(reading_transcript),
         WORLD_TEST(is_healthy),
         WORLD_TEST(is_ready),
         WORLD_TEST(each_thing_away_makes_it_not_ready),

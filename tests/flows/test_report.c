@@ -288,14 +288,6 @@ static const struct scenario reporting_by_event = {.given = given_conversation,
                                                    .tolerated = PORT_BIT(KV_SESSION_CLEAR)};
 static const struct scenario reporting_afterwards = {.given = given_ended, .start = report};
 
-static void report_with_each_upstream_failing(void **state)
-{
-    (void)state;
-    every_upstream_fails(&reporting);
-    every_upstream_fails(&reporting_by_event);
-    every_upstream_fails(&reporting_afterwards);
-}
-
 static void reported_while(enum port port, enum err how)
 {
     world_again();
@@ -376,7 +368,9 @@ int main(void)
         WORLD_TEST(what_else_the_two_have_arranged_is_called_off),
         WORLD_TEST(a_session_that_vanished_meanwhile_is_reported_all_the_same),
         WORLD_TEST(who_waits_is_not_paired_with_the_reported),
-        WORLD_TEST(report_with_each_upstream_failing),
+        FAILURE_TEST(every_upstream_fails, reporting),
+        FAILURE_TEST(every_upstream_fails, reporting_by_event),
+        FAILURE_TEST(every_upstream_fails, reporting_afterwards),
         WORLD_TEST(a_report_that_nobody_waits_for_any_more_is_carried_through),
         WORLD_TEST(a_report_whose_answer_is_lost_is_carried_through),
         WORLD_TEST(while_the_database_is_away_the_report_waits_for_it),

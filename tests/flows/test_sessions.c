@@ -105,14 +105,6 @@ static void a_session_that_is_over_cannot_be_joined(void **state)
 
 static const struct scenario joining = {.given = given_waiting, .start = join};
 
-static void join_survives_its_upstream(void **state)
-{
-    (void)state;
-    every_upstream_fails(&joining);
-    every_upstream_is_silent(&joining);
-    client_goes_at_every_step(&joining);
-}
-
 /* --- end and leave --- */
 
 #define TWO                                                                                        \
@@ -258,13 +250,6 @@ static const struct scenario leaving = {.given = given_conversation,
                                         .start = leave,
                                         .then = live_agrees_with_the_row,
                                         .tolerated = PORT_BIT(KV_SESSION_CLEAR)};
-
-static void end_with_each_upstream_failing(void **state)
-{
-    (void)state;
-    every_upstream_fails(&ending);
-    every_upstream_fails(&leaving);
-}
 
 /* Only the first call, db_session_end, is the endpoint's; what follows is a job of its own. */
 static void ended_while(enum err how, const struct handler *handler)
@@ -424,15 +409,6 @@ static void refuses_to_rate_what_runs_or_is_anothers(void **state)
 
 static const struct scenario rating = {.given = given_ended, .start = rate};
 
-static void rate_survives_its_upstream(void **state)
-{
-    (void)state;
-    every_upstream_fails(&rating);
-    every_answer_is_lost(&rating);
-    every_upstream_is_silent(&rating);
-    client_goes_at_every_step(&rating);
-}
-
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -443,7 +419,7 @@ int main(void)
         WORLD_TEST(a_stranger_finds_no_session),
         WORLD_TEST(an_unknown_session_is_not_found),
         WORLD_TEST(a_session_that_is_over_cannot_be_joined),
-        WORLD_TEST(join_survives_its_upstream),
+        FAILURE_TESTS_OF_READ(joining),
         WORLD_TEST(ending_completes_and_tells_both),
         WORLD_TEST(leaving_early_aborts),
         WORLD_TEST(leaving_after_a_minute_completes),
@@ -451,7 +427,8 @@ int main(void)
         WORLD_TEST(ending_twice_shows_it_twice_and_tells_once),
         WORLD_TEST(both_ending_at_once_tells_once),
         WORLD_TEST(the_queue_of_redis_being_away_does_not_matter),
-        WORLD_TEST(end_with_each_upstream_failing),
+        FAILURE_TEST(every_upstream_fails, ending),
+        FAILURE_TEST(every_upstream_fails, leaving),
         WORLD_TEST(an_end_that_nobody_waits_for_any_more_is_told),
         WORLD_TEST(an_end_whose_answer_is_lost_is_told),
         WORLD_TEST(counts_by_duration),
@@ -461,7 +438,7 @@ int main(void)
         WORLD_TEST(a_rating_is_an_integer_from_1_to_5),
         WORLD_TEST(feedback_has_at_most_500_code_points),
         WORLD_TEST(refuses_to_rate_what_runs_or_is_anothers),
-        WORLD_TEST(rate_survives_its_upstream),
+        FAILURE_TESTS_OF_CALL(rating),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

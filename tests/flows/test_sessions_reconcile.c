@@ -170,14 +170,6 @@ static struct caller *start(void)
 
 static const struct scenario adopting = {.given = given_own, .start = start};
 
-static void it_survives_its_upstream(void **state)
-{
-    (void)state;
-    every_upstream_fails(&adopting);
-    every_answer_is_lost(&adopting);
-    every_upstream_is_silent(&adopting);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -189,7 +181,7 @@ int main(void)
         WORLD_TEST(one_that_is_held_and_over_is_told),
         WORLD_TEST(one_that_is_over_by_now_is_left_alone),
         WORLD_TEST(without_the_bus_none_is_looked_for),
-        WORLD_TEST(it_survives_its_upstream),
+        FAILURE_TESTS_OF_JOB(adopting),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

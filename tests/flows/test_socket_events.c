@@ -98,12 +98,6 @@ static const struct scenario leaving = {.given = given_conversation,
                                         .then = live_agrees_with_the_row,
                                         .tolerated = PORT_BIT(KV_SESSION_CLEAR)};
 
-static void leave_with_each_upstream_failing(void **state)
-{
-    (void)state;
-    every_upstream_fails(&leaving);
-}
-
 static void a_leave_that_the_database_did_too_late_is_told(void **state)
 {
     (void)state;
@@ -458,7 +452,7 @@ int main(void)
         WORLD_TEST(may_say_who_leaves_but_nobody_else),
         WORLD_TEST(a_stranger_cannot_leave),
         WORLD_TEST(leaving_needs_the_session),
-        WORLD_TEST(leave_with_each_upstream_failing),
+        FAILURE_TEST(every_upstream_fails, leaving),
         WORLD_TEST(a_leave_that_the_database_did_too_late_is_told),
         WORLD_TEST(both_get_the_next_prompt),
         WORLD_TEST(not_more_than_one_in_ten_seconds),

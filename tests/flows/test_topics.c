@@ -3,15 +3,6 @@
 
 #include "flows/topic_lists.h"
 
-/* The same for every endpoint of one read: it fails with what the read fails with, once. */
-static void assert_survives_its_upstream(void (*given)(void), struct caller *(*start)(void))
-{
-    const struct scenario s = {.given = given, .start = start};
-    every_upstream_fails(&s);
-    every_upstream_is_silent(&s);
-    client_goes_at_every_step(&s);
-}
-
 /* --- the list --- */
 
 static void given_two_topics(void)
@@ -356,17 +347,10 @@ static void given_two_topics_and_codes(void)
     fake_kv_user.code_count = 1;
 }
 
-static void listing_survives_its_upstream(void **state)
-{
-    const struct scenario all = {.given = given_two_topics, .start = list, .tolerated = KEPT};
-    const struct scenario premium = {.given = given_two_topics, .start = premium_list, .tolerated = KEPT};
-    const struct scenario kept = {.given = given_two_topics_and_codes, .start = premium_list};
-    (void)state;
-    every_upstream_fails(&all);
-    every_upstream_fails(&premium);
-    every_upstream_is_silent(&premium);
-    client_goes_at_every_step(&kept);
-}
+static const struct scenario listing = {.given = given_two_topics, .start = list, .tolerated = KEPT};
+static const struct scenario listing_premium = {
+    .given = given_two_topics, .start = premium_list, .tolerated = KEPT};
+static const struct scenario listing_kept = {.given = given_two_topics_and_codes, .start = premium_list};
 
 /* --- one topic --- */
 
@@ -419,11 +403,7 @@ static void an_unknown_topic_is_not_found(void **state)
     assert_refused(get_topic_with("travel", "targetLanguageCode=de"), ERR_TOPIC_NOT_FOUND, NULL);
 }
 
-static void showing_survives_its_upstream(void **state)
-{
-    (void)state;
-    assert_survives_its_upstream(given_two_topics, get_topic);
-}
+static const struct scenario showing = {.given = given_two_topics, .start = get_topic};
 
 int main(void)
 {
@@ -446,11 +426,14 @@ int main(void)
         WORLD_TEST(each_language_has_its_own_list),
         WORLD_TEST(zero_seconds_is_off),
         WORLD_TEST(listing_needs_a_language),
-        WORLD_TEST(listing_survives_its_upstream),
+        FAILURE_TEST(every_upstream_fails, listing),
+        FAILURE_TEST(every_upstream_fails, listing_premium),
+        FAILURE_TEST(every_upstream_is_silent, listing_premium),
+        FAILURE_TEST(client_goes_at_every_step, listing_kept),
         WORLD_TEST(shows_a_topic_with_prompts),
         WORLD_TEST(a_code_of_several_languages_needs_the_language),
         WORLD_TEST(an_unknown_topic_is_not_found),
-        WORLD_TEST(showing_survives_its_upstream),
+        FAILURE_TESTS_OF_READ(showing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -79,18 +79,19 @@ static void fail_each(const struct scenario *s, bool is_lost, const char *what)
     }
 }
 
-void every_upstream_fails(const struct scenario *s)
+void every_upstream_fails(void **state)
 {
-    fail_each(s, false, "failure");
+    fail_each(*state, false, "failure");
 }
 
-void every_answer_is_lost(const struct scenario *s)
+void every_answer_is_lost(void **state)
 {
-    fail_each(s, true, "lost answer");
+    fail_each(*state, true, "lost answer");
 }
 
-void every_upstream_is_silent(const struct scenario *s)
+void every_upstream_is_silent(void **state)
 {
+    const struct scenario *s = *state;
     int steps = steps_of(s);
     for (int step = 1; step <= steps; step++) {
         struct attempt a = {.err = ERR_TIMEOUT, .took_effect = true};
@@ -106,8 +107,9 @@ void every_upstream_is_silent(const struct scenario *s)
     }
 }
 
-void client_goes_at_every_step(const struct scenario *s)
+void client_goes_at_every_step(void **state)
 {
+    const struct scenario *s = *state;
     int steps = steps_of(s);
     for (int step = 1; step <= steps; step++) {
         struct attempt a = {.err = ERR_CANCELLED, .took_effect = true};

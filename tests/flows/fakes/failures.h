@@ -25,14 +25,34 @@ struct scenario {
     int64_t watch_ms;                      /* how long a job is given to finish; 0: at once */
 };
 
+/* A row of a test table: what `driver` does to the scenario. */
+#define FAILURE_TEST(driver, scenario)                                                  \
+    {                                                                                   \
+        .name = #driver ": " #scenario, .test_func = driver, .setup_func = world_begin, \
+        .teardown_func = world_end, .initial_state = (void *)&(scenario)                \
+    }
+
+/* Rows for whatever can go wrong with a call, with one that only reads (to lose its answer is to fail), and
+ * with a job, which has no client. */
+#define FAILURE_TESTS_OF_CALL(scenario) \
+    FAILURE_TESTS_OF_READ(scenario), FAILURE_TEST(every_answer_is_lost, scenario)
+#define FAILURE_TESTS_OF_READ(scenario)                                                             \
+    FAILURE_TEST(every_upstream_fails, scenario), FAILURE_TEST(every_upstream_is_silent, scenario), \
+        FAILURE_TEST(client_goes_at_every_step, scenario)
+#define FAILURE_TESTS_OF_JOB(scenario)                                                          \
+    FAILURE_TEST(every_upstream_fails, scenario), FAILURE_TEST(every_answer_is_lost, scenario), \
+        FAILURE_TEST(every_upstream_is_silent, scenario)
+
+/* The drivers; their state is the scenario. */
+
 /* Each call fails with each of DB_UNAVAILABLE, KV_UNAVAILABLE, TIMEOUT and INTERNAL: exactly one answer, the
  * right error. */
-void every_upstream_fails(const struct scenario *s);
+void every_upstream_fails(void **state);
 /* The same failures, but the effect took place. */
-void every_answer_is_lost(const struct scenario *s);
+void every_answer_is_lost(void **state);
 /* Each call is not answered before the flow's deadline: ERR_TIMEOUT; then the answer comes. */
-void every_upstream_is_silent(const struct scenario *s);
+void every_upstream_is_silent(void **state);
 /* The client goes (the flow is cancelled) during each call; then the call is answered. */
-void client_goes_at_every_step(const struct scenario *s);
+void client_goes_at_every_step(void **state);
 
 #endif
