@@ -2,7 +2,7 @@
  * what a client gets that comes from another process, and a store that is slow, away or loses everything. */
 #include "conversation/base/shared_store.h"
 #include "conversation/rt/loop.h"
-#include "sio_fixture.h"
+#include "recovery_fixture.h"
 
 #define SLOTS 24
 
@@ -166,9 +166,6 @@ static void pass_and_settle(int64_t ms)
 
 /* --- the client --- */
 
-static struct fake_transport second; /* the connection that the client comes back on */
-static char pid[32], sid[32];
-
 static int set_up_share(void **state)
 {
     config.recovery = (struct sio_recovery){.max_age_ms = 20000,
@@ -201,26 +198,6 @@ static int tear_down_share(void **state)
     return result;
 }
 
-static void copy_between(const struct buf *log, const char *before, const char *after, char out[32])
-{
-    const char *from = memmem(log->p, log->n, before, strlen(before));
-    assert_non_null(from);
-    from += strlen(before);
-    const char *to = memmem(from, (size_t)(log->p + log->n - from), after, strlen(after));
-    assert_non_null(to);
-    assert_true(str_copy((struct str){from, (size_t)(to - from)}, out, 32));
-}
-
-static struct sio_socket *connected(const char *packet)
-{
-    app.on_connect = ACCEPT;
-    receive(&fake, packet);
-    copy_between(&fake.log, "{\"sid\":\"", "\",\"pid\":\"", sid);
-    copy_between(&fake.log, "\",\"pid\":\"", "\"}|", pid);
-    forget();
-    return sio_socket_find(server, app.last_id);
-}
-
 static void emit(struct sio_socket *s, const char *arg)
 {
     const struct str part = str_of(arg);
@@ -248,28 +225,8 @@ static void begin_again(void)
 
 static void ask_for(const char *namespace_, const char *offset)
 {
-    char packet[160];
-    second.is_closed = false;
-    if (!second.t.session)
-        assert_non_null(eio_session_open(sio_server_eio(server), &second.t, &context));
-    second.log.n = app.log.n = 0;
-    snprintf(packet, sizeof packet, "40%s{\"pid\":\"%s\",\"offset\":\"%s\"}", namespace_, pid, offset);
-    receive(&second, packet);
-}
-
-static void assert_recovered(const char *missed)
-{
-    char want[400];
-    snprintf(want, sizeof want, "40{\"sid\":\"%s\",\"pid\":\"%s\"}|%s", sid, pid, missed);
-    assert_sent(&second, want);
-}
-
-static void assert_fresh(void)
-{
-    char new_sid[32];
-    copy_between(&second.log, "{\"sid\":\"", "\",\"pid\":\"", new_sid);
-    assert_string_not_equal(sid, new_sid);
-    assert_false(sio_socket_is_recovered(sio_socket_find(server, app.last_id)));
+    app.log.n = 0;
+    come_back(namespace_, pid, offset);
 }
 
 static struct slot *only_slot(void)
@@ -440,7 +397,7 @@ static void the_bound_of_all_leaves_out_packets(void **state)
     begin_again();
     ask_for("", "20"); /* it has missed nothing */
     settle();
-    assert_recovered("");
+    assert_recovered("", "");
 }
 
 static void stay_connected(int64_t ms)
@@ -468,7 +425,7 @@ static void quiet_sockets_keep_their_name_only(void **state)
     begin_again();
     ask_for("", "1");
     settle();
-    assert_recovered("");
+    assert_recovered("", "");
 }
 
 static void lost_ones_expire_and_those_that_left_are_removed(void **state)
@@ -517,7 +474,7 @@ static void a_store_that_is_away_or_empty_gets_all_when_it_is_back(void **state)
     begin_again();
     ask_for("", "1");
     settle();
-    assert_recovered("42[\"e\",2,\"2\"]|42[\"e\",3,\"3\"]|42[\"e\",4,\"4\"]|");
+    assert_recovered("", "42[\"e\",2,\"2\"]|42[\"e\",3,\"3\"]|42[\"e\",4,\"4\"]|");
 }
 
 static void a_write_that_failed_is_done_anew_a_little_later(void **state)
@@ -538,7 +495,7 @@ static void a_write_that_failed_is_done_anew_a_little_later(void **state)
     begin_again();
     ask_for("", "1");
     settle();
-    assert_recovered("42[\"e\",2,\"2\"]|");
+    assert_recovered("", "42[\"e\",2,\"2\"]|");
 }
 
 /* --- claims --- */
@@ -560,7 +517,7 @@ static void another_process_gives_back_all_of_it(void **state)
     assert_app_saw(""); /* not before we know */
     settle();
     assert_app_saw("connect / recover=a note|");
-    assert_recovered("42[\"e\",2,\"2\"]|42[\"e\",3,\"3\"]|");
+    assert_recovered("", "42[\"e\",2,\"2\"]|42[\"e\",3,\"3\"]|");
     s = sio_socket_find(server, app.last_id);
     assert_true(sio_socket_is_recovered(s) && sio_socket_is_from_elsewhere(s));
     emit(s, "4");
@@ -573,7 +530,7 @@ static void another_process_gives_back_all_of_it(void **state)
     begin_again();
     ask_for("", "4");
     settle();
-    assert_recovered("42[\"told\",5,\"5\"]|");
+    assert_recovered("", "42[\"told\",5,\"5\"]|");
 }
 
 static void what_it_got_that_was_not_shared_is_not_missed(void **state)
@@ -584,7 +541,7 @@ static void what_it_got_that_was_not_shared_is_not_missed(void **state)
     begin_again();
     ask_for("", "7");
     settle();
-    assert_recovered("");
+    assert_recovered("", "");
     emit(sio_socket_find(server, app.last_id), "8");
     assert_sent(&second, "42[\"e\",8,\"8\"]|");
     settle();
@@ -617,7 +574,7 @@ static void ours_is_ours(void **state)
     lose();
     ask_for("", "1");
     settle();
-    assert_recovered("");
+    assert_recovered("", "");
     assert_false(sio_socket_is_from_elsewhere(sio_socket_find(server, app.last_id)));
 }
 
@@ -630,11 +587,11 @@ static void ours_counts_while_the_store_says_nothing(void **state)
     fake_store.fails = true;
     ask_for("", "1");
     settle();
-    assert_recovered("");
+    assert_recovered("", "");
     eio_transport_closed(&second.t, EIO_TRANSPORT_CLOSE);
     fake_store.is_away = true;
     ask_for("", "1");
-    assert_recovered("");
+    assert_recovered("", "");
 }
 
 static void what_another_has_is_not_recovered_here(void **state)
@@ -681,7 +638,7 @@ static void a_store_that_takes_too_long_is_not_waited_for(void **state)
     eio_transport_closed(&second.t, EIO_TRANSPORT_CLOSE);
     ask_for("", "1");
     settle();
-    assert_recovered("42[\"e\",2,\"2\"]|");
+    assert_recovered("", "42[\"e\",2,\"2\"]|");
 }
 
 static void sockets_may_go_while_they_wait(void **state)
@@ -699,7 +656,7 @@ static void sockets_may_go_while_they_wait(void **state)
     assert_app_saw("");
     ask_for("", "1");
     settle();
-    assert_recovered("");
+    assert_recovered("", "");
 }
 
 static void what_comes_before_the_answer_ends_the_connection(void **state)
