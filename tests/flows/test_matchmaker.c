@@ -1,5 +1,5 @@
 /* The matchmaker and its jobs match.claim and match.reconcile: pairs, the comparison with the database,
- * claims that are lost. Several instances: test_instances.c. */
+ * claims that are lost. Several instances: test_leadership.c and test_instances.c. */
 #include "flows/fakes/waiting.h"
 #include "flows/matchmaker.h"
 

@@ -1,6 +1,7 @@
 /* Set-up for tests of the matchmaker. */
 #include "flows/fakes/waiting.h"
 
+#include "flows/leadership.h"
 #include "flows/matchmaker.h"
 
 void given_matchmaker(void)
@@ -12,6 +13,13 @@ void given_matchmaker(void)
     matchmaker_start();
     pass_ms(1000);
     port_forget();
+}
+
+void given_follower(void)
+{
+    fake_kv_gives_lease_to_another();
+    given_matchmaker();
+    assert_false(leadership_is_held());
 }
 
 struct match_request *arrives(const char *id, const char *user_id)

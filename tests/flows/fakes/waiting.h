@@ -10,6 +10,8 @@ enum { CAROLS = 41 };
 
 /* A running matchmaker with an empty index, and sockets of Ana, Ben and Carol. */
 void given_matchmaker(void);
+/* The same, while another instance holds the lease. */
+void given_follower(void);
 /* As POST /match-request leaves it: in the database and in the index. */
 struct match_request *arrives(const char *id, const char *user_id);
 
