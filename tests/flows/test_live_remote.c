@@ -1,94 +1,11 @@
-/* A session whose participants are at two instances: what the other one says, by messages that come, are lost
- * or come twice, and what this one says. Ana is here; Ben is at the other instance, unless a test says so. */
+/* A session whose participants are at two instances: what the other one says and what this one says, by
+ * messages that may come twice. What is lost: test_live_losses.c. */
 #include "conversation/base/instance.h"
-#include "flows/fakes/world.h"
+#include "flows/fakes/elsewhere.h"
 #include "flows/job.h"
 #include "flows/neighbours.h"
 #include "flows/speaking.h"
 #include "flows/user_events.h"
-
-#define CHANNEL "ws_events:" SESSION
-#define OTHER   "07070707-0000-4000-8000-000000000007"
-#define THIRD   "08080808-0000-4000-8000-000000000008"
-#define JOINED_BEN \
-    "{'partnerId':'" BEN "','partnerName':'Ben','nativeLanguageCode':'en','targetLanguageCode':'es'}"
-#define LEFT_BEN(reason) "{'partnerId':'" BEN "','reason':'" reason "'}"
-
-/* --- the other instance --- */
-
-struct said {
-    const char *by;
-    int asks, anew, ana, ben, shown;
-    int64_t shown_at_ms;
-};
-
-static void other_says(struct said s)
-{
-    char text[256];
-    snprintf(text, sizeof text, "state %s %d %d %d %d %d %lld", s.by ? s.by : OTHER, s.asks, s.anew, s.ana,
-             s.ben, s.shown, (long long)s.shown_at_ms);
-    assert_true(bus_says(CHANNEL, text));
-    pass_ms(0);
-}
-
-/* The next `state` of this instance. */
-static void assert_says(int asks, int anew, int ana, int ben)
-{
-    char begin[160];
-    snprintf(begin, sizeof begin, "state %s %d %d %d %d ", UUIDZ(instance_id()), asks, anew, ana, ben);
-    const char *text = next_published(CHANNEL);
-    if (strncmp(text, begin, strlen(begin)) != 0)
-        fail_msg("said \"%s\", not \"%s…\"", text, begin);
-}
-
-static void assert_says_nothing(void)
-{
-    assert_string_equal(next_published(CHANNEL), "");
-}
-
-static void forget(void)
-{
-    bus_forget();
-    sockets_forget();
-    port_forget();
-}
-
-/* It answers when it is called. */
-static void neighbour_answers(void)
-{
-    char channel[64];
-    snprintf(channel, sizeof channel, "instance_events:%s", UUIDZ(instance_id()));
-    assert_true(bus_says(channel, "answer " OTHER));
-}
-
-static void pass_answered_s(int seconds)
-{
-    for (int i = 0; i < seconds; i++) {
-        pass_ms(1000);
-        neighbour_answers();
-    }
-}
-
-/* Both have joined, Ben at the other instance; everything that follows from it is forgotten. */
-static void given_shared(void)
-{
-    bus_others("ws_events:", 1);
-    bus_others("instance_events:", 1);
-    live_start();
-    given_active_session();
-    fake_db.partner_at = id_of(OTHER);
-    socket_opens(ANAS, ANA);
-    joins(ANA, ANAS);
-    other_says((struct said){.ben = 1});
-    pass_answered_s(15); /* the bus has been there for long */
-    forget();
-}
-
-static enum err ana_emits(const char *text)
-{
-    const struct str parts[] = {STR("{\"x\":\""), str_of(text), STR("\"}")};
-    return live_emit_to_partner(live_one(), 0, "offer", parts, 3);
-}
 
 /* --- joining --- */
 
@@ -338,7 +255,7 @@ static void an_earlier_socket_there_is_told_so(void **state)
     fake_db.joins[0][0] = 4;
     socket_opens(ANAS_SECOND, ANA);
     joins(ANA, ANAS_SECOND); /* her fifth join */
-    forget();
+    forget_all();
     other_says((struct said){.ana = 3, .ben = 1});
     assert_says(0, 0, 5, 0);
     assert_true(socket_is_in(ANAS_SECOND, SESSION));
@@ -373,7 +290,7 @@ static void the_partner_comes_here(void **state)
     next_told(BENS, "session_state");
     next_told(BENS, "partner_joined");
     assert_told(ANAS, "partner_joined", JOINED_BEN);
-    forget();
+    forget_all();
     assert_int_equal(ana_emits("x"), OK);
     assert_says_nothing();
     assert_told(BENS, "offer", "{'x':'x'}");
@@ -573,240 +490,6 @@ static void who_is_presumed_gone_was_told_there(void **state)
     assert_string_equal(next_published("user_events"), "");
 }
 
-/* --- losses --- */
-
-static void nobody_hears_it_and_the_partner_counts_as_gone(void **state)
-{
-    (void)state;
-    given_shared();
-    bus_others("ws_events:", 0);
-    assert_int_equal(ana_emits("into the void"), OK);
-    pass_ms(0);
-    assert_told(ANAS, "partner_left", LEFT_BEN("disconnect"));
-    bus_others("ws_events:", 1);
-    bus_forget();
-    other_says((struct said){.asks = 1, .ben = 1});
-    assert_told(ANAS, "partner_joined", JOINED_BEN);
-    assert_says(0, 1, 1, 0); /* there, too, they must negotiate anew: something was lost */
-}
-
-/* Ben's instance came to listen after the question; what it says comes before Redis' answer to that. */
-static void that_nobody_heard_it_says_nothing_of_who_came_later(void **state)
-{
-    char ben[128];
-    (void)state;
-    given_shared();
-    other_says((struct said){.ben = 0});
-    next_told(ANAS, "partner_left");
-    bus_others("ws_events:", 0);
-    assert_true(bus_says(CHANNEL, "emit 1 offer {}")); /* it is answered with who is here */
-    snprintf(ben, sizeof ben, "state " OTHER " 0 0 0 2 1 %lld", (long long)T0);
-    assert_true(bus_says(CHANNEL, ben));
-    bus_others("ws_events:", 1);
-    pass_answered_s(3);
-    assert_told(ANAS, "partner_joined", JOINED_BEN);
-    assert_told_nothing(ANAS);
-    assert_true(live_has_partner(live_one(), 0));
-    bus_others("ws_events:", 0); /* asked again, and now it does */
-    pass_answered_s(2);
-    assert_told(ANAS, "partner_left", LEFT_BEN("disconnect"));
-}
-
-static void what_may_be_lost_makes_both_negotiate_anew(void **state)
-{
-    (void)state;
-    given_shared();
-    bus_others("ws_events:", -1); /* nobody knows */
-    assert_int_equal(ana_emits("perhaps"), OK);
-    pass_ms(1000);
-    bus_forget();
-    assert_told_nothing(ANAS);
-    bus_others("ws_events:", 1);
-    other_says((struct said){.ben = 1});
-    assert_told(ANAS, "partner_joined", JOINED_BEN);
-    assert_says(0, 1, 1, 0);
-    other_says((struct said){.ben = 1});
-    assert_told_nothing(ANAS); /* once */
-    other_says((struct said){.anew = 1, .ben = 1});
-    assert_told(ANAS, "partner_joined", JOINED_BEN); /* the other one has lost something */
-    assert_says_nothing();
-}
-
-/* It hears again before it can speak again: the two ways are two connections. */
-static void anew_is_said_until_it_is_heard(void **state)
-{
-    (void)state;
-    given_shared();
-    bus_goes_away();
-    assert_int_equal(ana_emits("no"), ERR_PARTNER_NOT_CONNECTED);
-    other_says((struct said){.asks = 1, .ben = 1});
-    assert_told(ANAS, "partner_joined", JOINED_BEN);
-    assert_says_nothing();
-    bus_comes_back();
-    bus_others("ws_events:", 0);
-    pass_ms(0);
-    assert_says(1, 1, 1, 0);
-    bus_others("ws_events:", 1);
-    pass_ms(1010);
-    assert_says(1, 1, 1, 0);
-    pass_ms(1010);
-    assert_says(1, 0, 1, 0); /* that was heard */
-    other_says((struct said){.ben = 1});
-    next_told(ANAS, "session_state");
-    assert_told_nothing(ANAS);
-}
-
-static void without_redis_sockets_stay(void **state)
-{
-    (void)state;
-    given_shared();
-    bus_goes_away();
-    assert_int_equal(ana_emits("no"), ERR_PARTNER_NOT_CONNECTED);
-    pass_ms(2 * MINUTE);
-    assert_told_nothing(ANAS);
-    assert_true(socket_is_in(ANAS, SESSION));
-    assert_row(SESSION_ACTIVE, END_NONE);
-    bus_comes_back();
-    bus_others("ws_events:", 0); /* the other one is not back yet */
-    pass_ms(3000);
-    assert_told_nothing(ANAS);
-    bus_forget();
-    bus_others("ws_events:", 1);
-    other_says((struct said){.asks = 1, .ben = 1});
-    next_told(ANAS, "session_state");
-    assert_told(ANAS, "partner_joined", JOINED_BEN);
-    assert_told_nothing(ANAS);
-    assert_says(0, 1, 1, 0);
-}
-
-static void back_on_the_bus_and_nothing_was_lost(void **state)
-{
-    (void)state;
-    given_shared();
-    bus_goes_away();
-    bus_comes_back();
-    pass_ms(0);
-    assert_says(1, 0, 1, 0);
-    assert_int_equal(port_calls(DB_SESSION_GET), 1); /* an end may have been missed */
-    assert_int_equal(ana_emits("not yet"), ERR_PARTNER_NOT_CONNECTED);
-    other_says((struct said){.ben = 1});
-    const char *json = next_told(ANAS, "session_state");
-    assert_non_null(strstr(json, "\"partnerConnected\":true"));
-    assert_told_nothing(ANAS);
-    assert_int_equal(ana_emits("now"), OK);
-}
-
-static void an_end_that_was_missed_is_seen_when_the_bus_is_back(void **state)
-{
-    (void)state;
-    given_shared();
-    bus_goes_away();
-    session_row()->status = SESSION_COMPLETED;
-    session_row()->end_reason = END_COMPLETED;
-    bus_comes_back();
-    pass_ms(0);
-    next_told(ANAS, "session_ended");
-    assert_null(live_one());
-}
-
-static void back_on_the_bus_and_the_other_is_gone(void **state)
-{
-    (void)state;
-    given_shared();
-    bus_goes_away();
-    bus_others("ws_events:", 0);
-    bus_comes_back();
-    pass_ms(NEIGHBOUR_PATIENCE_MS - 1000);
-    assert_told_nothing(ANAS);
-    pass_ms(3000);
-    assert_told(ANAS, "partner_left", LEFT_BEN("disconnect"));
-    const char *json = next_told(ANAS, "session_state");
-    assert_non_null(strstr(json, "\"partnerConnected\":false"));
-}
-
-/* A third one holds the session, and has nobody in it; the one that had Ben is dead. */
-static void somebody_listens_who_knows_no_more(void **state)
-{
-    (void)state;
-    given_shared();
-    bus_others("instance_events:", 0);
-    for (int i = 0; i < 20; i++) {
-        other_says((struct said){.by = THIRD});
-        pass_ms(1000);
-    }
-    assert_told(ANAS, "partner_left", LEFT_BEN("disconnect"));
-}
-
-/* --- neighbours --- */
-
-static void an_instance_that_dies_is_noticed(void **state)
-{
-    (void)state;
-    given_shared();
-    pass_answered_s(60);
-    assert_told_nothing(ANAS);
-    bus_others("instance_events:", 0);
-    bus_others("ws_events:", 0);
-    pass_ms(2500);
-    assert_told(ANAS, "partner_left", LEFT_BEN("disconnect"));
-}
-
-static void an_instance_that_is_said_dead_and_answers_is_not(void **state)
-{
-    (void)state;
-    given_shared();
-    bus_others("instance_events:", 0); /* it listens to the session's channel all the same */
-    pass_ms(1100);
-    other_says((struct said){.ben = 1});
-    assert_told_nothing(ANAS);
-    assert_int_equal(ana_emits("x"), OK);
-}
-
-static void an_instance_that_stands_still_for_long_counts_as_gone(void **state)
-{
-    (void)state;
-    given_shared();
-    neighbour_answers();
-    pass_ms(NEIGHBOUR_SILENT_MS - 1000);
-    assert_told_nothing(ANAS);
-    pass_ms(3000);
-    assert_told(ANAS, "partner_left", LEFT_BEN("disconnect"));
-    pass_ms(2000);
-    bus_forget();
-    other_says((struct said){.ben = 1}); /* it goes on, and answers what it was asked */
-    assert_told(ANAS, "partner_joined", JOINED_BEN);
-    pass_answered_s(30);
-    assert_row(SESSION_ACTIVE, END_NONE);
-}
-
-static void calls_are_answered(void **state)
-{
-    char channel[64], want[64];
-    (void)state;
-    live_start();
-    snprintf(channel, sizeof channel, "instance_events:%s", UUIDZ(instance_id()));
-    assert_true(bus_says(channel, "call " OTHER));
-    snprintf(want, sizeof want, "answer %s", UUIDZ(instance_id()));
-    assert_string_equal(next_published("instance_events:" OTHER), want);
-    assert_true(bus_says(channel, "answer " OTHER));
-    assert_true(bus_says(channel, "nonsense"));
-    assert_string_equal(next_published("instance_events:" OTHER), "");
-}
-
-/* --- stopping --- */
-
-static void handed_over_those_here_are_gone(void **state)
-{
-    (void)state;
-    given_shared();
-    live_hand_over();
-    assert_says(0, 0, 0, 0);
-    assert_null(live_one());
-    assert_told_nothing(ANAS); /* but that the process stops, by the edge */
-    pass_ms(60000);
-    assert_row(SESSION_ACTIVE, END_NONE);
-}
-
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -839,20 +522,6 @@ int main(void)
         WORLD_TEST(nobody_holds_it_and_its_users_are_told_wherever),
         WORLD_TEST(who_goes_after_the_end_was_told_there),
         WORLD_TEST(who_is_presumed_gone_was_told_there),
-        WORLD_TEST(nobody_hears_it_and_the_partner_counts_as_gone),
-        WORLD_TEST(that_nobody_heard_it_says_nothing_of_who_came_later),
-        WORLD_TEST(what_may_be_lost_makes_both_negotiate_anew),
-        WORLD_TEST(anew_is_said_until_it_is_heard),
-        WORLD_TEST(without_redis_sockets_stay),
-        WORLD_TEST(back_on_the_bus_and_nothing_was_lost),
-        WORLD_TEST(an_end_that_was_missed_is_seen_when_the_bus_is_back),
-        WORLD_TEST(back_on_the_bus_and_the_other_is_gone),
-        WORLD_TEST(somebody_listens_who_knows_no_more),
-        WORLD_TEST(an_instance_that_dies_is_noticed),
-        WORLD_TEST(an_instance_that_is_said_dead_and_answers_is_not),
-        WORLD_TEST(an_instance_that_stands_still_for_long_counts_as_gone),
-        WORLD_TEST(calls_are_answered),
-        WORLD_TEST(handed_over_those_here_are_gone),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
