@@ -113,10 +113,4 @@ static inline void world_begin(struct world *w, uint64_t seed)
     w->scheduled_one_in = below(w, 3) ? 8 : 2;
 }
 
-static inline uint64_t from_environment(const char *name, uint64_t otherwise)
-{
-    const char *value = getenv(name);
-    return value ? strtoull(value, NULL, 10) : otherwise;
-}
-
 #endif

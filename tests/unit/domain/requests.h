@@ -3,6 +3,7 @@
 #define TESTS_UNIT_DOMAIN_REQUESTS_H
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "conversation/domain/match.h"
@@ -46,6 +47,13 @@ static inline uint64_t random_next(uint64_t *state)
 static inline unsigned random_below(uint64_t *state, unsigned n)
 {
     return (unsigned)(random_next(state) % n);
+}
+
+/* The first seed of a random test, and how much it does. */
+static inline uint64_t from_environment(const char *name, uint64_t otherwise)
+{
+    const char *value = getenv(name);
+    return value ? strtoull(value, NULL, 10) : otherwise;
 }
 
 #endif
