@@ -49,6 +49,13 @@ enum err insert_request(struct flow *f, const struct match_request *r)
     return RUN(f, db_match_request_insert(f, r, &ordinary, &week));
 }
 
+struct match_request latest_of(struct flow *f, const struct uuid *user_id)
+{
+    struct match_request r;
+    assert_int_equal(RUN(f, db_match_request_latest(f, user_id, &r)), OK);
+    return r;
+}
+
 struct db_claim a_claim(const struct match_request *first, const struct match_request *second)
 {
     return (struct db_claim){
@@ -126,6 +133,48 @@ enum err end_session(struct flow *f, const struct session *s, const struct uuid 
 void assert_uuid_equal(struct uuid a, struct uuid b)
 {
     assert_string_equal(UUIDZ(&a), UUIDZ(&b));
+}
+
+void assert_same_request(const struct match_request *a, const struct match_request *b)
+{
+    assert_uuid_equal(a->id, b->id);
+    assert_uuid_equal(a->user_id, b->user_id);
+    assert_uuid_equal(a->learning_profile_id, b->learning_profile_id);
+    assert_string_equal(a->target_language, b->target_language);
+    assert_string_equal(a->native_language, b->native_language);
+    assert_string_equal(a->wanted_native_language, b->wanted_native_language);
+    assert_string_equal(a->topic_code, b->topic_code);
+    assert_string_equal(a->preferred_accent, b->preferred_accent);
+    assert_string_equal(a->display_name, b->display_name);
+    assert_string_equal(a->avatar_url, b->avatar_url);
+    assert_int_equal(a->topic_category, b->topic_category);
+    assert_int_equal(a->level, b->level);
+    assert_int_equal(a->preferred_partner_level, b->preferred_partner_level);
+    assert_int_equal(a->tier, b->tier);
+    assert_int_equal(a->mode, b->mode);
+    assert_int_equal(a->status, b->status);
+    assert_int_equal(a->recording_consent, b->recording_consent);
+    assert_int_equal(a->preferred_duration_minutes, b->preferred_duration_minutes);
+    assert_int_equal(a->max_wait_seconds, b->max_wait_seconds);
+    assert_int_equal(a->created_at_ms, b->created_at_ms);
+    assert_int_equal(a->expires_at_ms, b->expires_at_ms);
+    assert_int_equal(a->scheduled_for_ms, b->scheduled_for_ms);
+    assert_int_equal(a->matched_at_ms, b->matched_at_ms);
+    assert_uuid_equal(a->session_id, b->session_id);
+    assert_uuid_equal(a->partner_id, b->partner_id);
+    assert_int_equal(a->compatibility_score, b->compatibility_score);
+    assert_int_equal(a->level_difference, b->level_difference);
+}
+
+int64_t rows_with(struct flow *f, const char *text)
+{
+    return direct_int(
+        f,
+        "SELECT coalesce(sum((xpath('/row/c/text()', query_to_xml(format("
+        "  'SELECT count(*) AS c FROM %%I t WHERE strpos(t::text, %%L) > 0', table_name, '%s'),"
+        "  false, true, '')))[1]::text::int), 0)"
+        "  FROM information_schema.tables WHERE table_schema = 'public' AND table_type = 'BASE TABLE'",
+        text);
 }
 
 void assert_event_count(struct flow *f, int count)

@@ -21,6 +21,7 @@ struct session a_talk(struct flow *f, const struct uuid *a, const struct uuid *b
 
 /* Stores it on the terms of an ordinary request: no key, no limit. */
 enum err insert_request(struct flow *f, const struct match_request *r);
+struct match_request latest_of(struct flow *f, const struct uuid *user_id);
 
 struct db_claim a_claim(const struct match_request *first, const struct match_request *second);
 enum err end_session(struct flow *f, const struct session *s, const struct uuid *by, enum session_event event,
@@ -30,6 +31,10 @@ enum err end_session(struct flow *f, const struct session *s, const struct uuid 
 void assert_event(struct flow *f, int nth, const char *type, const struct uuid *key,
                   const char *payload_format, ...) __attribute__((format(printf, 5, 6)));
 void assert_event_count(struct flow *f, int count);
+/* How many rows of all tables have the text anywhere. */
+int64_t rows_with(struct flow *f, const char *text);
 void assert_uuid_equal(struct uuid a, struct uuid b);
+/* Every stored field; padding and the borrowed arrays aside. */
+void assert_same_request(const struct match_request *a, const struct match_request *b);
 
 #endif

@@ -18,6 +18,8 @@
 #include "learners.h"
 
 #define MINUTE INT64_C(60000)
+#define HOUR   (60 * MINUTE)
+#define DAY    (24 * HOUR)
 
 static struct flow *f;
 

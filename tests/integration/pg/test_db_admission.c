@@ -202,7 +202,6 @@ static void retries_at_once_make_one_request(void **state)
 
 /* --- the week --- */
 
-#define DAY    (24 * 3600 * 1000LL)
 #define MONDAY INT64_C(1736726400000) /* 2025-01-13T00:00:00.000Z, of the week of NOW */
 
 static const struct db_insert_terms three_a_week = {

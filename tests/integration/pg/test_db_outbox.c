@@ -3,8 +3,6 @@
 
 #include "conversation/ports/db_outbox.h"
 
-#define DAY (24 * 60 * MINUTE)
-
 /* Events of this key, made so long ago; sent so long ago, or not yet: -1. */
 static void given_events(int count, const char *key, int64_t made_ms, int64_t sent_ms)
 {

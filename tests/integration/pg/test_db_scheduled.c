@@ -1,8 +1,6 @@
 /* Sessions that are arranged ahead of time, against the real database. */
 #include "statement_fixture.h"
 
-#define HOUR (60 * MINUTE)
-
 static struct match_request for_later(const struct uuid *user_id, int64_t at_ms)
 {
     struct match_request r = a_request();
