@@ -7,7 +7,6 @@
 
 #include <cmocka.h>
 
-#include <fcntl.h>
 #include <jansson.h>
 #include <signal.h>
 #include <stdio.h>
@@ -15,21 +14,13 @@
 
 #include "conversation/base/clock.h"
 #include "conversation/base/log.h"
-
-/* Standard output is the write end of a pipe while a test runs; cmocka's own lines stay on the saved one. */
-static int saved_stdout, pipe_out;
+#include "stdout_pipe.h"
 
 static int set_up(void **state)
 {
     (void)state;
-    int fds[2];
-    fflush(stdout);
-    saved_stdout = dup(STDOUT_FILENO);
-    if (saved_stdout < 0 || pipe2(fds, O_CLOEXEC) != 0 || dup2(fds[1], STDOUT_FILENO) < 0)
+    if (stdout_take() != 0)
         return -1;
-    close(fds[1]);
-    pipe_out = fds[0];
-    fcntl(pipe_out, F_SETFL, O_NONBLOCK);
     clock_set_for_test(1736937000123, 0);
     log_init("conversation-service", LOG_INFO);
     return 0;
@@ -38,24 +29,9 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
     (void)state;
-    fflush(stdout);
-    dup2(saved_stdout, STDOUT_FILENO);
-    close(saved_stdout);
-    if (pipe_out >= 0)
-        close(pipe_out);
+    stdout_give_back();
     log_done();
     return 0;
-}
-
-static struct str read_all(void)
-{
-    static char text[1 << 20];
-    size_t n = 0;
-    ssize_t got;
-    while ((got = read(pipe_out, text + n, sizeof text - 1 - n)) > 0)
-        n += (size_t)got;
-    text[n] = '\0';
-    return (struct str){text, n};
 }
 
 static void writes_one_object_a_line(void **state)
@@ -67,7 +43,7 @@ static void writes_one_object_a_line(void **state)
         LOG_BOOL("isTandem", true), LOG_Z("reason", "a \"quoted\"\nline\xFF"), LOG_Z("absent", NULL),
         LOG_UUID("absent", NULL), LOG_UUID("absent", &nil), LOG_UUID_PAIR("participants", two));
     assert_string_equal(
-        read_all().p,
+        stdout_read().p,
         "{\"timestamp\":\"2025-01-15T10:30:00.123Z\",\"level\":\"INFO\",\"service\":\"conversation-service\","
         "\"event\":\"conversation.matched\",\"sessionId\":\"0123abcd-ef01-2345-6789-abcdefabcdef\",\"score\":"
         "-5,"
@@ -84,7 +60,7 @@ static void keeps_below_the_threshold_quiet(void **state)
         assert_int_equal(log_threshold(), threshold);
         for (enum log_level level = LOG_DEBUG; level <= LOG_ERROR; level++) {
             LOG(level, "x", LOG_INT("i", 1));
-            struct str line = read_all();
+            struct str line = stdout_read();
             assert_int_equal(line.n > 0, level >= threshold);
             if (line.n) {
                 json_t *json = json_loadb(line.p, line.n, 0, NULL);
@@ -129,7 +105,7 @@ static void full_output_neither_blocks_nor_mixes_lines(void **state)
     enum { COUNT = 5000 }; /* far above what a pipe takes */
     for (int i = 0; i < COUNT; i++)
         LOG(LOG_INFO, "filling", LOG_INT("i", i));
-    struct str text = read_all();
+    struct str text = stdout_read();
     int lines = 0;
     for (struct str line = str_cut(&text, '\n'); line.n; line = str_cut(&text, '\n')) {
         json_t *json = json_loadb(line.p, line.n, 0, NULL);
@@ -139,12 +115,12 @@ static void full_output_neither_blocks_nor_mixes_lines(void **state)
     }
     assert_in_range(lines, 100, COUNT - 1);
     LOG(LOG_INFO, "after", LOG_INT("i", 0));
-    text = read_all();
+    text = stdout_read();
     json_t *json = json_loadb(text.p, text.n, 0, NULL);
     assert_int_equal(json_integer_value(json_object_get(json, "lostLines")), COUNT - lines);
     json_decref(json);
     LOG(LOG_INFO, "after", LOG_INT("i", 0));
-    assert_null(strstr(read_all().p, "lostLines"));
+    assert_null(strstr(stdout_read().p, "lostLines"));
 }
 
 static void survives_a_reader_that_is_gone(void **state)

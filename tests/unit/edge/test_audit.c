@@ -1,53 +1,33 @@
 /* Routes for moderators, and the audit log: who did what, to whom, and what came of it. */
-#include <unistd.h>
 
 #include "conversation/base/log.h"
 #include "edge/audit.h"
 #include "rest_fixture.h"
+#include "unit/base/stdout_pipe.h"
 
 #define OTHER "b1c7e7a4-52a9-4d53-9b6b-7d8e1f2a3b02"
 
-/* Standard output is the write end of a pipe while a test runs; cmocka's own lines stay on the saved one. */
-static int saved_stdout, pipe_out;
-
 static int begin(void **state)
 {
-    int fds[2];
     assert_int_equal(set_up(state), 0);
-    fflush(stdout);
-    saved_stdout = dup(STDOUT_FILENO);
-    if (saved_stdout < 0 || pipe2(fds, O_CLOEXEC) != 0 || dup2(fds[1], STDOUT_FILENO) < 0)
+    if (stdout_take() != 0)
         return -1;
-    close(fds[1]);
-    pipe_out = fds[0];
-    fcntl(pipe_out, F_SETFL, O_NONBLOCK);
     log_set_threshold(LOG_ERROR); /* audit lines come all the same */
     return 0;
 }
 
 static int end(void **state)
 {
-    fflush(stdout);
-    dup2(saved_stdout, STDOUT_FILENO);
-    close(saved_stdout);
-    close(pipe_out);
+    stdout_give_back();
     log_set_threshold(LOG_INFO);
     return tear_down(state);
-}
-
-static const char *logged(void)
-{
-    static char text[65536];
-    ssize_t n = read(pipe_out, text, sizeof text - 1);
-    text[n > 0 ? n : 0] = '\0';
-    return text;
 }
 
 /* One line, and of it everything behind the event's name. */
 static void assert_audited(const char *members)
 {
     char expected[512];
-    const char *line = logged(), *event = strstr(line, "\"event\":\"audit\",");
+    const char *line = stdout_read().p, *event = strstr(line, "\"event\":\"audit\",");
     snprintf(expected, sizeof expected, "\"event\":\"audit\",%s}\n", members);
     assert_string_equal(event ? event : line, expected);
     assert_non_null(strstr(line, "\"level\":\"INFO\""));
@@ -114,7 +94,7 @@ static void nobody_is_noted_without_a_token(void **state)
     expect_status(401);
     send_request("POST", API("/review/" OTHER), authorization("Bearer nonsense"), NULL);
     expect_status(401);
-    assert_string_equal(logged(), "");
+    assert_string_equal(stdout_read().p, "");
 }
 
 static void a_flow_may_ask_for_it(void **state)
@@ -147,7 +127,7 @@ static void other_calls_are_not_noted(void **state)
     expect_status(200);
     ask_as("", "GET", API("/nowhere"));
     expect_status(404);
-    assert_string_equal(logged(), "");
+    assert_string_equal(stdout_read().p, "");
 }
 
 int main(void)
