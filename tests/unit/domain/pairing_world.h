@@ -113,4 +113,15 @@ static inline void world_begin(struct world *w, uint64_t seed)
     w->scheduled_one_in = below(w, 3) ? 8 : 2;
 }
 
+static inline void fail_seed(const struct world *w, const char *what)
+{
+    fail_msg("%s differs: repeat with PAIRING_SEED=%llu PAIRING_QUEUES=1", what, (unsigned long long)w->seed);
+}
+
+#define CHECK(w, condition, what)   \
+    do {                            \
+        if (!(condition))           \
+            fail_seed((w), (what)); \
+    } while (0)
+
 #endif

@@ -8,17 +8,6 @@
 
 /* --- brute force --- */
 
-static void fail_seed(const struct world *w, const char *what)
-{
-    fail_msg("%s differs: repeat with PAIRING_SEED=%llu PAIRING_QUEUES=1", what, (unsigned long long)w->seed);
-}
-
-#define CHECK(w, condition, what)   \
-    do {                            \
-        if (!(condition))           \
-            fail_seed((w), (what)); \
-    } while (0)
-
 static bool sleeps(const struct oracle *o, const struct match_request *r)
 {
     return start_of(r) > o->now;

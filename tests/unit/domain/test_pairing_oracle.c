@@ -12,17 +12,6 @@ static struct {
     unsigned long tandems, practice_fallbacks, any_level, ahead, by_phase[PHASE_COUNT];
 } seen;
 
-static void fail_seed(const struct world *w, const char *what)
-{
-    fail_msg("%s differs: repeat with PAIRING_SEED=%llu PAIRING_QUEUES=1", what, (unsigned long long)w->seed);
-}
-
-#define CHECK(w, condition, what)   \
-    do {                            \
-        if (!(condition))           \
-            fail_seed((w), (what)); \
-    } while (0)
-
 static void add_one(struct world *w)
 {
     if (w->o.count == WORLD_REQUESTS)
