@@ -33,6 +33,7 @@
 #include "conversation/ports/db.h"
 #include "conversation/ports/migrations.h"
 #include "conversation/rt/loop.h"
+#include "unit/net/free_port.h"
 
 #define MAYBE_UNUSED __attribute__((unused))
 #define PATIENCE_MS  20000
@@ -91,17 +92,6 @@ static pid_t spawn(char *const argv[])
     dup2(fd, 2);
     execv(argv[0], argv);
     _exit(127);
-}
-
-static int free_port(void)
-{
-    struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t n = sizeof a;
-    int fd = socket(AF_INET, SOCK_STREAM, 0);
-    assert_int_equal(bind(fd, (struct sockaddr *)&a, sizeof a), 0);
-    assert_int_equal(getsockname(fd, (struct sockaddr *)&a, &n), 0);
-    close(fd);
-    return ntohs(a.sin_port);
 }
 
 static void server_url(char url[256])

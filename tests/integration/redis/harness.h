@@ -28,6 +28,7 @@
 #include "conversation/config.h"
 #include "conversation/ports/kv.h"
 #include "conversation/rt/loop.h"
+#include "unit/net/free_port.h"
 
 #define DEADLINE_MS 15000
 #define PASSWORD    "p%s w\"d" /* whatever an operator may choose */
@@ -36,17 +37,6 @@
 
 static pid_t server_pid; /* 0: not running */
 static int server_port;
-
-static inline int free_port(void)
-{
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t size = sizeof address;
-    int fd = socket(AF_INET, SOCK_STREAM, 0);
-    assert_int_equal(bind(fd, (struct sockaddr *)&address, size), 0);
-    assert_int_equal(getsockname(fd, (struct sockaddr *)&address, &size), 0);
-    close(fd);
-    return ntohs(address.sin_port);
-}
 
 /* A connection of the test's own; NULL while the server does not answer. */
 static inline redisContext *look_open(void)
@@ -339,6 +329,13 @@ static inline int world_open(void **state)
     log_init("test", LOG_ERROR);
     loop_init();
     clock_update();
+    return 0;
+}
+
+static inline int world_open_and_connect(void **state)
+{
+    world_open(state);
+    kv_start_and_wait();
     return 0;
 }
 

@@ -354,13 +354,6 @@ static void test_a_key_of_another_type_is_our_fault(void **state)
     assert_false(get.has_text);
 }
 
-static int open_and_connect(void **state)
-{
-    world_open(state);
-    kv_start_and_wait();
-    return 0;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -387,5 +380,5 @@ int main(void)
         cmocka_unit_test(test_nothing_kept_is_no_text),
         cmocka_unit_test(test_a_key_of_another_type_is_our_fault),
     };
-    return cmocka_run_group_tests(tests, open_and_connect, world_close);
+    return cmocka_run_group_tests(tests, world_open_and_connect, world_close);
 }

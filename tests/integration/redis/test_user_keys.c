@@ -136,13 +136,6 @@ static void test_without_redis_all_of_them_say_so(void **state)
         assert_int_equal(now(submits[i]), ERR_KV_UNAVAILABLE);
 }
 
-static int open_and_connect(void **state)
-{
-    world_open(state);
-    kv_start_and_wait();
-    return 0;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -151,5 +144,5 @@ int main(void)
         cmocka_unit_test(test_topic_lists_are_kept_for_an_hour),
         cmocka_unit_test(test_without_redis_all_of_them_say_so),
     };
-    return cmocka_run_group_tests(tests, open_and_connect, world_close);
+    return cmocka_run_group_tests(tests, world_open_and_connect, world_close);
 }

@@ -3,6 +3,7 @@
 
 #include "conversation/edge/edge.h"
 #include "unit/codec/token_signer.h"
+#include "unit/net/free_port.h"
 
 static void run_ping(struct flow *f)
 {
@@ -98,24 +99,12 @@ static void requests_go_where_they_belong(void **state)
     peer_done(&p);
 }
 
-/* One that nobody listens on, a moment ago. */
-static int unused_port(void)
-{
-    struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t n = sizeof a;
-    int fd = socket(AF_INET, SOCK_STREAM, 0);
-    assert_int_equal(bind(fd, (struct sockaddr *)&a, sizeof a), 0);
-    assert_int_equal(getsockname(fd, (struct sockaddr *)&a, &n), 0);
-    close(fd);
-    return ntohs(a.sin_port);
-}
-
 static void a_port_for_operations_serves_nothing_else(void **state)
 {
     (void)state;
     static const char *const others[] = {API_PREFIX "/ping", "/socket.io/?EIO=4&transport=polling"};
     struct peer ops, api;
-    config.ops_port = unused_port();
+    config.ops_port = free_port();
     assert_true(try_connect(&api, listen_somewhere()));
     assert_true(try_connect(&ops, config.ops_port));
     send_get(&ops, "/opsping", "");
