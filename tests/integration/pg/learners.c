@@ -130,6 +130,21 @@ enum err end_session(struct flow *f, const struct session *s, const struct uuid 
 
 /* --- assertions --- */
 
+struct db_swept sweep(struct flow *f, int64_t slack_ms)
+{
+    struct db_sweep_query query = {.slack_ms = slack_ms, .join_window_ms = 60000};
+    struct db_swept swept;
+    assert_int_equal(RUN(f, db_sessions_sweep(f, &query, &swept)), OK);
+    return swept;
+}
+
+int delete_abandoned(struct flow *f)
+{
+    int deleted;
+    assert_int_equal(RUN(f, db_sessions_abandoned(f, 300000, &deleted)), OK);
+    return deleted;
+}
+
 void assert_uuid_equal(struct uuid a, struct uuid b)
 {
     assert_string_equal(UUIDZ(&a), UUIDZ(&b));

@@ -27,6 +27,11 @@ struct db_claim a_claim(const struct match_request *first, const struct match_re
 enum err end_session(struct flow *f, const struct session *s, const struct uuid *by, enum session_event event,
                      struct db_ended *out);
 
+/* The sweep, with a join window of a minute; and the one that follows, of what five minutes have passed over.
+ */
+struct db_swept sweep(struct flow *f, int64_t slack_ms);
+int delete_abandoned(struct flow *f);
+
 /* Compares the whole row of the `nth` event (from 1), its envelope's columns included. */
 void assert_event(struct flow *f, int nth, const char *type, const struct uuid *key,
                   const char *payload_format, ...) __attribute__((format(printf, 5, 6)));

@@ -24,20 +24,13 @@ static void assert_not_requeued(const struct db_ended *ended)
     assert_int_equal(direct_int(f, "SELECT count(*) FROM match_requests WHERE requeued_from IS NOT NULL"), 0);
 }
 
-static struct match_request latest(const struct uuid *user_id)
-{
-    struct match_request r;
-    assert_int_equal(RUN(f, db_match_request_latest(f, user_id, &r)), OK);
-    return r;
-}
-
 static void the_one_who_came_waits_on(void **state)
 {
     (void)state;
     struct session s = a_no_show();
     struct db_ended ended = end_no_show(&s);
     const struct participant *ana = &ended.session.participants[0];
-    struct match_request r = latest(&ana->user_id);
+    struct match_request r = latest_of(f, &ana->user_id);
     assert_uuid_equal(r.id, ended.requeued.request_id);
     assert_uuid_equal(r.user_id, ended.requeued.user_id);
     assert_true(r.status == MATCH_PENDING && r.mode == MATCH_NOW);
@@ -83,7 +76,7 @@ static void it_is_paired_before_those_who_came_later(void **state)
     (void)state;
     struct session s = a_no_show();
     struct db_ended ended = end_no_show(&s);
-    struct match_request r = latest(&ended.requeued.user_id), other = a_request();
+    struct match_request r = latest_of(f, &ended.requeued.user_id), other = a_request();
     assert_int_equal(insert_request(f, &other), OK);
     assert_true(match_is_before(&r, &other));
     struct db_match_requests found;
@@ -207,12 +200,10 @@ static void the_sweep_sends_back_as_well(void **state)
 {
     (void)state;
     struct session s = a_no_show();
-    static const struct db_sweep_query query = {.slack_ms = 30000, .join_window_ms = 60000};
-    struct db_swept swept;
     advance(30000);
-    assert_int_equal(RUN(f, db_sessions_sweep(f, &query, &swept)), OK);
+    struct db_swept swept = sweep(f, 30000);
     assert_int_equal(swept.ended_count, 1);
-    struct match_request r = latest(&s.participants[0].user_id);
+    struct match_request r = latest_of(f, &s.participants[0].user_id);
     assert_uuid_equal(swept.ended[0].requeued.request_id, r.id);
     assert_uuid_equal(swept.ended[0].requeued.user_id, r.user_id);
     assert_int_equal(swept.ended[0].requeued.expires_at_ms, NOW + MINUTE + 30000 + 120000);
@@ -226,7 +217,7 @@ static void the_latest_request_is_the_one_that_goes_on(void **state)
     struct session s = a_no_show();
     struct db_ended ended = end_no_show(&s);
     EXEC(f, "UPDATE match_requests SET status = 'expired' WHERE requeued_from IS NOT NULL");
-    struct match_request r = latest(&ended.requeued.user_id);
+    struct match_request r = latest_of(f, &ended.requeued.user_id);
     assert_uuid_equal(r.id, ended.requeued.request_id);
 }
 

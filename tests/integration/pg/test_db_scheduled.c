@@ -189,22 +189,6 @@ static void joining_makes_it_the_session_now(void **state)
     assert_int_equal(direct_int(f, "SELECT count(*) FROM session_participants WHERE booked IS NOT NULL"), 0);
 }
 
-static const struct db_sweep_query sweep_query = {.slack_ms = 10000, .join_window_ms = MINUTE};
-
-static struct db_swept sweep(void)
-{
-    struct db_swept swept;
-    assert_int_equal(RUN(f, db_sessions_sweep(f, &sweep_query, &swept)), OK);
-    return swept;
-}
-
-static int delete_abandoned(void)
-{
-    int deleted;
-    assert_int_equal(RUN(f, db_sessions_abandoned(f, 5 * MINUTE, &deleted)), OK);
-    return deleted;
-}
-
 static void the_sweep_counts_from_the_arranged_time(void **state)
 {
     (void)state;
@@ -214,17 +198,17 @@ static void the_sweep_counts_from_the_arranged_time(void **state)
     advance(56 * MINUTE);
     assert_int_equal(join(&joined, 0), OK); /* four minutes early */
     set_now(NOW + HOUR + MINUTE + 9999);
-    struct db_swept swept = sweep();
+    struct db_swept swept = sweep(f, 10000);
     assert_int_equal(swept.ended_count, 0);
     advance(1);
-    swept = sweep();
+    swept = sweep(f, 10000);
     assert_int_equal(swept.ended_count, 1);
     assert_uuid_equal(swept.ended[0].session.id, joined.id);
     assert_int_equal(swept.ended[0].session.status, SESSION_EXPIRED);
     set_now(NOW + HOUR + 5 * MINUTE - 1);
-    assert_int_equal(delete_abandoned(), 0);
+    assert_int_equal(delete_abandoned(f), 0);
     advance(1);
-    assert_int_equal(delete_abandoned(), 1);
+    assert_int_equal(delete_abandoned(f), 1);
 }
 
 /* A free learner's arranged session (of the time when they were premium) is reserved in its week, not before.

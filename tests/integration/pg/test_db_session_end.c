@@ -228,45 +228,29 @@ static void the_event_carries_speech_and_recording(void **state)
 
 /* --- sweep --- */
 
-static const struct db_sweep_query sweep_query = {.slack_ms = 30000, .join_window_ms = 60000};
-
-static struct db_swept sweep(void)
-{
-    struct db_swept swept;
-    assert_int_equal(RUN(f, db_sessions_sweep(f, &sweep_query, &swept)), OK);
-    return swept;
-}
-
-static int delete_abandoned(void)
-{
-    int deleted;
-    assert_int_equal(RUN(f, db_sessions_abandoned(f, 5 * MINUTE, &deleted)), OK);
-    return deleted;
-}
-
 static void the_sweep_leaves_what_is_in_time(void **state)
 {
     (void)state;
     struct session active = an_active_session(f), unjoined = a_waiting_session(f, 0),
                    joined = a_waiting_session(f, 0);
     struct db_join join;
-    assert_int_equal(sweep().ended_count, 0);
+    assert_int_equal(sweep(f, 30000).ended_count, 0);
     advance(5 * MINUTE - 1);
     assert_int_equal(RUN(f, db_session_join(f, &joined.id, &joined.participants[0].user_id, &join)), OK);
-    struct db_swept swept = sweep();
+    struct db_swept swept = sweep(f, 30000);
     assert_int_equal(swept.ended_count, 0);
-    assert_int_equal(delete_abandoned(), 0);
+    assert_int_equal(delete_abandoned(f), 0);
     advance(60000 + 30000 - 1);
-    swept = sweep();
+    swept = sweep(f, 30000);
     assert_int_equal(swept.ended_count, 0);
-    assert_int_equal(delete_abandoned(), 1);
+    assert_int_equal(delete_abandoned(f), 1);
     struct session s;
     assert_int_equal(RUN(f, db_session_get(f, &unjoined.id, &s)), ERR_SESSION_NOT_FOUND);
     assert_int_equal(direct_int(f, "SELECT count(*) FROM session_participants WHERE session_id = '%s'",
                                 UUIDZ(&unjoined.id)),
                      0);
     set_now(NOW + 15 * MINUTE + 30000 - 1);
-    swept = sweep();
+    swept = sweep(f, 30000);
     assert_int_equal(swept.ended_count, 1); /* the one that was joined once */
     assert_stored(&active);
 }
@@ -278,7 +262,7 @@ static void the_sweep_ends_what_is_overdue(void **state)
     struct db_join join;
     assert_int_equal(RUN(f, db_session_join(f, &waiting.id, &waiting.participants[1].user_id, &join)), OK);
     advance(20 * MINUTE);
-    struct db_swept swept = sweep();
+    struct db_swept swept = sweep(f, 30000);
     assert_int_equal(swept.ended_count, 2);
     bool active_is_first = uuid_eq(&swept.ended[0].session.id, &active.id);
     const struct session *a = &swept.ended[!active_is_first].session,
@@ -292,7 +276,7 @@ static void the_sweep_ends_what_is_overdue(void **state)
     assert_stored(w);
     /* of each: two requested, one matched; of the active one: started, completed; requested again */
     assert_event_count(f, 9);
-    swept = sweep();
+    swept = sweep(f, 30000);
     assert_int_equal(swept.ended_count, 0);
 }
 
