@@ -1,8 +1,8 @@
 // Three daemons, 2,000 match requests a minute, and everything that can fail fails. CHAOS_SECONDS says for how long (20 in
 // tests/run; tests/chaos/run takes minutes), CHAOS_SEED which faults and learners.
 import { after, before, describe, it } from 'node:test';
+import { Cluster } from '../lib/cluster.js';
 import { until } from '../lib/wait.js';
-import { Cluster } from './cluster.js';
 import { Faults, randomFrom, stopForAWhile } from './faults.js';
 import { Crowd } from './learners.js';
 import { audit, unsettled } from './ledger.js';
@@ -26,7 +26,7 @@ describe('chaos of match requests', () => {
   let cluster;
 
   before(async () => {
-    cluster = await Cluster.create(Number(process.env.CHAOS_DAEMONS ?? 3));
+    cluster = await Cluster.create(Number(process.env.CHAOS_DAEMONS ?? 3), { LOG_LEVEL: 'info' });
   });
 
   after(async () => {
@@ -43,6 +43,6 @@ describe('chaos of match requests', () => {
     const ends = await audit(cluster.db, crowd.asked);
     t.diagnostic(`${crowd.asked.length} requests, ${crowd.retries} calls made again: ${JSON.stringify(ends)}`);
     t.diagnostic(`faults: ${JSON.stringify(faults.counts)}`);
-    await cluster.stop(); // status 0 and no sanitizer report of those that live
+    await cluster.stop();
   });
 });

@@ -4,10 +4,10 @@ import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import { after, before, describe, it } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
+import { Cluster } from '../lib/cluster.js';
 import { KafkaCluster, TOPIC } from '../lib/kafka.js';
 import { EventLoad, assertComplete } from '../lib/outbox.js';
 import { until } from '../lib/wait.js';
-import { Cluster } from './cluster.js';
 
 const SECONDS = Number(process.env.CHAOS_SECONDS ?? 20);
 const PER_SECOND = Number(process.env.CHAOS_EVENTS ?? 200);
@@ -44,7 +44,7 @@ describe('chaos: events', () => {
   before(async () => {
     kafka = await KafkaCluster.create();
     await kafka.createTopic(TOPIC, PARTITIONS);
-    cluster = await Cluster.create(1, kafka.env());
+    cluster = await Cluster.create(1, { ...kafka.env(), LOG_LEVEL: 'info' });
   });
 
   after(async () => {

@@ -4,10 +4,10 @@ import assert from 'node:assert/strict';
 import crypto from 'node:crypto';
 import { after, before, describe, it } from 'node:test';
 import { Balancer } from '../lib/balancer.js';
+import { Cluster } from '../lib/cluster.js';
 import { Rest } from '../lib/http.js';
 import { KafkaCluster } from '../lib/kafka.js';
 import { until } from '../lib/wait.js';
-import { Cluster } from './cluster.js';
 import { Faults, randomFrom, stopForAWhile } from './faults.js';
 import { allAreSent, allHaveEnded, auditSessions, auditTopic } from './session_ledger.js';
 import { Talker, newNotes } from './talkers.js';
@@ -36,6 +36,7 @@ describe('chaos of sessions', () => {
     kafka = await KafkaCluster.create();
     cluster = await Cluster.create(Number(process.env.CHAOS_DAEMONS ?? 3), {
       ...kafka.env(),
+      LOG_LEVEL: 'info',
       SESSION_CLEANUP_INTERVAL: '10000',
       SESSION_ABANDONED_SECONDS: '30', // of learners who have stopped, and were put back into the queue before
       RATE_LIMIT_ICE_CANDIDATES: '0',
@@ -71,6 +72,6 @@ describe('chaos of sessions', () => {
     t.diagnostic(`events sent again after a fault, and known by their eventId: ${again}`);
     t.diagnostic(`faults: ${JSON.stringify(faults.counts)}`);
     assert.deepEqual(notes.problems, []);
-    await cluster.stop(); // status 0 and no sanitizer report of those that live
+    await cluster.stop();
   });
 });

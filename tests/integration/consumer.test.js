@@ -5,7 +5,7 @@ import crypto from 'node:crypto';
 import { after, afterEach, before, beforeEach, describe, it } from 'node:test';
 import { KafkaCluster } from '../lib/kafka.js';
 import { isConsumed } from '../lib/schemas.js';
-import { PostgresServer, RedisServer } from '../lib/servers.js';
+import { startServers } from '../lib/servers.js';
 import { storeSessions } from '../lib/stored_sessions.js';
 import { until } from '../lib/wait.js';
 import { World } from '../lib/world.js';
@@ -191,8 +191,8 @@ describe('events of other services, when something is away', () => {
   let redis;
   let world;
   beforeEach(async () => {
-    [pg, redis, kafka] = await Promise.all([PostgresServer.create(), RedisServer.create(), cluster()]);
-    await Promise.all([pg.start(), redis.start()]);
+    kafka = await cluster();
+    ({ pg, redis } = await startServers());
     world = await World.create({ own: { pg, redis }, env: env(kafka) });
   });
   afterEach(async () => {
@@ -277,11 +277,8 @@ describe('two instances in one group', () => {
     await kafka?.destroy();
   });
 
-  const handled = async (daemon) => {
-    const { text } = await daemon.rest.call('GET', '/metrics');
-    const line = text.split('\n').find((each) => each.startsWith('kafka_messages_consumed_total{topic="lesson.events",result="handled"}'));
-    return line ? Number(line.split(' ')[1]) : 0;
-  };
+  const handled = async (daemon) =>
+    (await daemon.metric('kafka_messages_consumed_total{topic="lesson.events",result="handled"}')) ?? 0;
   const stored = async (code) =>
     Number((await world.db.one('SELECT count(DISTINCT user_id) AS n FROM user_skills WHERE skill_code = $1', [code])).n);
 

@@ -6,7 +6,7 @@ import { after, before, describe, it } from 'node:test';
 import { expectError, expectOk, expectRetryable, seenCodes } from '../lib/expect.js';
 import { RawConnection } from '../lib/http.js';
 import { API } from '../lib/learner.js';
-import { PostgresServer, RedisServer } from '../lib/servers.js';
+import { startServers } from '../lib/servers.js';
 import { until } from '../lib/wait.js';
 import { World } from '../lib/world.js';
 
@@ -394,13 +394,12 @@ describe('503', () => {
   let pg;
   let redis;
   before(async () => {
-    [pg, redis] = await Promise.all([PostgresServer.create(), RedisServer.create()]);
-    await Promise.all([pg.start(), redis.start()]);
+    ({ pg, redis } = await startServers());
     world = await World.create({ own: { pg, redis } });
   });
   after(async () => {
     await world?.stop();
-    await Promise.all([pg.destroy(), redis.destroy()]);
+    await Promise.all([pg?.destroy(), redis?.destroy()]);
   });
 
   it('MATCHING_UNAVAILABLE without Redis, SERVICE_UNAVAILABLE without PostgreSQL', async () => {

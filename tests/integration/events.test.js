@@ -4,22 +4,15 @@ import assert from 'node:assert/strict';
 import crypto from 'node:crypto';
 import fs from 'node:fs';
 import { after, afterEach, before, beforeEach, describe, it } from 'node:test';
-import { Daemon } from '../lib/daemon.js';
+import { Cluster } from '../lib/cluster.js';
 import { expectOk } from '../lib/expect.js';
 import { KafkaCluster } from '../lib/kafka.js';
 import { EventLoad, assertComplete } from '../lib/outbox.js';
 import { checkEvent, checkOutbox, eventOfRow, eventTypes } from '../lib/schemas.js';
-import { PostgresServer, RedisServer } from '../lib/servers.js';
 import { until } from '../lib/wait.js';
 import { World } from '../lib/world.js';
 
 const TAKE_OVER_MS = 20_000;
-
-async function metricOf(daemon, name) {
-  const { text } = await daemon.rest.call('GET', '/metrics', { fresh: true });
-  const line = text.split('\n').find((each) => each.startsWith(`${name} `));
-  return line ? Number(line.slice(name.length + 1)) : undefined;
-}
 
 describe('events on the topic', () => {
   let kafka;
@@ -158,7 +151,7 @@ describe('events without brokers', () => {
     const { a, sessionId } = await world.conversation();
     expectOk(await a.end(sessionId));
     assert.equal(await world.unsentEvents(), 5);
-    assert.equal(await metricOf(world.daemon, 'dependency_up{dependency="kafka"}'), undefined);
+    assert.equal(await world.daemon.metric('dependency_up{dependency="kafka"}'), undefined);
   });
 
   it('a setting that librdkafka refuses ends the start with its name', async () => {
@@ -172,39 +165,29 @@ describe('events without brokers', () => {
 
 describe('events while something is away', () => {
   let kafka;
-  let pg;
-  let redis;
-  let world;
-  let daemons;
+  let cluster;
   let load;
   let follower;
 
   beforeEach(async () => {
-    [pg, redis, kafka] = await Promise.all([PostgresServer.create(), RedisServer.create(), KafkaCluster.create()]);
-    await Promise.all([pg.start(), redis.start()]);
-    world = await World.create({ own: { pg, redis }, start: false, env: { ...kafka.env(), LOG_LEVEL: 'info' } });
-    daemons = [];
-    await startDaemon();
-    load = new EventLoad(world.db, 50);
+    kafka = await KafkaCluster.create();
+    cluster = await Cluster.create(1, { ...kafka.env(), LOG_LEVEL: 'info' });
+    load = new EventLoad(cluster.db, 50);
     follower = kafka.follower();
   });
 
   afterEach(async () => {
-    for (const daemon of daemons) if (!daemon.status) await daemon.stop();
-    await follower?.stop();
-    await world?.stop();
-    await Promise.all([pg?.destroy(), redis?.destroy(), kafka?.destroy()]);
+    try {
+      await cluster?.stop();
+    } finally {
+      await follower?.stop();
+      await Promise.all([cluster?.destroy(), kafka?.destroy()]);
+    }
   });
 
-  async function startDaemon(options = {}) {
-    const daemon = await Daemon.start({ env: world.env(), ...options });
-    daemons.push(daemon);
-    return daemon;
-  }
-
   async function relays() {
-    const living = daemons.filter((daemon) => !daemon.status);
-    const answers = await Promise.all(living.map((daemon) => metricOf(daemon, 'outbox_is_relay')));
+    const living = [...cluster.daemons];
+    const answers = await Promise.all(living.map((daemon) => daemon.metric('outbox_is_relay')));
     return living.filter((_, i) => answers[i] === 1);
   }
 
@@ -221,8 +204,8 @@ describe('events while something is away', () => {
 
   // Every event that was written is on the topic, in order for each key; answers how many came twice.
   async function complete(ms = 30_000) {
-    await until('all events to be sent', async () => (await world.unsentEvents()) === 0, ms);
-    const { n } = await world.db.one('SELECT count(*)::int AS n FROM event_outbox');
+    await until('all events to be sent', async () => (await cluster.world.unsentEvents()) === 0, ms);
+    const { n } = await cluster.db.one('SELECT count(*)::int AS n FROM event_outbox');
     await until('all events to be read', () => new Set(follower.ids()).size >= n, ms);
     return assertComplete(follower.events(), load.written);
   }
@@ -234,37 +217,37 @@ describe('events while something is away', () => {
     await follower.stop(); // it ends by itself when no broker is left
     await kafka.down();
     await relay.log('that Kafka is away', (l) => l.event === 'dependency.down' && l.dependency === 'kafka');
-    await until('a backlog', async () => (await world.unsentEvents()) > 1000);
+    await until('a backlog', async () => (await cluster.world.unsentEvents()) > 1000);
     assert.equal((await relay.readyz()).status, 200);
     await kafka.up();
     follower = kafka.follower();
     await writing;
     assert.equal(await complete(), 0);
-    assert.equal(await metricOf(relay, 'dependency_up{dependency="kafka"}'), 1);
+    assert.equal(await relay.metric('dependency_up{dependency="kafka"}'), 1);
   });
 
   it('Kafka comes back without its memory: a new producer goes on', async () => {
     await theRelay();
     await load.write(100);
-    await until('all events to be sent', async () => (await world.unsentEvents()) === 0);
+    await until('all events to be sent', async () => (await cluster.world.unsentEvents()) === 0);
     await follower.stop();
     await kafka.kill();
     await load.write(100);
     await kafka.start();
     follower = kafka.follower();
     await until('the later events to arrive', () => new Set(follower.ids()).size === 100, 30_000);
-    await until('all events to be sent', async () => (await world.unsentEvents()) === 0);
+    await until('all events to be sent', async () => (await cluster.world.unsentEvents()) === 0);
   });
 
   it('of three daemons one relays; when it is killed another takes over, and order is kept', async () => {
-    await startDaemon();
-    await startDaemon();
+    await cluster.startDaemon();
+    await cluster.startDaemon();
     const writing = load.run(4000, 800);
     for (let i = 0; i < 2; i++) {
       const relay = await theRelay();
       const sofar = follower.messages.length;
       await until('more to arrive', () => follower.messages.length > sofar + 300);
-      await relay.kill();
+      await cluster.kill(relay);
     }
     await writing;
     const twice = await complete();
@@ -273,17 +256,17 @@ describe('events while something is away', () => {
   });
 
   it('a relay that stops hands over, and nothing comes twice', async () => {
-    await startDaemon();
+    await cluster.startDaemon();
     const writing = load.run(2000, 800);
     const relay = await theRelay();
     await until('some to arrive', () => follower.messages.length > 300);
-    await relay.stop();
+    await cluster.stopDaemon(relay);
     await writing;
     assert.equal(await complete(), 0);
   });
 
   it('a relay that stands still loses the lock, and what it says afterwards does no harm', async () => {
-    await startDaemon();
+    await cluster.startDaemon();
     const relay = await theRelay();
     await load.write(200);
     await until('them to arrive', () => follower.messages.length >= 200);
@@ -301,8 +284,8 @@ describe('events while something is away', () => {
     const relay = await theRelay();
     const writing = load.run(3000, 600);
     await until('some to arrive', () => follower.messages.length > 300);
-    await pg.kill();
-    await pg.start();
+    await cluster.pg.kill();
+    await cluster.pg.start();
     await writing;
     const twice = await complete();
     assert.ok(twice <= 500, `${twice} events came again`);

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { afterEach, beforeEach, describe, it } from 'node:test';
 import { expectOk, expectRetryable } from '../lib/expect.js';
 import { sdp } from '../lib/sdp.js';
-import { PostgresServer, RedisServer } from '../lib/servers.js';
+import { startServers } from '../lib/servers.js';
 import { until } from '../lib/wait.js';
 import { World } from '../lib/world.js';
 
@@ -17,8 +17,7 @@ let redis;
 let world;
 
 async function setUp() {
-  [pg, redis] = await Promise.all([PostgresServer.create(), RedisServer.create()]);
-  await Promise.all([pg.start(), redis.start()]);
+  ({ pg, redis } = await startServers());
   world = await World.create({ own: { pg, redis }, start: false });
 }
 

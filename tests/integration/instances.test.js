@@ -1,39 +1,25 @@
 // Several daemons on one PostgreSQL and one Redis: whoever takes a request, the leader pairs it; whatever dies,
 // stands still or is emptied, nothing is lost and nobody is paired twice.
 import assert from 'node:assert/strict';
-import { after, afterEach, before, beforeEach, describe, it } from 'node:test';
-import { Daemon } from '../lib/daemon.js';
+import { describe, it } from 'node:test';
+import { Cluster } from '../lib/cluster.js';
 import { expectOk } from '../lib/expect.js';
-import { PostgresServer, RedisServer } from '../lib/servers.js';
 import { until } from '../lib/wait.js';
-import { World } from '../lib/world.js';
 
 const TAKE_OVER_MS = 10_000;
 
-let pg;
-let redis;
-let world;
-let daemons;
-
-async function startDaemon(env = {}) {
-  const daemon = await Daemon.start({ env: { ...world.env(), ...env } });
-  daemons.push(daemon);
-  return daemon;
-}
+const cluster = new Cluster();
 
 async function startDaemons(count) {
-  for (let i = 0; i < count; i++) await startDaemon();
+  const daemons = await cluster.startDaemons(count);
   await leader();
   return daemons;
 }
 
-async function leads(daemon) {
-  const { text } = await daemon.rest.call('GET', '/metrics', { fresh: true });
-  return /^matchmaker_is_leader 1$/m.test(text);
-}
+const leads = async (daemon) => (await daemon.metric('matchmaker_is_leader')) === 1;
 
 // The only one of the living that leads.
-function leader(among = daemons, ms = TAKE_OVER_MS) {
+function leader(among = cluster.daemons, ms = TAKE_OVER_MS) {
   return until(
     'one leader',
     async () => {
@@ -46,12 +32,12 @@ function leader(among = daemons, ms = TAKE_OVER_MS) {
 
 async function follower() {
   const first = await leader();
-  return daemons.find((daemon) => daemon !== first);
+  return cluster.daemons.find((daemon) => daemon !== first);
 }
 
 // A learner whose requests and sockets go to this daemon.
 function learnerOn(daemon, person = {}) {
-  return world.learner(person, daemon.rest);
+  return cluster.world.learner(person, daemon.rest);
 }
 
 async function waitingOn(daemon, level) {
@@ -60,19 +46,14 @@ async function waitingOn(daemon, level) {
   return learner;
 }
 
-async function kill(daemon) {
-  daemons.splice(daemons.indexOf(daemon), 1);
-  await daemon.kill();
-}
-
 // Every session has two users and two requests, and no request or user stands in two.
 async function nobodyIsPairedTwice(requests) {
-  const rows = await world.db.query(`SELECT s.id,
+  const rows = await cluster.db.query(`SELECT s.id,
       (SELECT count(*) FROM session_participants p WHERE p.session_id = s.id)::int AS users,
       (SELECT count(*) FROM match_requests r WHERE r.matched_session_id = s.id)::int AS requests
     FROM sessions s`);
   for (const row of rows) assert.deepEqual([row.users, row.requests], [2, 2], row.id);
-  const { users, seats } = await world.db.one(
+  const { users, seats } = await cluster.db.one(
     `SELECT count(DISTINCT user_id)::int AS users, count(*)::int AS seats FROM session_participants`,
   );
   assert.equal(users, seats);
@@ -82,21 +63,7 @@ async function nobodyIsPairedTwice(requests) {
 const matchedAll = (learners) => Promise.all(learners.map((learner) => learner.matched()));
 
 describe('several instances', () => {
-  before(async () => {
-    [pg, redis] = await Promise.all([PostgresServer.create(), RedisServer.create()]);
-    await Promise.all([pg.start(), redis.start()]);
-  });
-  after(() => Promise.all([pg?.destroy(), redis?.destroy()]));
-  beforeEach(async () => {
-    redis.database().cli('FLUSHALL');
-    daemons = [];
-    world = await World.create({ own: { pg, redis }, start: false });
-  });
-  afterEach(async () => {
-    for (const learner of world.learners) learner.close();
-    await Promise.all(daemons.map((daemon) => daemon.stop()));
-    await world.stop();
-  });
+  cluster.serveEachTest();
 
   it('two pair what came to either, and tell users wherever their sockets are', async () => {
     const [one, two] = await startDaemons(2);
@@ -128,16 +95,15 @@ describe('several instances', () => {
 
   it('three pair a crowd, and each knows how many still wait', async () => {
     await startDaemons(3);
-    const crowd = Array.from({ length: 60 }, (_, i) => learnerOn(daemons[i % 3]));
-    const odd = await waitingOn(daemons[1], 'C2');
+    const crowd = Array.from({ length: 60 }, (_, i) => learnerOn(cluster.daemons[i % 3]));
+    const odd = await waitingOn(cluster.daemons[1], 'C2');
     for (const answer of await Promise.all(crowd.map((learner) => learner.requestMatch())))
       expectOk(answer, 201);
     await matchedAll(crowd);
     await nobodyIsPairedTwice(60);
-    for (const daemon of daemons) {
+    for (const daemon of cluster.daemons) {
       await until('one to be left in the queue', async () => {
-        const { text } = await daemon.rest.call('GET', '/metrics', { fresh: true });
-        return /^redis_queue_size\{language="en"\} 1$/m.test(text);
+        return (await daemon.metric('redis_queue_size{language="en"}')) === 1;
       });
     }
     expectOk(await odd.cancelMatch((await odd.matchStatus()).body.matchRequest.id));
@@ -159,19 +125,19 @@ describe('several instances', () => {
     const first = await leader();
     const levels = ['A1', 'A2', 'B1', 'B2', 'C1', 'C2'];
     const waiting = [];
-    for (const [i, level] of levels.entries()) waiting.push(await waitingOn(daemons[i % 3], level));
+    for (const [i, level] of levels.entries()) waiting.push(await waitingOn(cluster.daemons[i % 3], level));
     const asked = levels.map((level) => {
       const learner = learnerOn(first, { levels: { en: level } });
       return learner.requestMatch().catch(() => undefined); // answered or not
     });
-    await kill(first);
+    await cluster.kill(first);
     await Promise.all(asked);
     await leader(); // within the promised time
-    for (const learner of waiting) learner.rest = daemons[0].rest;
+    for (const learner of waiting) learner.rest = cluster.daemons[0].rest;
     const answers = await Promise.all(waiting.map((learner) => learner.matchStatus()));
     for (const [i, answer] of answers.entries()) {
       const { status } = expectOk(answer).matchRequest;
-      if (status === 'pending') await waitingOn(daemons[i % 2], levels[i]);
+      if (status === 'pending') await waitingOn(cluster.daemons[i % 2], levels[i]);
       else assert.equal(status, 'matched');
     }
     await matchedAll(waiting);
@@ -182,8 +148,7 @@ describe('several instances', () => {
     await startDaemons(2);
     const [first, other] = [await leader(), await follower()];
     const waiting = await waitingOn(first, 'C1');
-    daemons.splice(daemons.indexOf(first), 1);
-    await first.stop();
+    await cluster.stopDaemon(first);
     await other.log('leadership', (line) => line.event === 'matchmaker.leadership_taken', 4000);
     waiting.rest = other.rest;
     await waitingOn(other, 'C1');
@@ -215,8 +180,8 @@ describe('several instances', () => {
     await startDaemons(2);
     const crowd = [];
     for (let round = 0; round < 8; round++) {
-      redis.database().cli('DEL', 'matchmaker:leader');
-      const some = Array.from({ length: 10 }, (_, i) => learnerOn(daemons[i % 2]));
+      cluster.redis.database().cli('DEL', 'matchmaker:leader');
+      const some = Array.from({ length: 10 }, (_, i) => learnerOn(cluster.daemons[i % 2]));
       crowd.push(...some);
       for (const answer of await Promise.all(some.map((learner) => learner.requestMatch())))
         expectOk(answer, 201);
@@ -227,26 +192,26 @@ describe('several instances', () => {
 
   it('Redis emptied: the queue is filled again, once', async () => {
     await startDaemons(2);
-    const waiting = await waitingOn(daemons[0], 'C2');
+    const waiting = await waitingOn(cluster.daemons[0], 'C2');
     const { id } = (await waiting.matchStatus()).body.matchRequest;
-    redis.database().cli('FLUSHALL');
+    cluster.redis.database().cli('FLUSHALL');
     await until('the request to be in the queue again', () => {
-      const score = redis.database().cli('ZSCORE', 'match_queue:en:C2:free_talk', id);
-      return score !== '' && redis.database().cli('GET', 'match_queue_mark') === 'whole';
+      const score = cluster.redis.database().cli('ZSCORE', 'match_queue:en:C2:free_talk', id);
+      return score !== '' && cluster.redis.database().cli('GET', 'match_queue_mark') === 'whole';
     });
-    await waitingOn(daemons[1], 'C2');
+    await waitingOn(cluster.daemons[1], 'C2');
     await waiting.matched();
   });
 
   it('Redis restarted: nobody leads without it, then one does', async () => {
     await startDaemons(2);
-    const waiting = await waitingOn(daemons[0], 'C2');
-    await redis.kill();
-    await until('nobody to lead', async () => !(await Promise.all(daemons.map(leads))).some(Boolean));
-    await redis.start();
-    await Promise.all(daemons.map((daemon) => daemon.untilReady()));
+    const waiting = await waitingOn(cluster.daemons[0], 'C2');
+    await cluster.redis.kill();
+    await until('nobody to lead', async () => !(await Promise.all(cluster.daemons.map(leads))).some(Boolean));
+    await cluster.redis.start();
+    await Promise.all(cluster.daemons.map((daemon) => daemon.untilReady()));
     await leader();
-    await waitingOn(daemons[1], 'C2');
+    await waitingOn(cluster.daemons[1], 'C2');
     await waiting.matched();
   });
 
@@ -255,7 +220,7 @@ describe('several instances', () => {
     const other = await follower();
     for (let round = 0; round < 3; round++) {
       const learner = learnerOn(other);
-      redis.database().cli('CLIENT', 'KILL', 'TYPE', 'pubsub');
+      cluster.redis.database().cli('CLIENT', 'KILL', 'TYPE', 'pubsub');
       const partner = learnerOn(other);
       for (const answer of await Promise.all([learner.requestMatch(), partner.requestMatch()]))
         expectOk(answer, 201);
@@ -275,12 +240,12 @@ describe('several instances', () => {
 
   it('a session goes on when another daemon starts; that of a killed one ends as dropped', async () => {
     const env = { SESSION_RECONNECT_GRACE_SECONDS: '1' };
-    const [first, second] = [await startDaemon(env), await startDaemon(env)];
+    const [first, second] = [await cluster.startDaemon({ env }), await cluster.startDaemon({ env })];
     await leader();
     const kept = await conversationOn(first, 'A1');
     const lost = await conversationOn(second, 'C2');
-    await kill(second);
-    const third = await startDaemon(env);
+    await cluster.kill(second);
+    const third = await cluster.startDaemon({ env });
     for (const learner of [kept.a, lost.a]) learner.rest = third.rest;
     const session = await until(
       'the session of the killed one to end',
@@ -296,12 +261,12 @@ describe('several instances', () => {
   });
 
   it('who joined at one is not forgotten when the other joins at another', async () => {
-    const first = await startDaemon();
+    const first = await cluster.startDaemon();
     await leader();
     const [a, b] = [await waitingOn(first, 'B1'), await waitingOn(first, 'B1')];
     const [sessionId] = await matchedAll([a, b]);
     await a.enter(sessionId);
-    b.rest = (await startDaemon()).rest;
+    b.rest = (await cluster.startDaemon()).rest;
     await b.enter(sessionId);
     assert.equal(expectOk(await b.session(sessionId)).session.status, 'active');
   });

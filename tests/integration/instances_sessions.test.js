@@ -1,39 +1,23 @@
 // One conversation at several daemons: partners hear each other wherever their sockets are, whoever asks or ends it, and
 // whatever dies, stands still or is restarted in between.
 import assert from 'node:assert/strict';
-import { after, afterEach, before, beforeEach, describe, it } from 'node:test';
+import { describe, it } from 'node:test';
 import { Balancer } from '../lib/balancer.js';
-import { Daemon } from '../lib/daemon.js';
+import { Cluster } from '../lib/cluster.js';
 import { expectOk } from '../lib/expect.js';
 import { candidate, sdp } from '../lib/sdp.js';
-import { PostgresServer, RedisServer } from '../lib/servers.js';
 import { storeSessions } from '../lib/stored_sessions.js';
 import { until } from '../lib/wait.js';
-import { World } from '../lib/world.js';
 
 const GRACE = { SESSION_RECONNECT_GRACE_SECONDS: '30', RATE_LIMIT_ICE_CANDIDATES: '0' };
 
-let pg;
-let redis;
-let world;
-let daemons;
-
-async function startDaemons(count, env = {}) {
-  for (let i = 0; i < count; i++)
-    daemons.push(await Daemon.start({ env: { ...world.env(), ...GRACE, ...env } }));
-  return daemons;
-}
-
-async function kill(daemon) {
-  daemons.splice(daemons.indexOf(daemon), 1);
-  await daemon.kill();
-}
+const cluster = new Cluster(GRACE);
 
 // Two learners of a session that waits for them, one at each daemon.
 async function pairAt(first, second) {
-  const [a, b] = [world.learner({}, first.rest), world.learner({}, second.rest)];
+  const [a, b] = [cluster.world.learner({}, first.rest), cluster.world.learner({}, second.rest)];
   const pair = [{ userId: a.userId }, { userId: b.userId }];
-  await storeSessions(world.db, pair);
+  await storeSessions(cluster.db, pair);
   return { a, b, sessionId: pair[0].sessionId };
 }
 
@@ -52,7 +36,7 @@ async function conversationAt(first, second) {
   return { ...pair, sa, sb };
 }
 
-const row = (sessionId) => world.db.one('SELECT * FROM sessions WHERE id = $1', [sessionId]);
+const row = (sessionId) => cluster.db.one('SELECT * FROM sessions WHERE id = $1', [sessionId]);
 
 function offerTo(partner, sessionId) {
   return { sessionId, targetUserId: partner.userId, sdp: sdp() };
@@ -106,24 +90,10 @@ async function talksBothWays({ a, b, sa, sb, sessionId }) {
 }
 
 describe('conversations at several instances', () => {
-  before(async () => {
-    [pg, redis] = await Promise.all([PostgresServer.create(), RedisServer.create()]);
-    await Promise.all([pg.start(), redis.start()]);
-  });
-  after(() => Promise.all([pg?.destroy(), redis?.destroy()]));
-  beforeEach(async () => {
-    redis.database().cli('FLUSHALL');
-    daemons = [];
-    world = await World.create({ own: { pg, redis }, start: false });
-  });
-  afterEach(async () => {
-    for (const learner of world.learners) learner.close();
-    await Promise.all(daemons.map((daemon) => daemon.stop()));
-    await world.stop();
-  });
+  cluster.serveEachTest();
 
   it('begins when both are there, and carries both ways in order', async () => {
-    const [first, second] = await startDaemons(2);
+    const [first, second] = await cluster.startDaemons(2);
     const { a, b, sessionId } = await pairAt(first, second);
     const sa = await a.enter(sessionId);
     const sb = await b.enter(sessionId);
@@ -144,7 +114,7 @@ describe('conversations at several instances', () => {
   });
 
   it('shows both what either asks for, once, and stores it once', async () => {
-    const [first, second] = await startDaemons(2, { PROMPT_REQUEST_GAP_SECONDS: '0' });
+    const [first, second] = await cluster.startDaemons(2, { PROMPT_REQUEST_GAP_SECONDS: '0' });
     const { sa, sb, sessionId } = await conversationAt(first, second);
     for (const socket of [sa, sb, sb, sa]) {
       assert.equal((await socket.emit('request_next_prompt', { sessionId })).status, 'ok');
@@ -152,13 +122,13 @@ describe('conversations at several instances', () => {
     }
     for (const socket of [sa, sb])
       assert.equal((await socket.emit('request_next_prompt', { sessionId })).code, 'NO_PROMPT_LEFT');
-    const stored = () => world.db.query('SELECT prompt_key FROM session_prompts WHERE session_id = $1', [sessionId]);
+    const stored = () => cluster.db.query('SELECT prompt_key FROM session_prompts WHERE session_id = $1', [sessionId]);
     await until('five prompts to be stored', async () => (await stored()).length === 5);
     assert.deepEqual([await sa.untaken(), await sb.untaken()], [[], []]);
   });
 
   it('tells who speaks', async () => {
-    const [first, second] = await startDaemons(2);
+    const [first, second] = await cluster.startDaemons(2);
     const { a, sa, sb, sessionId } = await conversationAt(first, second);
     for (const speaking of [true, false]) {
       assert.equal((await sa.emit('speaking_state', { sessionId, speaking })).status, 'ok');
@@ -167,7 +137,7 @@ describe('conversations at several instances', () => {
   });
 
   it('ends for both, whoever ends it and wherever', async () => {
-    const [first, second, third] = await startDaemons(3);
+    const [first, second, third] = await cluster.startDaemons(3);
     const ways = [
       async ({ a, sessionId }) => expectOk(await a.end(sessionId)),
       async ({ a, sessionId }) => {
@@ -188,14 +158,14 @@ describe('conversations at several instances', () => {
       assert.deepEqual([await pair.sa.untaken(), await pair.sb.untaken()], [[], []], 'told once');
       assert.equal((await row(pair.sessionId)).status, i < 2 ? 'completed' : 'aborted');
     }
-    const events = await world.db.query(
+    const events = await cluster.db.query(
       "SELECT key FROM event_outbox WHERE event_type IN ('conversation.completed', 'conversation.aborted')",
     );
     assert.equal(events.length, ways.length);
   });
 
   it('is told to a participant whose only socket is at a third, and in no session', async () => {
-    const [first, second, third] = await startDaemons(3);
+    const [first, second, third] = await cluster.startDaemons(3);
     const { a, b, sessionId } = await pairAt(first, second);
     await a.enter(sessionId);
     b.rest = third.rest;
@@ -206,7 +176,7 @@ describe('conversations at several instances', () => {
   });
 
   it('goes on with a later socket at another instance, which takes over from the first', async () => {
-    const [first, second] = await startDaemons(2);
+    const [first, second] = await cluster.startDaemons(2);
     for (const home of [first, second]) {
       const pair = await conversationAt(first, home);
       pair.a.rest = second.rest;
@@ -223,7 +193,7 @@ describe('conversations at several instances', () => {
   });
 
   it('a lost socket is told to the other side, and its return', async () => {
-    const [first, second] = await startDaemons(2);
+    const [first, second] = await cluster.startDaemons(2);
     const pair = await conversationAt(first, second);
     pair.sb.drop();
     assert.deepEqual(await pair.sa.take('partner_left'), { partnerId: pair.b.userId, reason: 'disconnect' });
@@ -241,7 +211,7 @@ describe('conversations at several instances', () => {
   });
 
   it('after the grace it ends for who stayed', async () => {
-    const [first, second] = await startDaemons(2, { SESSION_RECONNECT_GRACE_SECONDS: '1' });
+    const [first, second] = await cluster.startDaemons(2, { SESSION_RECONNECT_GRACE_SECONDS: '1' });
     const pair = await conversationAt(first, second);
     pair.sb.drop();
     await pair.sa.take('partner_left');
@@ -251,9 +221,9 @@ describe('conversations at several instances', () => {
   });
 
   it('an instance killed: the partner is told, and who comes back elsewhere goes on', async () => {
-    const [first, second, third] = await startDaemons(3);
+    const [first, second, third] = await cluster.startDaemons(3);
     const pair = await conversationAt(first, second);
-    await kill(second);
+    await cluster.kill(second);
     assert.equal((await pair.sa.take('partner_left', 30_000)).reason, 'disconnect');
     pair.b.rest = third.rest;
     pair.sb = await pair.b.enter(pair.sessionId);
@@ -266,7 +236,7 @@ describe('conversations at several instances', () => {
   });
 
   it('an instance that stands still for a while loses nothing', async () => {
-    const [first, second] = await startDaemons(2);
+    const [first, second] = await cluster.startDaemons(2);
     const pair = await conversationAt(first, second);
     second.signal('SIGSTOP');
     for (let port = 1; port <= 50; port++) {
@@ -282,16 +252,16 @@ describe('conversations at several instances', () => {
   });
 
   it('Redis restarted: sockets stay, are told where the session stands, and go on', async () => {
-    const [first, second] = await startDaemons(2);
+    const [first, second] = await cluster.startDaemons(2);
     const pair = await conversationAt(first, second);
     const local = await conversationAt(first, first);
-    await redis.kill();
+    await cluster.redis.kill();
     await talk(local);
     await until('messages to be refused', async () => {
       const ack = await pair.sa.emit('offer', offerTo(pair.b, pair.sessionId));
       return ack.code === 'PARTNER_NOT_CONNECTED';
     });
-    await redis.start();
+    await cluster.redis.start();
     for (const socket of [pair.sa, pair.sb]) {
       const state = await socket.take('session_state', 30_000);
       assert.equal(state.sessionId, pair.sessionId);
@@ -306,20 +276,19 @@ describe('conversations at several instances', () => {
   });
 
   it('an end that was missed while Redis was away is found when it is back', async () => {
-    const [first, second] = await startDaemons(2);
+    const [first, second] = await cluster.startDaemons(2);
     const pair = await conversationAt(first, second);
-    await redis.kill();
+    await cluster.redis.kill();
     await until('Redis to be missed', async () => (await second.readyz()).status !== 200);
     expectOk(await pair.a.end(pair.sessionId));
     await pair.sa.take('session_ended');
-    await redis.start();
+    await cluster.redis.start();
     assert.equal((await pair.sb.take('session_ended', 30_000)).reason, 'completed');
   });
 
   it('a rolling restart of three loses nothing', async () => {
-    await startDaemons(3);
-    const ports = daemons.map((daemon) => daemon.port);
-    const balancer = await Balancer.start(ports);
+    const daemons = [...(await cluster.startDaemons(3))];
+    const balancer = await Balancer.start(daemons.map((daemon) => daemon.port));
     const pairs = [];
     try {
       for (let i = 0; i < 8; i++) {
@@ -330,10 +299,10 @@ describe('conversations at several instances', () => {
         pairs.push(pair);
       }
       await Promise.all(pairs.map(talksBothWays));
-      for (let i = 0; i < 3; i++) {
-        await daemons[i].stop(); // exit status 0, within 30 s
+      for (const daemon of daemons) {
+        await cluster.stopDaemon(daemon); // exit status 0, within 30 s
         await Promise.all(pairs.map(talksBothWays));
-        daemons[i] = await Daemon.start({ env: { ...world.env(), ...GRACE }, port: ports[i] });
+        await cluster.startDaemon({ port: daemon.port });
       }
       await Promise.all(pairs.map(talksBothWays));
       for (const { sa, sb } of pairs) {
@@ -344,18 +313,18 @@ describe('conversations at several instances', () => {
       }
       const drained = pairs.flatMap(({ sa, sb }) => [...sa.events, ...sb.events]);
       assert.ok(drained.some(({ event, args }) => event === 'server_draining' && args[0].reconnectAfterMs > 0));
-      const open = await world.db.query("SELECT id FROM sessions WHERE status = 'active'");
+      const open = await cluster.db.query("SELECT id FROM sessions WHERE status = 'active'");
       assert.equal(open.length, pairs.length);
       for (const { sa, sb, sessionId } of pairs) {
         await sa.emit('leave_session', { sessionId });
         for (const socket of [sa, sb]) await socket.take('session_ended');
       }
-      const events = await world.db.query(
+      const events = await cluster.db.query(
         "SELECT event_type FROM event_outbox WHERE event_type ~ '^conversation.(started|aborted|completed)$'",
       );
       assert.equal(events.length, 2 * pairs.length, 'each begun and ended once');
     } finally {
-      for (const learner of world.learners) learner.close();
+      for (const learner of cluster.world.learners) learner.close();
       balancer.stop();
     }
   });

@@ -62,11 +62,7 @@ async function stored(who, request) {
   return row;
 }
 
-async function metric(name, labels = '') {
-  const { text } = await world.rest.call('GET', '/metrics');
-  const line = text.split('\n').find((l) => l.startsWith(`${name}${labels} `));
-  return line === undefined ? 0 : Number(line.slice(line.lastIndexOf(' ') + 1));
-}
+const metric = (name, labels = '') => world.metric(`${name}${labels}`);
 
 const failureOf = (who) =>
   world.daemon.log('profile.failed', (l) => l.event === 'profile.failed' && l.userId === who.userId);

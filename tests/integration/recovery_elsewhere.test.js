@@ -1,13 +1,11 @@
 // A client whose instance is killed, stopped or frozen goes on at another one: its id, its session, what it missed.
 import assert from 'node:assert/strict';
-import { after, afterEach, before, beforeEach, describe, it } from 'node:test';
-import { Daemon } from '../lib/daemon.js';
+import { afterEach, beforeEach, describe, it } from 'node:test';
+import { Cluster } from '../lib/cluster.js';
 import { expectOk } from '../lib/expect.js';
 import { Proxy } from '../lib/proxy.js';
 import { candidate as line, sdp } from '../lib/sdp.js';
-import { PostgresServer, RedisServer } from '../lib/servers.js';
 import { until } from '../lib/wait.js';
-import { World } from '../lib/world.js';
 
 const AT_ONCE_MS = 900; // Redis is known to be away: nobody is asked
 const ASKED_MS = 3000; // it does not answer: after a second a client is fresh
@@ -16,22 +14,8 @@ const HEAD_BYTES = 400; // at most: what stands before the packets
 
 const candidate = (i) => line(50000 + i);
 
-let pg;
-let redis;
-let world;
-let daemons;
+const cluster = new Cluster();
 let proxies;
-
-async function startDaemons(count, env = {}) {
-  for (let i = 0; i < count; i++)
-    daemons.push(await Daemon.start({ env: { ...world.env(), ...env } }));
-  return daemons;
-}
-
-async function kill(daemon) {
-  daemons.splice(daemons.indexOf(daemon), 1);
-  await daemon.kill();
-}
 
 // What a load balancer is to clients: it decides where a new connection goes.
 async function balancer(daemon) {
@@ -42,7 +26,7 @@ async function balancer(daemon) {
 
 // Its socket comes by a balancer of its own.
 async function learnerAt(daemon, person = {}) {
-  const learner = world.learner(person, daemon.rest);
+  const learner = cluster.world.learner(person, daemon.rest);
   learner.proxy = await balancer(daemon);
   learner.rest = Object.create(daemon.rest, { base: { value: learner.proxy.base } });
   return learner;
@@ -74,17 +58,14 @@ const getAnEvent = async (socket, name = 'no such event') => {
 
 const isShared = (text) =>
   until(`${text} to be shared`, () =>
-    keys().some((key) => redis.database().cli('--no-raw', 'GET', key).includes(text)),
+    keys().some((key) => cluster.redis.database().cli('--no-raw', 'GET', key).includes(text)),
   );
-const keys = () => redis.database().cli('--raw', 'KEYS', 'recovery:*').split('\n').filter(Boolean);
+const keys = () => cluster.redis.database().cli('--raw', 'KEYS', 'recovery:*').split('\n').filter(Boolean);
 const oneKey = () => until('one state to be shared', () => keys().length === 1 && keys()[0]);
-const bytesOf = (key) => Number(redis.database().cli('STRLEN', key));
-const ownerOf = (key) => redis.database().cli('GETRANGE', key, '0', String(OWNER_BYTES - 1));
+const bytesOf = (key) => Number(cluster.redis.database().cli('STRLEN', key));
+const ownerOf = (key) => cluster.redis.database().cli('GETRANGE', key, '0', String(OWNER_BYTES - 1));
 
-async function count(daemon, result) {
-  const { text } = await daemon.rest.call('GET', '/metrics', { fresh: true });
-  return Number(text.match(new RegExp(`^websocket_recoveries_total.result="${result}". (.*)$`, 'm'))?.[1] ?? 0);
-}
+const count = async (daemon, result) => (await daemon.metric(`websocket_recoveries_total{result="${result}"}`)) ?? 0;
 
 async function counted(daemon, result) {
   const { text } = await daemon.rest.call('GET', '/metrics', { fresh: true });
@@ -120,36 +101,21 @@ async function getsAll({ b, sa }, n) {
 }
 
 describe('a client that comes back to another instance', () => {
-  before(async () => {
-    [pg, redis] = await Promise.all([PostgresServer.create(), RedisServer.create()]);
-    await pg.start();
-  });
-  after(() => Promise.all([pg?.destroy(), redis?.destroy()]));
-  beforeEach(async () => {
-    await redis.start();
-    daemons = [];
+  beforeEach(() => {
     proxies = [];
-    world = await World.create({ own: { pg, redis }, start: false });
   });
-  afterEach(async () => {
-    redis.thaw();
-    for (const learner of world.learners) learner.close();
+  afterEach(() => {
     for (const proxy of proxies) proxy.stop();
-    try {
-      await Promise.all(daemons.map((daemon) => daemon.stop()));
-    } finally {
-      await world.stop();
-      if (redis.process) await redis.kill();
-    }
   });
+  cluster.serveEachTest();
 
   it('after a kill is who it was, gets what it missed once and in order, and is in its session', async () => {
-    const [one, two] = await startDaemons(2);
+    const [one, two] = await cluster.startDaemons(2);
     const pair = await twoInSession(one);
     const { a, b, sa, sb, sessionId } = pair;
     const ids = [sa.io.id, sb.io.id];
     await sendInVain(pair, 20);
-    await kill(one);
+    await cluster.kill(one);
     await moveTo(a, sa, two);
     await moveTo(b, sb, two);
     assert.deepEqual([sa.io.recovered, sb.io.recovered], [true, true]);
@@ -167,11 +133,11 @@ describe('a client that comes back to another instance', () => {
   });
 
   it('finds its partner there, who was there all the time', async () => {
-    const [one, two] = await startDaemons(2);
+    const [one, two] = await cluster.startDaemons(2);
     const pair = await twoInSession(one, two);
     const { a, b, sa, sb, sessionId } = pair;
     await sendInVain(pair, 5);
-    await kill(one);
+    await cluster.kill(one);
     await moveTo(a, sa, two);
     assert.equal(sa.io.recovered, true);
     await getsAll(pair, 5);
@@ -185,12 +151,11 @@ describe('a client that comes back to another instance', () => {
   });
 
   it('after a clean stop, too', async () => {
-    const [one, two] = await startDaemons(2);
+    const [one, two] = await cluster.startDaemons(2);
     const pair = await twoInSession(one);
     const { a, sa } = pair;
     await sendInVain(pair, 5);
-    daemons.splice(0, 1);
-    await one.stop();
+    await cluster.stopDaemon(one);
     await moveTo(a, sa, two);
     assert.equal(sa.io.recovered, true);
     await getsAll(pair, 5);
@@ -198,7 +163,7 @@ describe('a client that comes back to another instance', () => {
   });
 
   it('goes from one to the next as often as it likes', async () => {
-    const [one, two] = await startDaemons(2);
+    const [one, two] = await cluster.startDaemons(2);
     const learner = await learnerAt(one);
     const socket = await learner.connect();
     const id = socket.io.id;
@@ -213,15 +178,15 @@ describe('a client that comes back to another instance', () => {
   });
 
   it('is told what nobody could tell it in between', async () => {
-    const [one, two] = await startDaemons(2);
+    const [one, two] = await cluster.startDaemons(2);
     const learner = await learnerAt(one);
     const socket = await learner.connect();
     await getAnEvent(socket);
     await oneKey();
-    await kill(one);
+    await cluster.kill(one);
     move(learner, two);
     await socket.disconnected();
-    const other = world.learner({}, two.rest);
+    const other = cluster.world.learner({}, two.rest);
     for (const each of [learner, other]) {
       each.rest = two.rest;
       expectOk(await each.requestMatch(), 201);
@@ -236,7 +201,7 @@ describe('a client that comes back to another instance', () => {
   });
 
   it('whose former instance stood still closes it there for good', async () => {
-    const [one, two] = await startDaemons(2);
+    const [one, two] = await cluster.startDaemons(2);
     const learner = await learnerAt(one);
     const socket = await learner.connect();
     await getAnEvent(socket);
@@ -252,10 +217,7 @@ describe('a client that comes back to another instance', () => {
     const owner = await until('the state to be the other one\'s', () => ownerOf(key));
     one.signal('SIGCONT');
     assert.equal(links.length, 1);
-    await until('the former one to have no socket', async () => {
-      const { text } = await one.rest.call('GET', '/metrics', { fresh: true });
-      return /^websocket_connections_active 0$/m.test(text);
-    });
+    await until('the former one to have no socket', async () => (await one.metric('websocket_connections_active')) === 0);
     await getAnEvent(socket, 'still at the other');
     assert.equal(ownerOf(key), owner);
     await moveTo(learner, socket, one); // it knows nothing of its own any more
@@ -264,15 +226,15 @@ describe('a client that comes back to another instance', () => {
   });
 
   it('is recovered by one of two that it asks at once', async () => {
-    const [one, two, three] = await startDaemons(3);
+    const [one, two, three] = await cluster.startDaemons(3);
     const learner = await learnerAt(one);
     const socket = await learner.connect();
     await getAnEvent(socket);
     await oneKey();
     const { id, _pid: pid, _lastOffset: offset } = socket.io;
-    await kill(one);
+    await cluster.kill(one);
     const rivals = [two, three].map((daemon) => {
-      const rival = world.learner(learner.person, daemon.rest);
+      const rival = cluster.world.learner(learner.person, daemon.rest);
       return rival.connect({ auth: { token: rival.token, pid, offset } });
     });
     const sockets = await Promise.all(rivals);
@@ -283,53 +245,51 @@ describe('a client that comes back to another instance', () => {
   });
 
   it('is fresh at once while Redis is away, and within a second or two while it hangs', async () => {
-    const [one, two] = await startDaemons(2);
+    const [one, two] = await cluster.startDaemons(2);
     const learner = await learnerAt(one);
     const socket = await learner.connect();
     await getAnEvent(socket);
     await oneKey();
-    redis.freeze();
-    await kill(one);
+    cluster.redis.freeze();
+    await cluster.kill(one);
     let started = performance.now();
     await moveTo(learner, socket, two);
     assert.equal(socket.io.recovered, false);
     assert.ok(performance.now() - started < ASKED_MS);
-    redis.thaw();
-    await redis.kill();
+    cluster.redis.thaw();
+    await cluster.redis.kill();
     await until('Redis to be missed', async () => (await two.readyz()).status === 503);
     started = performance.now();
     socket.drop();
     await socket.disconnected();
     await comeBack(socket);
     assert.ok(performance.now() - started < AT_ONCE_MS);
-    await redis.start();
+    await cluster.redis.start();
   });
 
   it('is recovered after Redis came back empty', async () => {
-    const [one, two] = await startDaemons(2);
+    const [one, two] = await cluster.startDaemons(2);
     const learner = await learnerAt(one);
     const socket = await learner.connect();
     await getAnEvent(socket);
     await oneKey();
-    await redis.kill();
+    await cluster.redis.kill();
     await getAnEvent(socket, 'while it is away');
-    await redis.start();
+    await cluster.redis.start();
     await oneKey();
-    await until('the other to have found it, too', async () => {
-      const { text } = await two.rest.call('GET', '/metrics', { fresh: true });
-      return /^dependency_up.dependency="redis_recovery". 1$/m.test(text);
-    });
-    await kill(one);
+    const found = 'dependency_up{dependency="redis_recovery"}';
+    await until('the other to have found it, too', async () => (await two.metric(found)) === 1);
+    await cluster.kill(one);
     await moveTo(learner, socket, two);
     assert.equal(socket.io.recovered, true);
   });
 
   it('is fresh when it is somebody else, when it missed too much, and when it had left', async () => {
-    const [one, two] = await startDaemons(2, { WS_RECOVERY_BYTES: '1024' });
+    const [one, two] = await cluster.startDaemons(2, { WS_RECOVERY_BYTES: '1024' });
     const learners = [await learnerAt(one), await learnerAt(one), await learnerAt(one)];
     const sockets = await Promise.all(learners.map((learner) => learner.connect()));
     for (const socket of sockets) await getAnEvent(socket);
-    sockets[0].io.auth = { token: world.learner({}, one.rest).token };
+    sockets[0].io.auth = { token: cluster.world.learner({}, one.rest).token };
     learners[1].proxy.lose();
     for (let i = 0; i < 40; i++) sockets[1].send(`event ${i} that is not known`);
     await learners[1].proxy.hasLost('event 39');
@@ -348,22 +308,22 @@ describe('a client that comes back to another instance', () => {
   });
 
   it('finds nothing when what lies in Redis is not what was put there', async () => {
-    const [one, two] = await startDaemons(2);
+    const [one, two] = await cluster.startDaemons(2);
     const learner = await learnerAt(one);
     const socket = await learner.connect();
     await getAnEvent(socket);
     const key = await oneKey();
-    await kill(one);
-    redis.database().cli('SETRANGE', key, String(OWNER_BYTES), 'garbage');
+    await cluster.kill(one);
+    cluster.redis.database().cli('SETRANGE', key, String(OWNER_BYTES), 'garbage');
     await moveTo(learner, socket, two);
     assert.equal(socket.io.recovered, false);
     await two.log('about it', (entry) => entry.event === 'recovery.unreadable');
   });
 
   it('leaves no more in Redis than it may, and nothing when nothing was sent', async () => {
-    const [one] = await startDaemons(1, { WS_RECOVERY_BYTES: '2048', WS_RECOVERY_SHARED_BYTES: '40000' });
+    const [one] = await cluster.startDaemons(1, { WS_RECOVERY_BYTES: '2048', WS_RECOVERY_SHARED_BYTES: '40000' });
     const sockets = [];
-    for (let i = 0; i < 30; i++) sockets.push(await world.learner({}, one.rest).connect());
+    for (let i = 0; i < 30; i++) sockets.push(await cluster.world.learner({}, one.rest).connect());
     await sockets[0].barrier();
     assert.deepEqual(keys(), []);
     for (let round = 0; round < 60; round++)
@@ -379,7 +339,7 @@ describe('a client that comes back to another instance', () => {
   });
 
   it('is fresh when nothing is shared', async () => {
-    const [one, two] = await startDaemons(2, { WS_RECOVERY_SHARED_BYTES: '0' });
+    const [one, two] = await cluster.startDaemons(2, { WS_RECOVERY_SHARED_BYTES: '0' });
     const learner = await learnerAt(one);
     const socket = await learner.connect();
     await getAnEvent(socket);

@@ -144,6 +144,13 @@ export class Daemon {
     await until('/readyz to be 200', async () => (await this.readyz()).status === 200, ms);
   }
 
+  // The value of a metric, its labels in braces as they are rendered; undefined before there is one.
+  async metric(name, { fresh = true } = {}) {
+    const { text } = await this.rest.call('GET', '/metrics', { fresh });
+    const line = text.split('\n').find((each) => each.startsWith(`${name} `));
+    return line && Number(line.slice(name.length + 1));
+  }
+
   // The first log line that `matches`, waiting for it when it is not there yet.
   log(what, matches, ms) {
     return until(`log line ${what}`, () => this.logs.find(matches), ms);

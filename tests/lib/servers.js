@@ -192,3 +192,15 @@ export class RedisServer {
     fs.rmSync(this.dir, { recursive: true, force: true });
   }
 }
+
+// Both, started: {pg, redis}.
+export async function startServers() {
+  const [pg, redis] = await Promise.all([PostgresServer.create(), RedisServer.create()]);
+  try {
+    await Promise.all([pg.start(), redis.start()]);
+  } catch (error) {
+    await Promise.all([pg.destroy(), redis.destroy()]);
+    throw error;
+  }
+  return { pg, redis };
+}

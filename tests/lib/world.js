@@ -63,11 +63,9 @@ export class World {
     return this.daemon.rest;
   }
 
-  // The value of a metric, its labels in braces as they are rendered; 0 before there is one.
+  // Of its daemon; 0 before there is one.
   async metric(name) {
-    const { text } = await this.rest.call('GET', '/metrics');
-    const line = text.split('\n').find((each) => each.startsWith(`${name} `));
-    return line ? Number(line.slice(name.length + 1)) : 0;
+    return (await this.daemon.metric(name, { fresh: false })) ?? 0;
   }
 
   async unsentEvents() {
