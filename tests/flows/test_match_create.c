@@ -1,5 +1,6 @@
 /* POST /match-request. */
 #include "flows/fakes/failures.h"
+#include "flows/fakes/waiting.h"
 #include "flows/matchmaker.h"
 
 /* Ana learns Spanish at B1, speaks French; the topic is there. */
@@ -41,12 +42,7 @@ static void stores_queues_and_answers(void **state)
     struct caller *c = create(PLAIN);
     /* then */
     const struct match_request *r = &fake_db.requests[0];
-    char expected[256];
-    snprintf(expected, sizeof expected,
-             "{'matchRequest':{'id':'%s','status':'pending','estimatedWaitTimeSeconds':60,"
-             "'expiresAt':'2025-01-15T10:02:01.000Z'}}",
-             UUIDZ(&r->id));
-    assert_answer(c, 201, expected);
+    assert_created(c, 60, "2025-01-15T10:02:01.000Z");
     assert_calls("profile_get db_match_admission db_match_request_insert kv_queue_add");
     assert_int_equal(fake_db.request_count, 1);
     assert_true(fake_kv_has_request(&r->id));
@@ -168,22 +164,10 @@ static void learners_of_a_region_and_of_the_language_meet(void **state)
 static void the_estimate_is_that_of_recent_waits(void **state)
 {
     (void)state;
-    for (int i = 0; i < 32; i++)
-        fake_db.waits[i] = (struct db_wait){.language = "es",
-                                            .topic = "travel",
-                                            .level = LEVEL_B1,
-                                            .is_matched = true,
-                                            .ended_at_ms = world_now_ms(),
-                                            .wait_ms = 1000 * (i + 6)};
-    fake_db.wait_count = 32;
+    given_waits(6, 1);
     given_learner();
     struct caller *c = create(PLAIN);
-    char expected[256];
-    snprintf(expected, sizeof expected,
-             "{'matchRequest':{'id':'%s','status':'pending','estimatedWaitTimeSeconds':23,"
-             "'expiresAt':'2025-01-15T10:02:01.000Z'}}",
-             UUIDZ(&fake_db.requests[0].id));
-    assert_answer(c, 201, expected);
+    assert_created(c, 23, "2025-01-15T10:02:01.000Z");
 }
 
 static void a_waiting_partner_is_found_at_once(void **state)
@@ -205,12 +189,7 @@ static void a_scheduled_request_is_stored_but_not_queued(void **state)
     fake_profile.tier = TIER_PREMIUM;
     struct caller *c = create("{'targetLanguageCode':'es','topicCode':'travel','mode':'scheduled',"
                               "'scheduledFor':'2025-01-16T09:00:00Z'}");
-    char expected[256];
-    snprintf(expected, sizeof expected,
-             "{'matchRequest':{'id':'%s','status':'pending','estimatedWaitTimeSeconds':60,"
-             "'expiresAt':'2025-01-16T09:02:00.000Z'}}",
-             UUIDZ(&fake_db.requests[0].id));
-    assert_answer(c, 201, expected);
+    assert_created(c, 60, "2025-01-16T09:02:00.000Z");
     assert_int_equal(fake_db.asked.inserted.mode, MATCH_SCHEDULED);
     assert_calls("profile_get db_match_admission db_match_request_insert");
     assert_int_equal(fake_kv_queue_length(), 0);
