@@ -1,10 +1,7 @@
 /* Who is thought to be gone has come back to another instance, and no message has said so: the row knows. Ana
  * is here; Ben has been. */
-#include "flows/fakes/world.h"
+#include "flows/fakes/elsewhere.h"
 #include "flows/neighbours.h"
-
-#define CHANNEL "ws_events:" SESSION
-#define OTHER   "07070707-0000-4000-8000-000000000007"
 
 static void given_ben_came_back(void)
 {
@@ -35,8 +32,7 @@ static void he_is_found_when_the_bus_is_back(void **state)
     bus_others("instance_events:", 1);
     bus_comes_back();
     pass_ms(0);
-    assert_true(bus_says(CHANNEL, "state " OTHER " 0 0 0 7 1 0"));
-    pass_ms(0);
+    other_says((struct said){.ben = 7, .shown = 1});
     next_told(ANAS, "partner_joined");
     pass_ms(14000); /* the other instance has not been heard for less than it takes to be given up */
     assert_true(live_has_partner(live_one(), 0));
