@@ -5,7 +5,7 @@
 #include "db_records.h"
 
 /* $1 session, $2 reporter, $3 reason, $4 details, $5 now, $6 correlation id, $7 reporters tolerated; the
- * function: migrations/0012_erased_meanwhile.sql. */
+ * function: migrations/0008_after_the_call.sql. */
 /* clang-format off */
 static const struct pg_statement SESSION_REPORT = {
     .name = "session_report",

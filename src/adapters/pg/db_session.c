@@ -122,7 +122,7 @@ void db_session_prompt_shown(struct flow *f, const struct uuid *id, const struct
 /* --- rating --- */
 
 /* $1 session, $2 user, $3 rating, $4 feedback, $5 now, $6 correlation id; the function and why it is one:
- * migrations/0001_schema.sql, as it is: 0012_erased_meanwhile.sql. */
+ * migrations/0001_schema.sql, as it is: 0008_after_the_call.sql. */
 /* clang-format off */
 static const struct pg_statement SESSION_RATE = {
     .name = "session_rate",
