@@ -56,16 +56,6 @@ struct live *live_at(uint64_t number)
     return slots_get(&numbered, number);
 }
 
-uint64_t live_number(const struct live *l)
-{
-    return l->number;
-}
-
-const struct session *live_session(const struct live *l)
-{
-    return &l->session;
-}
-
 /* The same at every instance: they show the same prompts. */
 static uint64_t seed_of(const struct uuid *id)
 {

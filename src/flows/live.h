@@ -22,11 +22,8 @@ struct kv_running;
 struct live *live_get(const struct uuid *session_id); /* NULL when this instance does not hold it */
 /* The same by its number, which is quicker; a number is never given twice. */
 struct live *live_at(uint64_t number);
-uint64_t live_number(const struct live *l);
 /* The live session, made from the stored one if need be. Copies. */
 struct live *live_open(const struct session *s, const struct db_session_prompts *prompts);
-
-const struct session *live_session(const struct live *l);
 
 struct live_seat {
     int who; /* index of the participant */

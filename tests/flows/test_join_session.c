@@ -1,5 +1,6 @@
 /* The event join_session: a socket takes its place, and the second one makes the session active. */
 #include "flows/fakes/failures.h"
+#include "flows/live_parts.h"
 
 #define ACK(status) "{'status':'ok','sessionId':'" SESSION "','sessionStatus':'" status "'}"
 
@@ -21,7 +22,7 @@ static void the_first_one_waits(void **state)
     assert_calls("db_session_get db_session_prompts db_session_join kv_session_put db_session_get");
     assert_true(socket_is_in(ANAS, SESSION));
     assert_int_equal(session_row()->participants[0].joined_at_ms, T0);
-    assert_int_equal(live_session(live_one())->status, SESSION_WAITING);
+    assert_int_equal(live_one()->session.status, SESSION_WAITING);
     assert_true(fake_kv_has_session(&session_row()->id));
     assert_told_nothing(ANAS);
     assert_told_nothing(BENS);
@@ -36,7 +37,7 @@ static void the_second_one_makes_it_active(void **state)
     struct caller *c = joins(BEN, BENS);
     assert_ack(c, ACK("active"));
     assert_int_equal(session_row()->status, SESSION_ACTIVE);
-    assert_int_equal(live_session(live_one())->status, SESSION_ACTIVE);
+    assert_int_equal(live_one()->session.status, SESSION_ACTIVE);
     assert_told(ANAS, "partner_joined",
                 "{'partnerId':'" BEN
                 "','partnerName':'Ben','nativeLanguageCode':'en','targetLanguageCode':'es'}");
@@ -77,7 +78,7 @@ static void answers_that_overtake_each_other_do_not_matter(void **state)
     pass_ms(0);
     assert_ack(joins(BEN, BENS), ACK("active"));
     pass_ms(1000);
-    assert_int_equal(live_session(live_one())->status, SESSION_ACTIVE);
+    assert_int_equal(live_one()->session.status, SESSION_ACTIVE);
     assert_true(socket_is_in(ANAS, SESSION) && socket_is_in(BENS, SESSION));
     assert_told(
         ANAS, "session_state",
@@ -122,7 +123,7 @@ static void redis_is_not_needed(void **state)
     (void)state;
     fake_kv_goes_away();
     given_conversation();
-    assert_int_equal(live_session(live_one())->status, SESSION_ACTIVE);
+    assert_int_equal(live_one()->session.status, SESSION_ACTIVE);
 }
 
 /* --- refusals --- */
@@ -269,7 +270,7 @@ static void a_lost_activation_is_made_up_for_by_joining_again(void **state)
     assert_refused(joins(BEN, BENS), ERR_TIMEOUT, NULL);
     assert_int_equal(session_row()->status, SESSION_ACTIVE);
     assert_ack(joins(BEN, BENS), ACK("active"));
-    assert_int_equal(live_session(live_one())->status, SESSION_ACTIVE);
+    assert_int_equal(live_one()->session.status, SESSION_ACTIVE);
     assert_int_equal(fake_db.shown_count, 1); /* the icebreaker, once, for both */
     next_told(ANAS, "new_prompt");
     assert_non_null(strstr(next_told(BENS, "session_state"), "\"promptKey\":\"p.ice\""));
@@ -289,7 +290,7 @@ static void a_second_join_in_flight_when_the_window_closes_is_no_no_show(void **
     pass_ms(3000);
     assert_int_equal(session_row()->status, SESSION_ACTIVE);
     assert_true(socket_is_in(ANAS, SESSION) && socket_is_in(BENS, SESSION));
-    assert_int_equal(live_session(live_one())->status, SESSION_ACTIVE);
+    assert_int_equal(live_one()->session.status, SESSION_ACTIVE);
     pass_ms(30000); /* and nobody is dropped */
     assert_int_equal(session_row()->status, SESSION_ACTIVE);
     assert_int_equal(fake_db.shown_count, 1); /* the icebreaker, once */

@@ -1,6 +1,7 @@
 /* Live sessions: presence, take-over, grace, no-shows, prompts and limits over virtual time. */
 #include "flows/fakes/world.h"
 #include "flows/job.h"
+#include "flows/live_parts.h"
 
 #define JOINED_ANA                                                                              \
     "{'partnerId':'" ANA "','partnerName':'Ana','partnerAvatar':'https://img.example/ana.png'," \
@@ -297,7 +298,7 @@ static void an_old_socket_going_while_the_new_one_joins_does_not_unjoin(void **s
     joins(BEN, BENS);
     pass_ms(1000);
     assert_row(SESSION_ACTIVE, END_NONE);
-    assert_int_equal(live_session(live_one())->status, SESSION_ACTIVE);
+    assert_int_equal(live_one()->session.status, SESSION_ACTIVE);
 }
 
 static void both_went_while_waiting(void **state)

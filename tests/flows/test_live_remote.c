@@ -3,6 +3,7 @@
 #include "conversation/base/instance.h"
 #include "flows/fakes/elsewhere.h"
 #include "flows/job.h"
+#include "flows/live_parts.h"
 #include "flows/neighbours.h"
 #include "flows/speaking.h"
 #include "flows/user_events.h"
@@ -48,7 +49,7 @@ static void the_first_one_learns_of_the_second(void **state)
     assert_says(0, 0, 1, 0);
     next_told(ANAS, "new_prompt");
     assert_told_nothing(ANAS);
-    assert_int_equal(live_session(live_one())->status, SESSION_ACTIVE);
+    assert_int_equal(live_one()->session.status, SESSION_ACTIVE);
     assert_metric("conversations_active 1");
     assert_int_equal(fake_db.shown_count, 1); /* by the one that has the first participant */
 }

@@ -5,6 +5,7 @@
 #include "flows/event/relay.h"
 #include "flows/fakes/world.h"
 #include "flows/job.h"
+#include "flows/live_parts.h"
 #include "tables.h"
 
 #define SECOND INT64_C(1000)
@@ -96,7 +97,7 @@ static void says_speaking(const char *user_id, bool is_speaking)
 {
     struct json_wanted value = {.value = is_speaking ? STR("true") : STR("false"),
                                 .type = is_speaking ? SCAN_TRUE : SCAN_FALSE};
-    struct relay_call call = {.value = &value, .session = live_number(live_one()), .user_id = id_of(user_id)};
+    struct relay_call call = {.value = &value, .session = live_one()->number, .user_id = id_of(user_id)};
     assert_int_equal(relay_speaking_state(&call), OK);
 }
 

@@ -4,6 +4,7 @@
 #include "conversation/base/json_scan.h"
 #include "conversation/codec/sdp.h"
 #include "flows/event/relay.h"
+#include "flows/live_parts.h"
 
 /* --- leave_session --- */
 
@@ -232,7 +233,7 @@ static enum err relay_of(const char *user_id, enum err (*handler)(struct relay_c
                               .target = &members[0],
                               .value = &members[1],
                               .socket_id = ANAS,
-                              .session = live_one() ? live_number(live_one()) : 0,
+                              .session = live_one() ? live_one()->number : 0,
                               .user_id = id_of(user_id)};
     enum err err = handler(&call);
     if (reason)

@@ -3,6 +3,7 @@
 #include "flows/event/relay.h"
 #include "flows/fakes/failures.h"
 #include "flows/job.h"
+#include "flows/live_parts.h"
 #include "tables.h"
 
 #define SPEAKS(who, yes_or_no) "{'partnerId':'" who "','speaking':" yes_or_no "}"
@@ -18,7 +19,7 @@ static enum err says(const char *user_id, const char *payload, const char **reas
     json_find(&index, NULL, &speaking, 1);
     struct relay_call call = {.index = &index,
                               .value = &speaking,
-                              .session = live_one() ? live_number(live_one()) : 0,
+                              .session = live_one() ? live_one()->number : 0,
                               .user_id = id_of(user_id)};
     enum err err = relay_speaking_state(&call);
     if (reason)
