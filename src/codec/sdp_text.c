@@ -5,57 +5,66 @@
 #define HOST_NAME_MAX_BYTES  253 /* RFC 1035 section 2.3.4, without the trailing dot */
 #define HOST_LABEL_MAX_BYTES 63
 
-#define PUNCTUATION (SDP_VISIBLE | SDP_TOKEN)
-#define LETTER      (SDP_VISIBLE | SDP_TOKEN | SDP_ICE_CHAR | SDP_LABEL)
+/* What characters are, and a word is what all of its characters are; an empty one is everything. */
+enum {
+    DIGIT = 1,
+    TOKEN = 2,
+    ICE_CHAR = 4,
+    VISIBLE = 8, /* ASCII without space and controls */
+    LABEL = 16,  /* letters, digits and hyphens, of a host name */
+};
+
+#define PUNCTUATION (VISIBLE | TOKEN)
+#define LETTER      (VISIBLE | TOKEN | ICE_CHAR | LABEL)
 
 /* A table: relayed candidates are made of such words, and each of their characters is looked at. */
-const uint8_t sdp_classes[256] = {
-    ['0' ... '9'] = LETTER | SDP_DIGIT,
+static const uint8_t classes[256] = {
+    ['0' ... '9'] = LETTER | DIGIT,
     ['a' ... 'z'] = LETTER,
     ['A' ... 'Z'] = LETTER,
     ['!'] = PUNCTUATION,
-    ['"'] = SDP_VISIBLE,
+    ['"'] = VISIBLE,
     ['#' ... '\''] = PUNCTUATION,
-    ['('] = SDP_VISIBLE,
-    [')'] = SDP_VISIBLE,
+    ['('] = VISIBLE,
+    [')'] = VISIBLE,
     ['*'] = PUNCTUATION,
-    ['+'] = PUNCTUATION | SDP_ICE_CHAR,
-    [','] = SDP_VISIBLE,
-    ['-'] = PUNCTUATION | SDP_LABEL,
+    ['+'] = PUNCTUATION | ICE_CHAR,
+    [','] = VISIBLE,
+    ['-'] = PUNCTUATION | LABEL,
     ['.'] = PUNCTUATION,
-    ['/'] = SDP_VISIBLE | SDP_ICE_CHAR,
-    [':' ... '@'] = SDP_VISIBLE,
-    ['[' ... ']'] = SDP_VISIBLE,
+    ['/'] = VISIBLE | ICE_CHAR,
+    [':' ... '@'] = VISIBLE,
+    ['[' ... ']'] = VISIBLE,
     ['^' ... '`'] = PUNCTUATION,
     ['{' ... '~'] = PUNCTUATION,
 };
 
-unsigned sdp_class_of(struct str s)
+static unsigned class_of(struct str s)
 {
     uint8_t all = UINT8_MAX;
     for (const char *p = s.p, *end = p + s.n; p < end; p++)
-        all &= sdp_classes[(uint8_t)*p];
+        all &= classes[(uint8_t)*p];
     return all;
 }
 
 bool sdp_is_token(struct str s)
 {
-    return s.n > 0 && sdp_class_of(s) & SDP_TOKEN;
+    return s.n > 0 && class_of(s) & TOKEN;
 }
 
 bool sdp_is_ice_chars(struct str s)
 {
-    return sdp_class_of(s) & SDP_ICE_CHAR;
+    return class_of(s) & ICE_CHAR;
 }
 
 bool sdp_is_visible(struct str s)
 {
-    return sdp_class_of(s) & SDP_VISIBLE;
+    return class_of(s) & VISIBLE;
 }
 
 bool sdp_is_digits(struct str s)
 {
-    return s.n > 0 && sdp_class_of(s) & SDP_DIGIT;
+    return s.n > 0 && class_of(s) & DIGIT;
 }
 
 bool sdp_is_port(struct str s)
@@ -66,7 +75,7 @@ bool sdp_is_port(struct str s)
 
 static bool is_label(struct str s)
 {
-    return s.n > 0 && s.n <= HOST_LABEL_MAX_BYTES && sdp_class_of(s) & SDP_LABEL;
+    return s.n > 0 && s.n <= HOST_LABEL_MAX_BYTES && class_of(s) & LABEL;
 }
 
 /* A last label of digits alone would be a misspelt IPv4 address. */

@@ -5,17 +5,6 @@
 
 #include "conversation/base/str.h"
 
-/* What characters are, and a word is what all of its characters are; an empty one is everything. */
-enum sdp_class {
-    SDP_DIGIT = 1,
-    SDP_TOKEN = 2,
-    SDP_ICE_CHAR = 4,
-    SDP_VISIBLE = 8, /* ASCII without space and controls */
-    SDP_LABEL = 16,  /* letters, digits and hyphens, of a host name */
-};
-extern const uint8_t sdp_classes[256];
-unsigned sdp_class_of(struct str s);
-
 /* The next word; {NULL,0} when there is none, empty between two spaces or after the last one. */
 static inline struct str sdp_next_word(struct str *rest)
 {

@@ -109,24 +109,12 @@ struct token_cache *token_cache_new(size_t entries)
     return c;
 }
 
-static void forget(struct entry *e)
-{
-    free(e->who);
-    e->who = NULL;
-}
-
-void token_cache_clear(struct token_cache *c)
-{
-    for (size_t i = 0; i < c->set_count * c->ways; i++)
-        if (c->entries[i].who) /* else a page that was never used would be now */
-            forget(&c->entries[i]);
-}
-
 void token_cache_free(struct token_cache *c)
 {
     if (!c)
         return;
-    token_cache_clear(c);
+    for (size_t i = 0; i < c->set_count * c->ways; i++)
+        free(c->entries[i].who);
     free(c->entries);
     EVP_MD_free(c->sha256);
     EVP_MD_CTX_free(c->digest);
@@ -191,7 +179,7 @@ void token_cache_add(struct token_cache *c, struct str token, const struct ident
     unsigned char digest[DIGEST_BYTES];
     digest_of(c, token, digest);
     struct entry *e = entry_for(c, digest);
-    forget(e);
+    free(e->who);
     memcpy(e->digest, digest, sizeof digest);
     e->who = pack(who);
     e->used_at = ++c->clock;

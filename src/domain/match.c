@@ -121,22 +121,8 @@ enum match_history match_history_of(const struct match_request *a, const struct 
     return match_history_at(of_a > of_b ? of_a : of_b, now_ms);
 }
 
-int match_wish_distance(const struct match_request *a, const struct match_request *b)
-{
-    struct match_traits of_a = match_traits_of(a), of_b = match_traits_of(b);
-    return match_traits_distance(&of_a, &of_b, false);
-}
-
 int match_score(const struct match_request *a, const struct match_request *b, enum match_history history)
 {
     struct match_traits of_a = match_traits_of(a), of_b = match_traits_of(b);
     return match_traits_score(&of_a, &of_b) + match_history_points(history);
-}
-
-enum match_phase match_phase_of(int64_t waited_ms)
-{
-    enum match_phase phase = PHASE_STRICT;
-    while (phase + 1 < PHASE_COUNT && waited_ms >= match_phase_start_ms[phase + 1])
-        phase++;
-    return phase;
 }

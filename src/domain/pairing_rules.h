@@ -21,7 +21,7 @@ struct pairing_bounds pairing_bounds_of(const struct match_traits *a, const stru
 enum match_phase pairing_first_phase(const struct match_traits *a, const struct match_traits *b,
                                      bool topics_are_related);
 
-/* match_phase_of, under these rules. */
+/* The phase after a wait. */
 enum match_phase pairing_phase_of(const struct pairing_rules *rules, int64_t waited_ms);
 
 int pairing_min_score(const struct pairing_rules *rules, enum match_phase phase);

@@ -415,11 +415,6 @@ void conn_start_tls(struct conn *c)
     c->tls = tls_new(c->fd);
 }
 
-bool conn_is_secure(const struct conn *c)
-{
-    return c->tls != NULL;
-}
-
 void conn_init(void)
 {
     loop_at_turn_end(flush_dirty);

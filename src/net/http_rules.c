@@ -80,7 +80,8 @@ static bool is_ipv6(struct str s)
     return str_copy(s, text, sizeof text) && inet_pton(AF_INET6, text, &address) == 1;
 }
 
-bool http_host_is_valid(struct str host)
+/* uri-host [ ":" port ] (RFC 9110 section 7.2), not empty. */
+static bool host_is_valid(struct str host)
 {
     struct str rest = host;
     if (host.n == 0 || host.p[0] != '[') {
@@ -189,7 +190,7 @@ static enum err check_host(const struct http_request *r, const char **reason)
     if (hosts > 1 || (hosts == 0 && !r->is_http_1_0))
         return ERR_INVALID_REQUEST;
     *reason = "Host is not valid";
-    if ((hosts && !http_host_is_valid(http_header(r, "Host"))) || (r->host.p && !http_host_is_valid(r->host)))
+    if ((hosts && !host_is_valid(http_header(r, "Host"))) || (r->host.p && !host_is_valid(r->host)))
         return ERR_INVALID_REQUEST;
     return OK;
 }

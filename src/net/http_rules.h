@@ -17,6 +17,4 @@ struct http_target http_target_of(struct str target, enum http_method method);
 /* OK, or what to answer, and why, for a request whose head is complete. */
 enum err http_check_head(const struct http_request *r, const char **reason);
 
-bool http_host_is_valid(struct str host); /* uri-host [ ":" port ] (RFC 9110 section 7.2), not empty */
-
 #endif

@@ -1,7 +1,7 @@
 /* Tokens that have been verified, so that a client's next request costs a digest instead of a signature. An
  * entry is found by the SHA-256 of the whole token text: another spelling is another token, and nobody can
  * make two that meet. It says what the token says; the keys and the policy that it was verified with are the
- * owner's to keep track of (token_cache_clear). Only good tokens are kept: nobody fills it with bad ones. */
+ * owner's to keep track of. Only good tokens are kept: nobody fills it with bad ones. */
 #ifndef CONVERSATION_CODEC_TOKEN_CACHE_H
 #define CONVERSATION_CODEC_TOKEN_CACHE_H
 
@@ -18,7 +18,6 @@ struct token_cache;
  * those that share its set. An entry takes memory when it is first used. */
 struct token_cache *token_cache_new(size_t entries);
 void token_cache_free(struct token_cache *c); /* NULL is none */
-void token_cache_clear(struct token_cache *c);
 
 /* True and *out when the token is kept and good now, by the rules of token_verify; false says nothing about
  * the token. */

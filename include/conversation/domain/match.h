@@ -86,16 +86,12 @@ enum match_history {
 enum match_history match_history_of(const struct match_request *a, const struct match_request *b,
                                     int64_t now_ms);
 
-/* 0, 1, 2…: how far the partner's level is from the wish of either side (the larger of both). */
-int match_wish_distance(const struct match_request *a, const struct match_request *b);
-
 /* Symmetric: match_score(a, b, h) == match_score(b, a, h). */
 int match_score(const struct match_request *a, const struct match_request *b, enum match_history history);
 
 /* The widening of the criteria with the wait. */
 enum match_phase { PHASE_STRICT, PHASE_LEVEL, PHASE_CATEGORY, PHASE_ANY_LEVEL, PHASE_COUNT };
-extern const char *const match_phase_names[]; /* "strict", "level", "category", "any_level" */
-enum match_phase match_phase_of(int64_t waited_ms);
+extern const char *const match_phase_names[];           /* "strict", "level", "category", "any_level" */
 extern const int64_t match_phase_start_ms[PHASE_COUNT]; /* 0, 30000, 60000, 120000 */
 
 #endif

@@ -67,7 +67,6 @@ struct conn {
 struct conn *conn_new(int fd, const struct conn_protocol *protocol, void *data);
 /* Of a new connection: what follows is TLS, with the certificate of conversation/net/tls.h. */
 void conn_start_tls(struct conn *c);
-bool conn_is_secure(const struct conn *c);
 /* From now on `protocol` gets the bytes, first those in hand. The old protocol's `closed` is not called. */
 void conn_set_protocol(struct conn *c, const struct conn_protocol *protocol, void *data);
 

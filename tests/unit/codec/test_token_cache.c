@@ -169,19 +169,6 @@ static void never_holds_more_than_its_entries(void **state)
     }
 }
 
-static void forgets_all_when_told_to(void **state)
-{
-    (void)state;
-    cache = token_cache_new(100);
-    for (int n = 0; n < 50; n++)
-        keep(n);
-    token_cache_clear(cache);
-    for (int n = 0; n < 50; n++)
-        assert_false(is_kept(n));
-    keep(7);
-    assert_true(is_kept(7));
-}
-
 static void a_token_that_is_too_long_is_not_looked_for(void **state)
 {
     (void)state;
@@ -202,7 +189,6 @@ int main(void)
         cmocka_unit_test_teardown(the_times_are_judged_at_each_use, tear_down),
         cmocka_unit_test_teardown(what_was_not_used_for_longest_makes_room, tear_down),
         cmocka_unit_test_teardown(never_holds_more_than_its_entries, tear_down),
-        cmocka_unit_test_teardown(forgets_all_when_told_to, tear_down),
         cmocka_unit_test_teardown(a_token_that_is_too_long_is_not_looked_for, tear_down),
     };
     token_cache_free(NULL);

@@ -6,6 +6,8 @@
 #include <cmocka.h>
 
 #include "conversation/domain/match.h"
+#include "domain/match_traits.h"
+#include "domain/pairing_rules.h"
 #include "requests.h"
 
 /* Two B1 learners of Spanish, asking for `same`, nothing known. */
@@ -33,6 +35,12 @@ static int score(const struct pair *p, enum match_history history)
     int forth = match_score(&p->a, &p->b, history);
     assert_int_equal(match_score(&p->b, &p->a, history), forth);
     return forth;
+}
+
+static int wish_distance(const struct match_request *a, const struct match_request *b)
+{
+    struct match_traits of_a = match_traits_of(a), of_b = match_traits_of(b);
+    return match_traits_distance(&of_a, &of_b, false);
 }
 
 static void the_documented_sums(void **state)
@@ -99,8 +107,8 @@ static void wishes(void **state)
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         struct pair p = levels(rows[i].a, rows[i].wish_a, rows[i].b, rows[i].wish_b);
-        assert_int_equal(match_wish_distance(&p.a, &p.b), rows[i].distance);
-        assert_int_equal(match_wish_distance(&p.b, &p.a), rows[i].distance);
+        assert_int_equal(wish_distance(&p.a, &p.b), rows[i].distance);
+        assert_int_equal(wish_distance(&p.b, &p.a), rows[i].distance);
         assert_int_equal(score(&p, HISTORY_UNKNOWN), rows[i].points);
     }
 }
@@ -188,16 +196,17 @@ static void seven_days_are_exactly_that(void **state)
 
 static void phases_begin_at_their_bounds(void **state)
 {
+    static const struct pairing_rules rules = {0}; /* the daemon's bounds */
     (void)state;
-    assert_int_equal(match_phase_of(-1), PHASE_STRICT);
-    assert_int_equal(match_phase_of(0), PHASE_STRICT);
-    assert_int_equal(match_phase_of(29999), PHASE_STRICT);
-    assert_int_equal(match_phase_of(30000), PHASE_LEVEL);
-    assert_int_equal(match_phase_of(59999), PHASE_LEVEL);
-    assert_int_equal(match_phase_of(60000), PHASE_CATEGORY);
-    assert_int_equal(match_phase_of(119999), PHASE_CATEGORY);
-    assert_int_equal(match_phase_of(120000), PHASE_ANY_LEVEL);
-    assert_int_equal(match_phase_of(INT64_MAX), PHASE_ANY_LEVEL);
+    assert_int_equal(pairing_phase_of(&rules, -1), PHASE_STRICT);
+    assert_int_equal(pairing_phase_of(&rules, 0), PHASE_STRICT);
+    assert_int_equal(pairing_phase_of(&rules, 29999), PHASE_STRICT);
+    assert_int_equal(pairing_phase_of(&rules, 30000), PHASE_LEVEL);
+    assert_int_equal(pairing_phase_of(&rules, 59999), PHASE_LEVEL);
+    assert_int_equal(pairing_phase_of(&rules, 60000), PHASE_CATEGORY);
+    assert_int_equal(pairing_phase_of(&rules, 119999), PHASE_CATEGORY);
+    assert_int_equal(pairing_phase_of(&rules, 120000), PHASE_ANY_LEVEL);
+    assert_int_equal(pairing_phase_of(&rules, INT64_MAX), PHASE_ANY_LEVEL);
 }
 
 static void a_scheduled_wait_starts_at_its_time(void **state)
@@ -230,7 +239,7 @@ static void every_score_is_symmetric_and_within_bounds(void **state)
         }
         int s = score(&p, (enum match_history)random_below(&random, 5));
         assert_true(s >= 0 && s <= 270 && s % 10 == 0);
-        assert_int_equal(match_wish_distance(&p.a, &p.b), match_wish_distance(&p.b, &p.a));
+        assert_int_equal(wish_distance(&p.a, &p.b), wish_distance(&p.b, &p.a));
     }
 }
 
