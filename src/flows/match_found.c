@@ -1,22 +1,16 @@
 #include "flows/match_found.h"
 
+#include "flows/participant_json.h"
 #include "flows/user_events.h"
 
 void match_found_write(struct jsonw *w, const struct uuid *request_id, const struct session *s, int who,
                        int level_difference)
 {
-    const struct participant *partner = &s->participants[1 - who];
     jsonw_object(w);
     jsonw_m_uuid(w, "matchRequestId", request_id);
     jsonw_m_uuid(w, "sessionId", &s->id);
     jsonw_key(w, "partner");
-    jsonw_object(w);
-    jsonw_m_uuid(w, "userId", &partner->user_id);
-    jsonw_m_z(w, "displayName", partner->display_name);
-    jsonw_m_z_opt(w, "avatarUrl", partner->avatar_url);
-    jsonw_m_z(w, "nativeLanguageCode", partner->native_language);
-    jsonw_m_z(w, "targetLanguageCode", partner->target_language);
-    jsonw_end_object(w);
+    participant_write(w, &s->participants[1 - who]);
     jsonw_m_z(w, "topicCode", s->topic_code);
     jsonw_m_z(w, "sessionType", session_type_names[s->type]);
     jsonw_m_time_opt(w, "scheduledAt", s->scheduled_at_ms);

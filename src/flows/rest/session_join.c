@@ -2,6 +2,7 @@
  * participant counts as joined when the socket joins (flows/event/join_session.c), so that asking twice
  * changes nothing. */
 #include "flows/handlers.h"
+#include "flows/participant_json.h"
 #include "flows/session_open.h"
 
 #include <stddef.h>
@@ -26,16 +27,8 @@ static void write_participants(struct jsonw *w, const struct session *s)
 {
     jsonw_key(w, "participants");
     jsonw_array(w);
-    for (int i = 0; i < 2; i++) {
-        const struct participant *p = &s->participants[i];
-        jsonw_object(w);
-        jsonw_m_uuid(w, "userId", &p->user_id);
-        jsonw_m_z(w, "displayName", p->display_name);
-        jsonw_m_z_opt(w, "avatarUrl", p->avatar_url);
-        jsonw_m_z(w, "nativeLanguageCode", p->native_language);
-        jsonw_m_z(w, "targetLanguageCode", p->target_language);
-        jsonw_end_object(w);
-    }
+    participant_write(w, &s->participants[0]);
+    participant_write(w, &s->participants[1]);
     jsonw_end_array(w);
 }
 
