@@ -22,6 +22,7 @@
 #include "flows/job.h"
 #include "flows/live_parts.h"
 
+#define CHANNEL   "ws_events:"
 #define ASK_MS    1000
 #define ASKED_MAX (NEIGHBOUR_SILENT_MS / ASK_MS)
 #define EVENT_MAX 64
@@ -29,17 +30,6 @@
 
 static struct list doubts = {&doubts, &doubts};
 static struct timer doubts_timer;
-
-struct channel_name {
-    char z[64];
-};
-
-static struct channel_name channel_of(const struct uuid *session_id)
-{
-    struct channel_name name;
-    snprintf(name.z, sizeof name.z, "ws_events:%s", UUIDZ(session_id));
-    return name;
-}
 
 /* A live session may be gone when an answer comes: it is named by its number. */
 static void *name_of(const struct live *l)
@@ -216,9 +206,8 @@ void remote_say_ended(const struct session *ended, int by)
 {
     char text[16];
     const struct str part = {text, (size_t)snprintf(text, sizeof text, "ended %d", by)};
-    bus_publish(
-        channel_of(&ended->id).z,
-        part); /* lost: who holds it looks when it is back on the bus, and compares (sessions.reconcile) */
+    /* Lost: who holds it looks when it is back on the bus, and compares (sessions.reconcile). */
+    bus_publish(bus_name_of(CHANNEL, &ended->id).z, part);
 }
 
 /* --- hearing --- */
@@ -403,7 +392,7 @@ static void on_listening(void *arg)
 void remote_open(struct live *l)
 {
     const struct bus_member member = {.hear = hear, .listening = on_listening, .arg = l};
-    l->channel = bus_join(channel_of(&l->session.id).z, &member);
+    l->channel = bus_join(bus_name_of(CHANNEL, &l->session.id).z, &member);
 }
 
 void remote_close(struct live *l)

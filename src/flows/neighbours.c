@@ -10,6 +10,8 @@
 #include "conversation/ports/bus.h"
 #include "conversation/rt/timer.h"
 
+#define CHANNEL "instance_events:"
+
 struct neighbour {
     struct map_node node; /* by instance */
     uint64_t number;
@@ -23,22 +25,11 @@ static struct slots numbered; /* the same */
 static struct timer timer;
 static struct bus_channel *own;
 
-struct channel_name {
-    char z[64];
-};
-
-static struct channel_name channel_of(const struct uuid *instance)
-{
-    struct channel_name name;
-    snprintf(name.z, sizeof name.z, "instance_events:%s", UUIDZ(instance));
-    return name;
-}
-
 static bool say(const struct uuid *to, const char *what, bus_told *told, void *arg)
 {
     char text[64];
     int n = snprintf(text, sizeof text, "%s %s", what, UUIDZ(instance_id()));
-    return bus_tell(channel_of(to).z, (struct str){text, (size_t)n}, told, arg);
+    return bus_tell(bus_name_of(CHANNEL, to).z, (struct str){text, (size_t)n}, told, arg);
 }
 
 bool neighbours_are_settled(void)
@@ -151,7 +142,7 @@ bool neighbour_is(const struct neighbour *n, const struct uuid *instance)
 void neighbours_start(neighbour_doubted *doubted)
 {
     tell_doubted = doubted;
-    own = bus_join(channel_of(instance_id()).z, &(struct bus_member){.hear = on_message});
+    own = bus_join(bus_name_of(CHANNEL, instance_id()).z, &(struct bus_member){.hear = on_message});
 }
 
 void neighbours_stop(void)

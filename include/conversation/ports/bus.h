@@ -6,8 +6,10 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include "conversation/base/str.h"
+#include "conversation/base/uuid.h"
 
 typedef void bus_handler(void *arg, struct str text); /* `text` is valid during the call */
 
@@ -19,6 +21,17 @@ void bus_stop(void);
 int64_t bus_listening_ms(void);
 
 /* --- channels --- */
+
+/* Of one session or one instance: `prefix`, which ends in a colon, and its id. */
+struct bus_name {
+    char z[64];
+};
+static inline struct bus_name bus_name_of(const char *prefix, const struct uuid *id)
+{
+    struct bus_name name;
+    snprintf(name.z, sizeof name.z, "%s%s", prefix, UUIDZ(id));
+    return name;
+}
 
 /* One that this instance listens to; kept over reconnects. */
 struct bus_channel;
