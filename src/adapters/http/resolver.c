@@ -2,34 +2,21 @@
  * has moved is noticed earlier, when nobody can be reached any more. */
 #include "adapters/http/resolver.h"
 
-#include <arpa/inet.h>
 #include <netdb.h>
-#include <stdlib.h>
 
 #include "conversation/base/clock.h"
-#include "conversation/rt/loop.h"
+#include "conversation/rt/address_lookup.h"
 
 #define KNOWN_MS 30000
 
-/* Outlives the resolver that asked, when that is done with. */
-struct http_lookup {
-    struct loop_work work;
-    struct http_resolver *resolver; /* NULL: nobody waits any more */
-    char *host;
-    int status; /* of getaddrinfo */
-    struct addrinfo *found;
-};
-
 void http_resolver_init(struct http_resolver *r)
 {
-    unsigned char address[sizeof(struct in6_addr)];
-    r->is_numeric = inet_pton(AF_INET, r->host, address) == 1 || inet_pton(AF_INET6, r->host, address) == 1;
+    r->is_numeric = address_is_numeric(r->host);
 }
 
 void http_resolver_done(struct http_resolver *r)
 {
-    if (r->lookup)
-        r->lookup->resolver = NULL;
+    address_lookup_forget(r->lookup);
     buf_done(&r->line);
 }
 
@@ -51,12 +38,12 @@ void http_resolver_forget(struct http_resolver *r)
 /* False: the host has no address. */
 static bool write_line(struct http_resolver *r, const struct addrinfo *found)
 {
-    char address[NI_MAXHOST];
+    char address[ADDRESS_TEXT_MAX];
     int count = 0;
     r->line.n = 0;
     buf_addf(&r->line, "%s:%d:", r->host, r->port);
     for (const struct addrinfo *a = found; a; a = a->ai_next) {
-        if (getnameinfo(a->ai_addr, a->ai_addrlen, address, sizeof address, NULL, 0, NI_NUMERICHOST) != 0)
+        if (!address_write(a, address))
             continue;
         buf_addf(&r->line, a->ai_family == AF_INET6 ? "%s[%s]" : "%s%s", count++ ? "," : "", address);
     }
@@ -66,43 +53,20 @@ static bool write_line(struct http_resolver *r, const struct addrinfo *found)
     return count > 0;
 }
 
-static void look_up(struct loop_work *w)
+static void on_looked_up(void *arg, const struct addrinfo *found, const char *problem)
 {
-    struct http_lookup *l = container_of(w, struct http_lookup, work);
-    struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM, .ai_flags = AI_ADDRCONFIG};
-    l->status = getaddrinfo(l->host, NULL, &hints, &l->found);
-}
-
-static void on_looked_up(struct loop_work *w)
-{
-    struct http_lookup *l = container_of(w, struct http_lookup, work);
-    struct http_resolver *r = l->resolver;
-    if (r) {
-        r->lookup = NULL;
-        r->known_until_ms = clock_mono_ms() + KNOWN_MS;
-        const char *problem = l->status ? gai_strerror(l->status) : NULL;
-        if (!problem && !write_line(r, l->found))
-            problem = "the host has no address";
-        if (problem)
-            r->line.n = 0;
-        r->ended(r, problem);
-    }
-    if (l->found)
-        freeaddrinfo(l->found);
-    free(l->host);
-    free(l);
+    struct http_resolver *r = arg;
+    r->lookup = NULL;
+    r->known_until_ms = clock_mono_ms() + KNOWN_MS;
+    if (!problem && !write_line(r, found))
+        problem = "the host has no address";
+    if (problem)
+        r->line.n = 0;
+    r->ended(r, problem);
 }
 
 void http_resolver_start(struct http_resolver *r)
 {
-    if (r->lookup)
-        return;
-    struct http_lookup *l = calloc(1, sizeof *l);
-    if (!l || !(l->host = strdup(r->host)))
-        abort();
-    l->resolver = r;
-    l->work.work = look_up;
-    l->work.done = on_looked_up;
-    r->lookup = l;
-    loop_work_start(&l->work);
+    if (!r->lookup)
+        r->lookup = address_lookup_start(r->host, on_looked_up, r);
 }

@@ -9,7 +9,7 @@
 
 #include "conversation/base/str.h"
 
-struct http_lookup;
+struct address_lookup;
 
 struct http_resolver {
     const char *host; /* borrowed; no brackets */
@@ -19,8 +19,8 @@ struct http_resolver {
 
     /* the rest is resolver.c's */
     bool is_numeric;
-    struct http_lookup *lookup; /* under way */
-    struct buf line;            /* "HOST:PORT:ADDRESS,ADDRESS…", terminated; empty: none known */
+    struct address_lookup *lookup; /* under way */
+    struct buf line;               /* "HOST:PORT:ADDRESS,ADDRESS…", terminated; empty: none known */
     int64_t known_until_ms;
 };
 

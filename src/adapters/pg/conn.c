@@ -2,7 +2,6 @@
  * pipeline.c's. */
 #include "conn.h"
 
-#include <arpa/inet.h>
 #include <assert.h>
 #include <netdb.h>
 #include <stdio.h>
@@ -12,6 +11,7 @@
 #include "conversation/base/log.h"
 #include "conversation/base/metrics.h"
 #include "conversation/config.h"
+#include "conversation/rt/address_lookup.h"
 #include "conversation/rt/loop.h"
 #include "pool.h"
 #include "schema.h"
@@ -165,38 +165,22 @@ static void begin_connect(struct pg_conn *c, const char *hosts, const char *addr
         pg_conn_lost(c, PG_LOSS_BROKEN, "the socket cannot be polled");
 }
 
-/* --- resolving: getaddrinfo blocks, so in the thread pool; libpq is then given addresses --- */
-
-struct pg_resolve {
-    struct loop_work work;
-    struct pg_conn *conn; /* NULL: nobody waits any more */
-    char host[256], port[12];
-    int rc;
-    struct addrinfo *found;
-};
-
-static void resolve(struct loop_work *w)
-{
-    struct pg_resolve *r = container_of(w, struct pg_resolve, work);
-    struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_ADDRCONFIG | AI_NUMERICSERV};
-    r->rc = getaddrinfo(r->host, r->port, &hints, &r->found);
-}
+/* --- resolving: libpq's own would block, so it is given addresses --- */
 
 /* Starts with another address at each attempt, for one that does not answer takes the attempt's whole time.
  */
-static void connect_to_found(struct pg_conn *c, const struct pg_resolve *r)
+static void connect_to_found(struct pg_conn *c, const struct addrinfo *found)
 {
     const struct addrinfo *all[ADDRESSES_MAX];
     int count = 0;
-    for (const struct addrinfo *a = r->found; a && count < ADDRESSES_MAX; a = a->ai_next)
+    for (const struct addrinfo *a = found; a && count < ADDRESSES_MAX; a = a->ai_next)
         all[count++] = a;
     struct buf hosts = {0}, addresses = {0};
     for (int i = 0; i < count; i++) {
-        const struct addrinfo *a = all[(i + c->attempts - 1) % count];
-        char text[NI_MAXHOST] = "";
-        if (getnameinfo(a->ai_addr, a->ai_addrlen, text, sizeof text, NULL, 0, NI_NUMERICHOST) != 0)
+        char text[ADDRESS_TEXT_MAX];
+        if (!address_write(all[(i + c->attempts - 1) % count], text))
             continue;
-        buf_addf(&hosts, "%s%s", hosts.n ? "," : "", r->host);
+        buf_addf(&hosts, "%s%s", hosts.n ? "," : "", config.db_host);
         buf_addf(&addresses, "%s%s", addresses.n ? "," : "", text);
     }
     buf_addc(&hosts, '\0');
@@ -206,39 +190,20 @@ static void connect_to_found(struct pg_conn *c, const struct pg_resolve *r)
     buf_done(&addresses);
 }
 
-static void on_resolved(struct loop_work *w)
+static void on_resolved(void *arg, const struct addrinfo *found, const char *problem)
 {
-    struct pg_resolve *r = container_of(w, struct pg_resolve, work);
-    struct pg_conn *c = r->conn;
-    if (c) {
-        c->resolve = NULL;
-        if (r->rc != 0)
-            pg_conn_lost(c, PG_LOSS_BROKEN, gai_strerror(r->rc));
-        else
-            connect_to_found(c, r);
-    }
-    if (r->found)
-        freeaddrinfo(r->found);
-    free(r);
+    struct pg_conn *c = arg;
+    c->lookup = NULL;
+    if (problem)
+        pg_conn_lost(c, PG_LOSS_BROKEN, problem);
+    else
+        connect_to_found(c, found);
 }
 
 static void begin_resolve(struct pg_conn *c)
 {
-    struct pg_resolve *r = calloc(1, sizeof *r);
-    if (!r)
-        abort();
     set_state(c, PG_RESOLVING, NULL);
-    if (!str_copy(str_of(config.db_host), r->host, sizeof r->host)) {
-        free(r);
-        pg_conn_lost(c, PG_LOSS_BROKEN, "the host's name is too long");
-        return;
-    }
-    snprintf(r->port, sizeof r->port, "%d", config.db_port);
-    r->work.work = resolve;
-    r->work.done = on_resolved;
-    r->conn = c;
-    c->resolve = r;
-    loop_work_start(&r->work);
+    c->lookup = address_lookup_start(config.db_host, on_resolved, c);
 }
 
 /* --- its life --- */
@@ -283,9 +248,8 @@ void pg_conn_set_up_done(struct pg_conn *c)
 static void let_go(struct pg_conn *c)
 {
     timer_stop(&c->timer);
-    if (c->resolve)
-        c->resolve->conn = NULL;
-    c->resolve = NULL;
+    address_lookup_forget(c->lookup);
+    c->lookup = NULL;
     close_socket(c);
 }
 

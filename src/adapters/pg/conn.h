@@ -22,7 +22,7 @@
 enum pg_conn_state { PG_IDLE, PG_RESOLVING, PG_CONNECTING, PG_SETTING_UP, PG_READY, PG_BACKOFF };
 
 struct pg_pool;
-struct pg_resolve;
+struct address_lookup;
 
 struct pg_job;
 
@@ -64,14 +64,14 @@ struct pg_conn {
     struct pg_pool *pool;
     int index; /* in the pool, for logs */
     enum pg_conn_state state;
-    PGconn *pq;                 /* from CONNECTING to READY */
-    uv_poll_t *poll;            /* with pq; on the heap, for closing outlives it */
-    int poll_events;            /* what `poll` waits for */
-    struct pg_resolve *resolve; /* in RESOLVING */
-    struct timer timer;         /* the attempt's deadline, or the end of the backoff */
-    struct timer watchdog;      /* runs while batches are in flight */
-    int attempts;               /* since it was last READY */
-    struct list batches;        /* in flight, oldest first */
+    PGconn *pq;                    /* from CONNECTING to READY */
+    uv_poll_t *poll;               /* with pq; on the heap, for closing outlives it */
+    int poll_events;               /* what `poll` waits for */
+    struct address_lookup *lookup; /* in RESOLVING */
+    struct timer timer;            /* the attempt's deadline, or the end of the backoff */
+    struct timer watchdog;         /* runs while batches are in flight */
+    int attempts;                  /* since it was last READY */
+    struct list batches;           /* in flight, oldest first */
     int batch_count;
     struct pg_prepared *prepared;
     int prepared_count, prepared_serial;

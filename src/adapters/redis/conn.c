@@ -3,7 +3,6 @@
  * the first call counts. */
 #include "adapters/redis/conn.h"
 
-#include <arpa/inet.h>
 #include <assert.h>
 #include <hiredis/async.h>
 #include <hiredis/hiredis.h>
@@ -18,7 +17,7 @@
 #include "conversation/base/log.h"
 #include "conversation/base/metrics.h"
 #include "conversation/config.h"
-#include "conversation/rt/loop.h"
+#include "conversation/rt/address_lookup.h"
 
 #define REPLIES_LABEL  "redis" /* in metrics */
 #define BACKOFF_MIN_MS 100
@@ -36,16 +35,6 @@ struct command {
     void *arg;
     int64_t sent_ms;
     uint64_t sent_ns;
-};
-
-/* The host's addresses, looked up in the thread pool. Outlives the connection that asked, when that is
- * stopped. */
-struct redis_resolution {
-    struct loop_work work;
-    struct redis_conn *conn; /* NULL: nobody waits any more */
-    char *host;
-    int status; /* of getaddrinfo */
-    struct addrinfo *found;
 };
 
 static void watch(struct timer *t);
@@ -152,10 +141,8 @@ void redis_conn_stop(struct redis_conn *c)
         return;
     move(c, REDIS_STOPPED);
     timer_stop(&c->timer);
-    if (c->resolution) {
-        c->resolution->conn = NULL;
-        c->resolution = NULL;
-    }
+    address_lookup_forget(c->lookup);
+    c->lookup = NULL;
     if (c->ac)
         redisAsyncFree(c->ac);
     free_spare();
@@ -415,15 +402,8 @@ static void greet(struct redis_conn *c, const char *address)
 
 /* --- the address --- */
 
-static void look_up(struct loop_work *w)
-{
-    struct redis_resolution *r = container_of(w, struct redis_resolution, work);
-    struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM, .ai_flags = AI_ADDRCONFIG};
-    r->status = getaddrinfo(r->host, NULL, &hints, &r->found);
-}
-
 /* Each failure moves on to the next address of the host. */
-static bool choose_address(const struct addrinfo *found, int failures, char out[NI_MAXHOST])
+static bool choose_address(const struct addrinfo *found, int failures, char out[ADDRESS_TEXT_MAX])
 {
     int count = 0;
     for (const struct addrinfo *a = found; a; a = a->ai_next)
@@ -433,51 +413,30 @@ static bool choose_address(const struct addrinfo *found, int failures, char out[
     const struct addrinfo *chosen = found;
     for (int i = failures % count; i > 0; i--)
         chosen = chosen->ai_next;
-    return getnameinfo(chosen->ai_addr, chosen->ai_addrlen, out, NI_MAXHOST, NULL, 0, NI_NUMERICHOST) == 0;
+    return address_write(chosen, out);
 }
 
-static void on_looked_up(struct loop_work *w)
+static void on_looked_up(void *arg, const struct addrinfo *found, const char *problem)
 {
-    struct redis_resolution *r = container_of(w, struct redis_resolution, work);
-    struct redis_conn *c = r->conn;
-    char address[NI_MAXHOST];
-    if (c) {
-        c->resolution = NULL;
-        if (r->status != 0)
-            lost(c, gai_strerror(r->status));
-        else if (!choose_address(r->found, c->failures, address))
-            lost(c, "the host has no address");
-        else
-            greet(c, address);
-    }
-    if (r->found)
-        freeaddrinfo(r->found);
-    free(r->host);
-    free(r);
-}
-
-static bool is_numeric(const char *host)
-{
-    unsigned char address[sizeof(struct in6_addr)];
-    return inet_pton(AF_INET, host, address) == 1 || inet_pton(AF_INET6, host, address) == 1;
+    struct redis_conn *c = arg;
+    char address[ADDRESS_TEXT_MAX];
+    c->lookup = NULL;
+    if (problem)
+        lost(c, problem);
+    else if (!choose_address(found, c->failures, address))
+        lost(c, "the host has no address");
+    else
+        greet(c, address);
 }
 
 static void resolve(struct redis_conn *c)
 {
     assert(!c->ac);
     move(c, REDIS_RESOLVING);
-    if (is_numeric(config.redis_host)) {
+    if (address_is_numeric(config.redis_host))
         greet(c, config.redis_host);
-        return;
-    }
-    struct redis_resolution *r = calloc(1, sizeof *r);
-    if (!r || !(r->host = strdup(config.redis_host)))
-        abort();
-    r->conn = c;
-    r->work.work = look_up;
-    r->work.done = on_looked_up;
-    c->resolution = r;
-    loop_work_start(&r->work);
+    else
+        c->lookup = address_lookup_start(config.redis_host, on_looked_up, c);
 }
 
 static void try_again(struct timer *t)

@@ -23,7 +23,7 @@
 
 struct redisAsyncContext;
 struct redisReply;
-struct redis_resolution;
+struct address_lookup;
 
 enum redis_state { REDIS_STOPPED, REDIS_AWAY, REDIS_RESOLVING, REDIS_GREETING, REDIS_UP, REDIS_STATE_COUNT };
 
@@ -39,11 +39,11 @@ struct redis_conn {
 
     /* the rest is conn.c's; all zero is STOPPED */
     enum redis_state state;
-    struct redisAsyncContext *ac;        /* hiredis frees it; NULL then */
-    struct redis_resolution *resolution; /* in the thread pool */
-    struct list sent;                    /* struct command, the oldest first; answers come in this order */
-    struct timer timer;                  /* AWAY: until the next try; with a connection: the watchdog */
-    int failures;                        /* since it was last UP */
+    struct redisAsyncContext *ac;  /* hiredis frees it; NULL then */
+    struct address_lookup *lookup; /* under way */
+    struct list sent;              /* struct command, the oldest first; answers come in this order */
+    struct timer timer;            /* AWAY: until the next try; with a connection: the watchdog */
+    int failures;                  /* since it was last UP */
     int64_t last_sent_ms, away_since_ms;
     char reason[160]; /* why it is away, as last logged */
 };
