@@ -169,7 +169,8 @@ static void raise_descriptor_limit(void)
     }
 }
 
-static bool start(void)
+/* What the configuration, or the system, may forbid. */
+static bool set_up(void)
 {
     static const struct hub_setup hub = {
         .events = event_rows, .socket_gone = live_socket_gone, .came_from_elsewhere = job_user_catch_up};
@@ -201,6 +202,11 @@ static bool start(void)
                 problem.why);
         return false;
     }
+    return true;
+}
+
+static void begin(void)
+{
     db_start();
     outbox_start();
     kv_start();
@@ -213,15 +219,15 @@ static bool start(void)
     matchmaker_start();
     jobs_start();
     watch_signals();
-    return true;
 }
 
 int app_run(const char *config_path_)
 {
     config_path = config_path_;
     raise_descriptor_limit();
-    if (!start())
+    if (!set_up())
         return 1; /* nothing was promised to anybody yet: the process's end cleans up */
+    begin();
     LOG(LOG_INFO, "service.started", LOG_Z("version", CONVERSATION_VERSION), LOG_INT("port", edge_port()));
     loop_run();
     topic_lists_drop();

@@ -269,6 +269,12 @@ static void query_admission(struct flow *f, struct create *c)
     db_match_admission(f, &q, &c->admission);
 }
 
+/* The shared queue is away: so that a retry finds a clean slate. */
+static void take_back(struct flow *f, struct create *c)
+{
+    db_match_request_take_back(f, &c->request.id, &c->request.user_id, &c->undo);
+}
+
 static void run(struct flow *f)
 {
     struct create *c = flow_ctx(f);
@@ -298,10 +304,8 @@ static void run(struct flow *f)
     metric_add(M_MATCH_REQUESTS, 1, c->request.target_language, c->request.topic_code, NULL);
     if (c->request.mode == MATCH_NOW) {
         AWAIT_TRY(f, &c->queue_err, kv_queue_add(f, &c->request, 1));
-        if (c->queue_err) { /* the shared queue is away: take the request back, so that a retry finds a clean
-                               slate */
-            AWAIT_TRY(f, &c->undo_err,
-                      db_match_request_take_back(f, &c->request.id, &c->request.user_id, &c->undo));
+        if (c->queue_err) {
+            AWAIT_TRY(f, &c->undo_err, take_back(f, c));
             FLOW_FAIL(f, c->queue_err);
         }
     }
