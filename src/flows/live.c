@@ -178,9 +178,9 @@ void live_give_up_idle(struct live *l, const struct uuid *to)
 {
     if (is_here(l) || (!is_at(&l->peers[0], to) && !is_at(&l->peers[1], to)))
         return;
-    if (l->peers[0].ours_number || l->peers[1].ours_number)
+    if (l->peers[0].row_number || l->peers[1].row_number)
         job_session_hand_over(
-            &(struct db_hand_over){l->session.id, *to, {l->peers[0].ours_number, l->peers[1].ours_number}});
+            &(struct db_hand_over){l->session.id, *to, {l->peers[0].row_number, l->peers[1].row_number}});
     live_free(l);
 }
 
@@ -230,9 +230,9 @@ void live_join(struct live *l, const struct live_seat *seat)
 {
     int who = seat->who;
     struct peer *me = &l->peers[who], *partner = &l->peers[1 - who];
-    bool is_return = me->ours_number || peer_is_present(me);
-    if (me->ours_number < seat->join_number)
-        me->ours_number = seat->join_number;
+    bool is_return = me->row_number || peer_is_present(me);
+    if (me->row_number < seat->join_number)
+        me->row_number = seat->join_number;
     if (me->socket_id == seat->socket_id)
         return;
     expect_partner(l, 1 - who, &seat->partner_at);
@@ -252,7 +252,7 @@ void live_join(struct live *l, const struct live_seat *seat)
 void live_adopt(struct live *l, const int joins[2])
 {
     for (int who = 0; who < 2; who++) {
-        l->peers[who].ours_number = joins[who];
+        l->peers[who].row_number = joins[who];
         session_run_absent(&l->run, who, clock_now_ms());
     }
     live_count(l);
@@ -276,7 +276,7 @@ void live_came_back(struct live *l, int who, const struct uuid *at, int join_num
 {
     session_run_goes_on(&l->run);
     if (who >= 0 && l->peers[who].place == NOWHERE) {
-        l->peers[who].join_number = join_number;
+        l->peers[who].row_number = join_number;
         live_place(l, who, UNHEARD, at);
         remote_doubt(l);
         remote_say_state(l, true);
@@ -291,7 +291,7 @@ void live_socket_gone(uint64_t socket_id, const struct uuid *session_id, const s
     int who = l ? live_participant(l, user_id) : -1;
     if (who < 0 || l->peers[who].socket_id != socket_id)
         return; /* ended meanwhile, or taken over by a newer socket */
-    absent(l, who, l->peers[who].ours_number);
+    absent(l, who, l->peers[who].row_number);
 }
 
 /* --- the end --- */

@@ -58,6 +58,11 @@ static void switch_language(struct live *l)
         job_prompt_store(&l->session.id, &prompt); /* so that a restart does not tell it again */
 }
 
+static int latest_join(const struct peer *p)
+{
+    return p->join_number > p->row_number ? p->join_number : p->row_number;
+}
+
 static void act(struct live *l, const struct session_action *a)
 {
     static const struct uuid nobody;
@@ -68,7 +73,7 @@ static void act(struct live *l, const struct session_action *a)
             .by = a->who >= 0 ? l->session.participants[a->who].user_id : nobody,
             .event = a->event,
             .at_ms = a->at_ms,
-            .join = a->who >= 0 ? l->peers[a->who].join_number : 0,
+            .join = a->who >= 0 ? latest_join(&l->peers[a->who]) : 0,
         });
         break;
     case ACTION_SHOW_PROMPT: show_prompt(l, a->prompt); break;

@@ -39,6 +39,23 @@ static void he_is_found_when_the_bus_is_back(void **state)
     assert_row(SESSION_ACTIVE, END_NONE);
 }
 
+/* His socket there has said join_session twice, or the answer to the second was lost: the row has counted on,
+ * the socket is the one of the first. */
+static void his_socket_is_of_an_earlier_join_than_the_row_says(void **state)
+{
+    (void)state;
+    given_ben_came_back();
+    bus_others("ws_events:", 1);
+    bus_others("instance_events:", 1);
+    bus_comes_back();
+    pass_ms(0);
+    other_says((struct said){.ben = 6, .shown = 1});
+    next_told(ANAS, "partner_joined");
+    assert_true(live_has_partner(live_one(), 0));
+    pass_answered_s(60);
+    assert_row(SESSION_ACTIVE, END_NONE);
+}
+
 static void he_is_not_there_after_all(void **state)
 {
     (void)state;
@@ -67,6 +84,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         WORLD_TEST(he_is_found_when_the_bus_is_back),
+        WORLD_TEST(his_socket_is_of_an_earlier_join_than_the_row_says),
         WORLD_TEST(he_is_not_there_after_all),
         WORLD_TEST(the_timers_go_on),
     };
