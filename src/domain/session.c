@@ -334,9 +334,14 @@ struct session_action session_run_due(struct session_run *run, const struct sess
     return due.action;
 }
 
-void session_run_goes_on(struct session_run *run)
+void session_run_goes_on(struct session_run *run, int who, int64_t now_ms)
 {
     run->status = SESSION_ACTIVE;
+    if (who >= 0)
+        run->dropped_at_ms[who] = 0;
+    for (int i = 0; i < 2; i++) /* who went while the database was asked has not begun its grace */
+        if (!run->is_present[i])
+            session_run_absent(run, i, now_ms);
 }
 
 int64_t session_run_next_ms(const struct session_run *run, const struct session_limits *limits)

@@ -186,6 +186,12 @@ void live_give_up_idle(struct live *l, const struct uuid *to)
 
 /* --- joining and leaving --- */
 
+static void note_row_number(struct peer *p, int join_number)
+{
+    if (p->row_number < join_number)
+        p->row_number = join_number;
+}
+
 /* A socket here has gone. */
 static void absent(struct live *l, int who, int join_number)
 {
@@ -231,8 +237,7 @@ void live_join(struct live *l, const struct live_seat *seat)
     int who = seat->who;
     struct peer *me = &l->peers[who], *partner = &l->peers[1 - who];
     bool is_return = me->row_number || peer_is_present(me);
-    if (me->row_number < seat->join_number)
-        me->row_number = seat->join_number;
+    note_row_number(me, seat->join_number);
     if (me->socket_id == seat->socket_id)
         return;
     expect_partner(l, 1 - who, &seat->partner_at);
@@ -271,18 +276,30 @@ void live_activate(struct live *l, const struct session *s)
     live_run_due(l);
 }
 
-/* Where it is said to be it is looked for; if it is not there, it has the grace once more. */
+/* At another instance it is looked for. If it is not there, or the answer to its join here was lost, it has
+ * the grace once more. */
 void live_came_back(struct live *l, int who, const struct uuid *at, int join_number)
 {
-    session_run_goes_on(&l->run);
-    if (who >= 0 && l->peers[who].place == NOWHERE) {
-        l->peers[who].row_number = join_number;
+    session_run_goes_on(&l->run, who, clock_now_ms());
+    if (who >= 0)
+        note_row_number(&l->peers[who], join_number);
+    if (who >= 0 && l->peers[who].place == NOWHERE && !uuid_eq(at, instance_id())) {
         live_place(l, who, UNHEARD, at);
         remote_doubt(l);
         remote_say_state(l, true);
     }
     live_count(l);
     live_arm(l);
+}
+
+bool live_must_not_drop(struct live *l, const struct uuid *user_id)
+{
+    int who = live_participant(l, user_id);
+    if (who >= 0 && !peer_is_present(&l->peers[who]))
+        return false;
+    session_run_goes_on(&l->run, who, clock_now_ms());
+    live_arm(l);
+    return true;
 }
 
 void live_socket_gone(uint64_t socket_id, const struct uuid *session_id, const struct uuid *user_id)

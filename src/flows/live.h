@@ -39,9 +39,11 @@ void live_join(struct live *l, const struct live_seat *seat);
 void live_adopt(struct live *l, const int joins[2]);
 /* The database made it active: timers start, the icebreaker is shown. Telling it twice is harmless. */
 void live_activate(struct live *l, const struct session *s);
-/* The database did not end it: who was thought to be gone (-1: of nobody in particular) has joined at another
- * instance. */
+/* The database did not end it: who was thought to be gone (-1: of nobody in particular) has joined once more,
+ * at this or another instance. */
 void live_came_back(struct live *l, int who, const struct uuid *at, int join_number);
+/* Whether the user, who should be dropped (nil: whoever was in it), has come back since; then it goes on. */
+bool live_must_not_drop(struct live *l, const struct uuid *user_id);
 /* hub_setup.socket_gone: partner_left, and the grace begins. */
 void live_socket_gone(uint64_t socket_id, const struct uuid *session_id, const struct uuid *user_id);
 /* The next prompt now: see session_run_request_prompt. */

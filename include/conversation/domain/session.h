@@ -174,8 +174,9 @@ enum err session_run_request_prompt(struct session_run *run, const struct sessio
  * ACTION_END the run is over and nothing is due any more. */
 struct session_action session_run_due(struct session_run *run, const struct session_limits *limits,
                                       int64_t now_ms);
-/* The database did not take the end that was due: the timers go on. */
-void session_run_goes_on(struct session_run *run);
+/* The drop that was due did not end it: the timers go on. `who` has come back, and has the grace anew if it
+ * is not present; -1: nobody in particular. */
+void session_run_goes_on(struct session_run *run, int who, int64_t now_ms);
 /* When session_run_due will next return something; INT64_MAX: never. */
 int64_t session_run_next_ms(const struct session_run *run, const struct session_limits *limits);
 

@@ -249,7 +249,7 @@ void db_session_hand_over(struct flow *f, const struct db_hand_over *h);
 /* Ends a session as domain/session.h's table says, with its event in the outbox; idempotent: on a session
  * that is over nothing changes and `changed` is false. `by` is the participant, nil for the daemon itself.
  * Of what was spoken the larger counts, of what is given here and of what is stored, but no more seconds than
- * the session had. A drop ends nothing when there is a later join than the one given, at another instance
+ * the session had. A drop ends nothing when there is a later join than the one given, at an instance
  * that is alive. ERR_SESSION_NOT_FOUND (also: `by` is not in it). ERR_CONFLICT: the event is not legal in
  * its status.
  *

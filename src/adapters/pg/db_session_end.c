@@ -38,7 +38,8 @@ static void take_requeued(struct cursor *c, struct db_requeued *out)
  * longer; $12 to $15 what was spoken, seconds and turns of each participant; $16 this instance, $17 since
  * when another one must have been seen; $18 of a drop, the number of the latest join known here, else null.
  *
- * back: a later one. Where the instances do not hear each other only the row knows of it.
+ * back: a later one, at an instance that is alive. Where the instances do not hear each other only the row
+ * knows of it; at this one its answer may be on its way.
  *
  * started_at is set to what it is: an UPDATE first tries the row of its snapshot, where a join that the lock
  * waited for has not yet set it, and checks the constraints of that attempt before it turns to the row as it
@@ -50,9 +51,10 @@ static const struct pg_statement SESSION_END = {
     .sql = "WITH endings (from_status, is_early, status, reason) AS ("
            "    VALUES ('waiting', false, $6, $7), ('active', true, $8, $9), ('active', false, $10, $11)"
            "), " SESSION_LOCKED ", back AS ("
-           "    SELECT p.joined_by, p.joins FROM seats p JOIN instances i ON i.id = p.joined_by"
+           "    SELECT p.joined_by, p.joins FROM seats p"
            "     WHERE ($2::uuid IS NULL OR p.user_id = $2) AND p.joins > $18::int"
-           "       AND i.id <> $16::uuid AND NOT i.is_stopped AND i.seen_at > " PG_AT("$17")
+           "       AND (p.joined_by = $16::uuid OR EXISTS (SELECT FROM instances i WHERE i.id = p.joined_by"
+           "                                    AND NOT i.is_stopped AND i.seen_at > " PG_AT("$17") "))"
            "     LIMIT 1"
            "), moved AS ("
            "    UPDATE sessions s"

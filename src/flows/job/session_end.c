@@ -18,8 +18,17 @@ struct session_end {
     enum err err;
 };
 
+/* Who is to be dropped may come back while the database is away. */
+static bool is_outdated(const struct db_session_ending *ending)
+{
+    struct live *l = live_get(&ending->id);
+    return ending->event == SESSION_EVENT_DROP && l && live_must_not_drop(l, &ending->by);
+}
+
 static void try(struct flow *f, struct session_end *c)
 {
+    if (!c->only_look && is_outdated(&c->ending))
+        c->only_look = true;
     if (c->only_look)
         db_session_get(f, &c->ending.id, &c->ended.session);
     else
@@ -58,7 +67,7 @@ static void run(struct flow *f)
             continue;
         if (c->err == OK || c->err == ERR_SESSION_NOT_FOUND)
             break;
-        c->is_doubtful = !c->only_look;
+        c->is_doubtful |= !c->only_look;
         AWAIT(f, flow_sleep(f, err_is_passing(c->err) ? RETRY_MS : RETRY_FAULT_MS));
     }
     if (c->err)

@@ -3,6 +3,7 @@
 
 #include "conversation/base/arena.h"
 #include "conversation/base/clock.h"
+#include "conversation/base/instance.h"
 #include "flows/fakes/db.h"
 #include "flows/fakes/port.h"
 
@@ -250,9 +251,20 @@ static enum err end(struct session *s, const struct db_session_ending *ending, b
     return OK;
 }
 
-static bool is_back(const struct db_session_ending *ending)
+/* As the test says, or by a join that was made here. */
+static bool is_back(const struct session *s, const struct db_session_ending *ending, struct db_ended *out)
 {
-    return ending->event == SESSION_EVENT_DROP && fake_db.back.back_join > ending->join;
+    struct db_ended back = fake_db.back;
+    for (int who = 0; who < 2; who++) {
+        int joins = fake_db.joins[s - fake_db.sessions][who];
+        bool is_meant = uuid_is_nil(&ending->by) || uuid_eq(&ending->by, &s->participants[who].user_id);
+        if (is_meant && joins > back.back_join && joins > ending->join)
+            back = (struct db_ended){.back_at = *instance_id(), .back_join = joins};
+    }
+    if (ending->event != SESSION_EVENT_DROP || back.back_join <= ending->join)
+        return false;
+    *out = back;
+    return true;
 }
 
 void db_session_end(struct flow *f, const struct db_session_ending *ending, struct db_ended *out)
@@ -264,8 +276,8 @@ void db_session_end(struct flow *f, const struct db_session_ending *ending, stru
     fake_db.asked.ending = *ending;
     if (!s || (!uuid_is_nil(&ending->by) && session_participant_index(s, &ending->by) < 0))
         err = ERR_SESSION_NOT_FOUND;
-    else if (is_back(ending))
-        ended = fake_db.back;
+    else if (!session_is_over(s) && is_back(s, ending, &ended))
+        ended.changed = false;
     else if (port_takes_effect(call))
         err = end(s, ending, &ended.changed);
     if (s)

@@ -122,7 +122,7 @@ struct session a_talk(struct flow *f, const struct uuid *a, const struct uuid *b
 enum err end_session(struct flow *f, const struct session *s, const struct uuid *by, enum session_event event,
                      struct db_ended *out)
 {
-    struct db_session_ending ending = {.id = s->id, .event = event};
+    struct db_session_ending ending = {.id = s->id, .event = event, .join = 1};
     if (by)
         ending.by = *by;
     return RUN(f, db_session_end(f, &ending, out));

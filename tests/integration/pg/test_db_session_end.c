@@ -1,6 +1,8 @@
 /* Sessions that end: by an event, by name, by the sweep. */
 #include "session_fixture.h"
 
+#include "conversation/base/instance.h"
+
 /* --- end --- */
 
 struct from {
@@ -142,7 +144,8 @@ static void an_ending_counts_from_when_it_happened(void **state)
 {
     (void)state;
     struct session s = an_active_session(f);
-    struct db_session_ending drop = {.id = s.id, .event = SESSION_EVENT_DROP, .at_ms = NOW + 50000};
+    struct db_session_ending drop = {
+        .id = s.id, .event = SESSION_EVENT_DROP, .at_ms = NOW + 50000, .join = 1};
     struct db_ended ended;
     advance(70000); /* the grace is over */
     assert_int_equal(RUN(f, db_session_end(f, &drop, &ended)), OK);
@@ -169,6 +172,7 @@ static void a_drop_of_who_has_come_back_elsewhere_ends_nothing(void **state)
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct session s = an_active_session(f);
         struct uuid there = uuid_random();
+        EXEC(f, "UPDATE session_participants SET joins = 0 WHERE session_id = '%s'", UUIDZ(&s.id));
         EXEC(f,
              "UPDATE session_participants SET joined_by = '%s', joins = 2 WHERE session_id = '%s' AND "
              "position = 1",
@@ -192,6 +196,26 @@ static void a_drop_of_who_has_come_back_elsewhere_ends_nothing(void **state)
         assert_int_equal(RUN(f, db_session_end(f, &drop, &ended)), OK);
         assert_true(session_is_over(&ended.session));
     }
+}
+
+/* At this instance, which has not been able to say that it is alive. */
+static void nor_does_one_of_who_has_come_back_here(void **state)
+{
+    (void)state;
+    struct session s = an_active_session(f);
+    struct db_join join;
+    EXEC(f, "UPDATE instances SET seen_at = seen_at - interval '1 hour'");
+    assert_int_equal(RUN(f, db_session_join(f, &s.id, &s.participants[1].user_id, &join)), OK);
+    struct db_session_ending drop = {
+        .id = s.id, .by = s.participants[1].user_id, .event = SESSION_EVENT_DROP, .join = join.number - 1};
+    struct db_ended ended;
+    assert_int_equal(RUN(f, db_session_end(f, &drop, &ended)), OK);
+    assert_false(session_is_over(&ended.session));
+    assert_true(uuid_eq(&ended.back_at, instance_id()));
+    assert_int_equal(ended.back_join, join.number);
+    drop.join = join.number;
+    assert_int_equal(RUN(f, db_session_end(f, &drop, &ended)), OK);
+    assert_true(session_is_over(&ended.session));
 }
 
 static void who_may_not_end(void **state)
@@ -288,6 +312,7 @@ int main(void)
         TEST(ending_again_changes_nothing),
         TEST(an_ending_counts_from_when_it_happened),
         TEST(a_drop_of_who_has_come_back_elsewhere_ends_nothing),
+        TEST(nor_does_one_of_who_has_come_back_here),
         TEST(who_may_not_end),
         TEST(the_event_carries_speech_and_recording),
         TEST(the_sweep_leaves_what_is_in_time),
