@@ -484,7 +484,8 @@ bool live_mark(const struct uuid *session_id)
 static void look_at_unmarked(struct live *l, void *arg)
 {
     (void)arg;
-    if (!l->is_marked && l->session.status == SESSION_ACTIVE && is_here(l))
+    bool is_as_the_row_says = l->is_marked && l->session.status == SESSION_ACTIVE;
+    if (!is_as_the_row_says && is_here(l))
         job_session_look(&l->session.id);
 }
 

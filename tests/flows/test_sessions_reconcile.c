@@ -145,18 +145,76 @@ static void one_that_is_over_by_now_is_left_alone(void **state)
     assert_null(live_one());
 }
 
+/* Without the bus: neither that it is over, nor that it has begun, was heard. */
+static void it_is_told_without_the_bus(void **state)
+{
+    (void)state;
+    live_start();
+    given_conversation();
+    bus_goes_away();
+    fake_db.has_own = true;
+    sockets_forget();
+    look();
+    assert_told_nothing(ANAS);
+    session_row()->status = SESSION_COMPLETED;
+    session_row()->end_reason = END_COMPLETED;
+    look();
+    next_told(ANAS, "session_ended");
+    next_told(BENS, "session_ended");
+    assert_null(live_one());
+}
+
+static void given_ana_waits(void)
+{
+    live_start();
+    given_session();
+    bus_goes_away();
+    fake_db.has_own = true;
+    socket_opens(ANAS, ANA);
+    joins(ANA, ANAS);
+    sockets_forget();
+}
+
+static void one_that_waits_and_is_over_is_told(void **state)
+{
+    (void)state;
+    given_ana_waits();
+    session_row()->status = SESSION_CANCELLED;
+    session_row()->end_reason = END_LEFT;
+    look();
+    next_told(ANAS, "session_ended");
+    assert_null(live_one());
+}
+
+/* Ben has come to another instance. */
+static void one_that_waits_and_has_begun_begins(void **state)
+{
+    (void)state;
+    given_ana_waits();
+    pass_ms(1000);
+    session_row()->status = SESSION_ACTIVE;
+    session_row()->started_at_ms = world_now_ms();
+    pass_ms(25000);
+    fake_db.back = (struct db_ended){.session = *session_row(), .back_at = id_of(OTHER), .back_join = 1};
+    look();
+    next_told(ANAS, "new_prompt");
+    pass_ms(100000);
+    assert_row(SESSION_ACTIVE, END_NONE);
+    assert_int_equal(port_calls(DB_SESSION_END), 1);
+}
+
 /* Whoever has it could not say so. */
-static void without_the_bus_none_is_looked_for(void **state)
+static void without_the_bus_none_is_adopted(void **state)
 {
     (void)state;
     given_own();
     bus_goes_away();
     look();
-    assert_int_equal(port_calls(DB_SESSIONS_OWN), 0);
+    assert_null(live_one());
     bus_comes_back();
     pass_ms(NEIGHBOUR_PATIENCE_MS - 2);
     look();
-    assert_int_equal(port_calls(DB_SESSIONS_OWN), 0);
+    assert_null(live_one());
     pass_ms(2);
     look();
     assert_non_null(live_one());
@@ -180,7 +238,10 @@ int main(void)
         WORLD_TEST(a_join_said_twice_on_one_socket_is_given_up_with_the_session),
         WORLD_TEST(one_that_is_held_and_over_is_told),
         WORLD_TEST(one_that_is_over_by_now_is_left_alone),
-        WORLD_TEST(without_the_bus_none_is_looked_for),
+        WORLD_TEST(it_is_told_without_the_bus),
+        WORLD_TEST(one_that_waits_and_is_over_is_told),
+        WORLD_TEST(one_that_waits_and_has_begun_begins),
+        WORLD_TEST(without_the_bus_none_is_adopted),
         FAILURE_TESTS_OF_JOB(adopting),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -2,10 +2,11 @@
  *
  * An active session that the rows say is of this instance, and that it does not hold, nobody would end: the
  * others see a living owner. It comes about when the answer to a join is lost and the learner does not come
- * again. session.adopt holds it again, like one that was joined.
+ * again. session.adopt holds it again, like one that was joined; not without the bus, for whoever else holds
+ * it could not say so.
  *
  * One that it holds and that is active no more was ended at an instance that could not say so, or died before
- * it did. */
+ * it did; one that waits may have begun, likewise. */
 #include "flows/job.h"
 
 #include "conversation/ports/db.h"
@@ -63,12 +64,10 @@ static void run(struct flow *f)
 {
     struct look *c = flow_ctx(f);
     FLOW_BEGIN(f);
-    if (!neighbours_are_settled())
-        return; /* who else holds them could not say so */
     AWAIT(f, db_sessions_own(f, &c->own));
     live_begin_marking();
     for (size_t i = 0; i < c->own.count; i++)
-        if (!live_mark(&c->own.items[i].id))
+        if (!live_mark(&c->own.items[i].id) && neighbours_are_settled())
             job_session_adopt(&c->own.items[i]);
     live_look_at_unmarked();
     FLOW_END(f);
