@@ -65,15 +65,19 @@ void db_sessions_left(struct flow *f, int64_t grace_ms, struct db_left_sessions 
     pg_run(f, &SESSIONS_LEFT, &args, read_left, out);
 }
 
-/* $1 this instance. */
+/* $1 this instance. Lateral and grouped, so that the seats are looked up session by session: joined, they
+ * would all be read while most sessions are active. */
 /* clang-format off */
 static const struct pg_statement SESSIONS_OWN = {
     .name = "sessions_own",
-    .sql = "SELECT s.id, coalesce(max(p.joins) FILTER (WHERE p.position = 0), 0),"
-           "       coalesce(max(p.joins) FILTER (WHERE p.position = 1), 0)"
-           "  FROM sessions s JOIN session_participants p ON p.session_id = s.id"
-           " WHERE s.status = 'active' AND p.joined_by = $1"
-           " GROUP BY s.id"};
+    .sql = "SELECT s.id, own.first_join, own.second_join"
+           "  FROM sessions s"
+           " CROSS JOIN LATERAL (SELECT coalesce(max(p.joins) FILTER (WHERE p.position = 0), 0) AS first_join,"
+           "                           coalesce(max(p.joins) FILTER (WHERE p.position = 1), 0) AS second_join"
+           "                      FROM session_participants p"
+           "                     WHERE p.session_id = s.id AND p.joined_by = $1"
+           "                    HAVING count(*) > 0) own"
+           " WHERE s.status = 'active'"};
 /* clang-format on */
 
 static enum err read_own(struct flow *f, const struct pg_rows *rows, void *out)

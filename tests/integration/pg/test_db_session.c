@@ -287,6 +287,21 @@ static void own_sessions_are_the_active_ones_joined_here(void **state)
     assert_int_equal(own.items[0].joins[1], join.number);
 }
 
+/* When the statement is prepared there may be few sessions, most of them active. */
+static void own_sessions_are_found_one_by_one(void **state)
+{
+    (void)state;
+    struct db_own_sessions own;
+    for (int i = 0; i < 20; i++)
+        (void)an_active_session(f);
+    EXEC(f, "ANALYZE sessions, session_participants");
+    direct_wants_plan(f);
+    assert_int_equal(RUN(f, db_sessions_own(f, &own)), OK);
+    assert_int_equal(own.count, 20);
+    assert_non_null(strstr(direct_plan(f), "Index Cond: (status = 'active'::text)"));
+    assert_non_null(strstr(direct_plan(f), "Index Cond: (session_id = s.id)"));
+}
+
 /* --- prompts --- */
 
 static void prompts_of_the_topic_and_those_shown(void **state)
@@ -434,6 +449,7 @@ int main(void)
         TEST(a_session_is_handed_over_but_for_who_has_joined_again),
         TEST(sessions_left_are_the_active_ones_of_the_dead),
         TEST(own_sessions_are_the_active_ones_joined_here),
+        TEST(own_sessions_are_found_one_by_one),
         TEST(prompts_of_the_topic_and_those_shown),
         TEST(prompts_of_a_topic_that_is_gone),
         TEST(a_prompt_is_shown_in_an_active_session_only),
