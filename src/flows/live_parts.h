@@ -26,10 +26,8 @@ struct peer {
     enum place place;
     int join_number; /* of the latest socket known of, wherever; the later one of two is in the session */
     int told_number; /* join_number when the partner's socket here was told that this one is there; 0: not */
-    int row_number;  /* of the latest join that was made here, or that the row has told of;
-                        0:  none. The socket in the session may be of an earlier one: it may join more than
-                        once
-                      */
+    int row_number;  /* of the latest join that was made here, or that the row has told of; 0: none. The
+                        socket in the session may be of an earlier one: it may join more than once */
     struct neighbour *at; /* ELSEWHERE, UNHEARD: which instance */
     uint32_t ufrag_hash;
     int candidates; /* of the current negotiation */

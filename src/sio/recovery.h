@@ -37,6 +37,7 @@ struct recovery_state {
     uint64_t saved_added;   /* sent.added at the last write */
     uint32_t saved_bytes;   /* in the shared store, as far as we know; 0: it holds nothing of this state */
     bool must_put;          /* more has changed than packets were added */
+    bool is_saved_bare;     /* the shared store has not all that was in the ring when it was put there */
     bool is_doubted;        /* somebody else may have taken it */
     bool is_from_elsewhere; /* it was another process's, and not taken here yet */
     char sid[SID_LENGTH + 1];

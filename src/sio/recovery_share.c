@@ -19,7 +19,7 @@
 #define BURST_MS    500
 #define RETRY_MS    1000 /* after one that failed */
 #define BATCH_MAX   256
-#define BATCH_BYTES 262144 /* a batch is not made longer once it has so many */
+#define BATCH_BYTES 65536 /* a batch is not made longer once it has so many */
 
 /* A key that is to go from the store. */
 struct removal {
@@ -31,6 +31,7 @@ struct removal {
 struct plan {
     struct recovery_state *state;
     uint32_t saved_bytes;
+    bool is_bare;
 };
 
 struct share {
@@ -120,26 +121,36 @@ static void set_saved(struct share *share, struct recovery_state *state, uint32_
 }
 
 /* Packets that are in the store already stay there, for who claims the ones after them, as long as there is
- * room for them. */
+ * room for them. Who has lost its connection may claim all that the ring holds. */
 static bool can_append(const struct share *share, const struct recovery_state *state, uint64_t more)
 {
-    return state->saved_bytes && !state->must_put && more <= state->sent.n &&
+    bool is_short = state->is_saved_bare && !state->socket_id;
+    return state->saved_bytes && !state->must_put && !is_short && more <= state->sent.n &&
            state->saved_bytes + more <= 2 * share->bounds->socket_bytes + RECOVERY_HEAD_MAX &&
            share->planned_bytes + more <= share->bounds->shared_bytes;
 }
 
-/* Over the bound of all, the head alone: who has missed nothing can still recover. */
-static void plan_put(struct share *share, size_t at, struct recovery_state *state)
+/* A client that is sent more than a ring holds between two copies has got what the next one would hold when
+ * its instance dies, or has missed more. */
+static bool is_turned_over(const struct recovery_state *state, uint64_t more)
+{
+    return state->socket_id && state->saved_bytes && more > state->sent.n;
+}
+
+/* Then, and over the bound of all, the head alone: who has missed nothing can still recover. */
+static void plan_put(struct share *share, size_t at, struct recovery_state *state, uint64_t more)
 {
     struct shared_write *w = &share->writes[at];
     const struct sent_ring *ring = &state->sent;
     bool fits = share->planned_bytes - state->saved_bytes + ring->n <= share->bounds->shared_bytes;
-    size_t n = recovery_bytes_head(state, fits ? ring->first : ring->next, share->heads[at]);
+    bool is_bare = !fits || is_turned_over(state, more);
+    size_t n = recovery_bytes_head(state, is_bare ? ring->next : ring->first, share->heads[at]);
     w->kind = SHARED_PUT;
     w->parts[0] = (struct str){share->heads[at], n};
-    if (fits)
+    if (!is_bare)
         sent_ring_newest(ring, ring->n, w->parts + 1);
-    share->plans[at].saved_bytes = (uint32_t)(n + (fits ? ring->n : 0));
+    share->plans[at].saved_bytes = (uint32_t)(n + (is_bare ? 0 : ring->n));
+    share->plans[at].is_bare = is_bare;
 }
 
 static void plan_append(struct share *share, size_t at, struct recovery_state *state, size_t more)
@@ -148,6 +159,7 @@ static void plan_append(struct share *share, size_t at, struct recovery_state *s
     w->kind = SHARED_APPEND;
     sent_ring_newest(&state->sent, more, w->parts);
     share->plans[at].saved_bytes = state->saved_bytes + (uint32_t)more;
+    share->plans[at].is_bare = state->is_saved_bare;
 }
 
 /* Returns how many bytes that makes. */
@@ -160,7 +172,7 @@ static size_t plan(struct share *share, size_t at, struct recovery_state *state)
     if (can_append(share, state, more))
         plan_append(share, at, state, (size_t)more);
     else
-        plan_put(share, at, state);
+        plan_put(share, at, state, more);
     share->planned_bytes += share->plans[at].saved_bytes;
     share->planned_bytes -= state->saved_bytes;
     return w->parts[0].n + w->parts[1].n + w->parts[2].n;
@@ -176,6 +188,7 @@ static void settle(struct share *share, size_t state_count)
         delist(share, state);
         set_saved(share, state, share->plans[i].saved_bytes);
         state->saved_added = state->sent.added;
+        state->is_saved_bare = share->plans[i].is_bare;
         state->must_put = false;
     }
     for (size_t i = state_count; i < share->count; i++) {

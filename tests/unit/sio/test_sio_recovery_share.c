@@ -59,8 +59,8 @@ static void under_load_it_is_written_from_time_to_time(void **state)
 
 static void given_room_for_full_batches(void)
 {
-    config.recovery.socket_bytes = 400000;
-    config.recovery.total_bytes = config.recovery.shared_bytes = 100000000;
+    config.recovery.socket_bytes = 10000000;
+    config.recovery.total_bytes = config.recovery.shared_bytes = 1000000000;
     config.namespaces_max = 20;
     begin_again();
     open_session();
@@ -69,7 +69,7 @@ static void given_room_for_full_batches(void)
 /* One batch. */
 static void emit_much(struct sio_socket *s)
 {
-    static char arg[280000];
+    static char arg[70000];
     const struct str part = {arg, sizeof arg};
     memset(arg, 'x', sizeof arg);
     arg[0] = arg[sizeof arg - 1] = '"';
@@ -120,6 +120,46 @@ static void it_is_put_anew_before_it_gets_too_long(void **state)
         assert_in_range(only_slot()->bytes.n, 1, 2 * 1000 + 400);
     }
     assert_in_range(fake_store.puts, 5, 20);
+}
+
+/* 100 packets between two copies, of which the ring holds some 30. */
+static void turn_over(struct sio_socket *s)
+{
+    fake_store.is_slow = true;
+    emit(s, "1");
+    settle();
+    for (int i = 0; i < 100; i++)
+        emit(s, "\"overwritten\"");
+    fake_store.is_slow = false;
+    settle();
+}
+
+static void of_a_ring_that_is_turned_over_between_two_copies_the_head_is_put(void **state)
+{
+    (void)state;
+    struct sio_socket *s = connected("40");
+    emit(s, "1");
+    settle();
+    size_t n = only_slot()->bytes.n;
+    turn_over(s);
+    assert_true(only_slot()->bytes.n < n);
+    emit(s, "\"newest\"");
+    settle();
+    begin_again();
+    ask_for("", "102");
+    settle();
+    assert_recovered("", "42[\"e\",\"newest\",\"103\"]|");
+}
+
+static void but_when_its_connection_is_lost_all_of_it(void **state)
+{
+    (void)state;
+    turn_over(connected("40"));
+    lose();
+    begin_again();
+    ask_for("", "100");
+    settle();
+    assert_recovered("", "42[\"e\",\"overwritten\",\"101\"]|");
 }
 
 static void what_the_ring_lost_before_it_was_written_is_not_claimed(void **state)
@@ -268,6 +308,8 @@ int main(void)
         SHARE_TEST(full_batches_are_rarer),
         SHARE_TEST(but_what_waits_is_all_written_within_a_second),
         SHARE_TEST(it_is_put_anew_before_it_gets_too_long),
+        SHARE_TEST(of_a_ring_that_is_turned_over_between_two_copies_the_head_is_put),
+        SHARE_TEST(but_when_its_connection_is_lost_all_of_it),
         SHARE_TEST(what_the_ring_lost_before_it_was_written_is_not_claimed),
         SHARE_TEST(the_bound_of_all_leaves_out_packets),
         SHARE_TEST(quiet_sockets_keep_their_name_only),
