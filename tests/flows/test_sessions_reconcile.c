@@ -115,13 +115,8 @@ static void a_join_said_twice_on_one_socket_is_given_up_with_the_session(void **
     assert_int_equal(fake_db.handed_over.joins[0], 2);
 }
 
-/* Ended at another instance, which could not say so. */
-static void one_that_is_held_and_over_is_told(void **state)
+static void its_end_is_found(void)
 {
-    (void)state;
-    live_start();
-    given_conversation();
-    pass_ms(NEIGHBOUR_PATIENCE_MS);
     fake_db.has_own = true;
     sockets_forget();
     look();
@@ -132,6 +127,16 @@ static void one_that_is_held_and_over_is_told(void **state)
     next_told(ANAS, "session_ended");
     next_told(BENS, "session_ended");
     assert_null(live_one());
+}
+
+/* Ended at another instance, which could not say so. */
+static void one_that_is_held_and_over_is_told(void **state)
+{
+    (void)state;
+    live_start();
+    given_conversation();
+    pass_ms(NEIGHBOUR_PATIENCE_MS);
+    its_end_is_found();
 }
 
 static void one_that_is_over_by_now_is_left_alone(void **state)
@@ -152,16 +157,7 @@ static void it_is_told_without_the_bus(void **state)
     live_start();
     given_conversation();
     bus_goes_away();
-    fake_db.has_own = true;
-    sockets_forget();
-    look();
-    assert_told_nothing(ANAS);
-    session_row()->status = SESSION_COMPLETED;
-    session_row()->end_reason = END_COMPLETED;
-    look();
-    next_told(ANAS, "session_ended");
-    next_told(BENS, "session_ended");
-    assert_null(live_one());
+    its_end_is_found();
 }
 
 static void given_ana_waits(void)
