@@ -462,17 +462,6 @@ void live_each(void (*visit)(struct live *l, void *arg), void *arg)
     map_each(&sessions, visit_node, &(struct visit){visit, arg});
 }
 
-static void unmark(struct live *l, void *arg)
-{
-    (void)arg;
-    l->is_marked = false;
-}
-
-void live_begin_marking(void)
-{
-    live_each(unmark, NULL);
-}
-
 bool live_mark(const struct uuid *session_id)
 {
     struct live *l = live_get(session_id);
@@ -485,6 +474,7 @@ static void look_at_unmarked(struct live *l, void *arg)
 {
     (void)arg;
     bool is_as_the_row_says = l->is_marked && l->session.status == SESSION_ACTIVE;
+    l->is_marked = false; /* for the next time */
     if (!is_as_the_row_says && is_here(l))
         job_session_look(&l->session.id);
 }

@@ -77,10 +77,10 @@ bool live_count_candidate(struct live *l, int who, int limit);
 /* The participant sent a description with this ICE ufrag: a new one starts a new negotiation. */
 void live_note_ufrag(struct live *l, int who, struct str ufrag);
 
-/* Those held here that the rows say are active, and of this instance; what the rows say of the others, and of
- * those that wait as far as is known here, is looked at. */
-void live_begin_marking(void);
-bool live_mark(const struct uuid *session_id); /* false: it is not held here */
+/* The rows say that it is active, and of this instance. False: it is not held here. */
+bool live_mark(const struct uuid *session_id);
+/* What the rows say of those held here that are not marked, and of those that wait as far as is known here,
+ * is looked at. None is marked afterwards. */
 void live_look_at_unmarked(void);
 
 void live_start(void);     /* may be told of by other instances */

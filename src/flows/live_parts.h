@@ -50,7 +50,7 @@ struct live {
     bool
         awaits_state; /* the bus was lost: whoever is here gets session_state when the others have answered */
     bool is_counted;  /* among conversations_active */
-    bool is_marked;
+    bool is_marked;   /* live_mark */
     struct session session;
     struct session_run run;
     struct speaking speaking;

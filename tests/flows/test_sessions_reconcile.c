@@ -1,13 +1,9 @@
 /* What this instance holds and what the rows say is its own, compared: after the end of a join, of a handing
  * over, or of a session was lost. */
-#include "conversation/base/instance.h"
+#include "flows/fakes/elsewhere.h"
 #include "flows/fakes/failures.h"
-#include "flows/fakes/world.h"
 #include "flows/job.h"
 #include "flows/neighbours.h"
-
-#define CHANNEL "ws_events:" SESSION
-#define OTHER   "07070707-0000-4000-8000-000000000007"
 
 static void look(void)
 {
@@ -60,12 +56,9 @@ static void who_comes_back_finds_it(void **state)
 }
 
 /* `ana`, `ben`: the numbers of the joins of who is there. */
-static void other_says(int ana, int ben)
+static void other_has(int ana, int ben)
 {
-    char text[160];
-    snprintf(text, sizeof text, "state %s 0 0 %d %d 1 %lld", OTHER, ana, ben, (long long)world_now_ms());
-    assert_true(bus_says(CHANNEL, text));
-    pass_ms(0);
+    other_says((struct said){.ana = ana, .ben = ben, .shown = 1, .shown_at_ms = world_now_ms()});
 }
 
 static void another_instance_has_it_and_gets_it(void **state)
@@ -74,7 +67,7 @@ static void another_instance_has_it_and_gets_it(void **state)
     given_own();
     bus_others("ws_events:", 1);
     look();
-    other_says(2, 0); /* Ana, by an older join */
+    other_has(2, 0); /* Ana, by an older join */
     assert_null(live_one());
     assert_string_equal(UUIDZ(&fake_db.handed_over.to), OTHER);
     assert_int_equal(fake_db.handed_over.joins[0], 3);
@@ -92,7 +85,7 @@ static void a_join_without_a_socket_is_given_up_with_the_session(void **state)
     struct db_session_prompts none = {.prompts = no_prompts};
     struct live *l = live_open(session_row(), &none);
     live_join(l, &(struct live_seat){.who = 0, .socket_id = ANAS, .join_number = 3});
-    other_says(2, 1);
+    other_has(2, 1);
     assert_null(live_one());
     assert_int_equal(fake_db.handed_over.joins[0], 3);
     assert_int_equal(fake_db.handed_over.joins[1], 0);
@@ -108,9 +101,9 @@ static void a_join_said_twice_on_one_socket_is_given_up_with_the_session(void **
     joins(ANA, ANAS);
     joins(ANA, ANAS);
     assert_int_equal(fake_db.joins[0][0], 2);
-    other_says(0, 6);
+    other_has(0, 6);
     socket_goes(ANAS);
-    other_says(0, 6);
+    other_has(0, 6);
     assert_null(live_one());
     assert_int_equal(fake_db.handed_over.joins[0], 2);
 }

@@ -65,7 +65,6 @@ static void run(struct flow *f)
     struct look *c = flow_ctx(f);
     FLOW_BEGIN(f);
     AWAIT(f, db_sessions_own(f, &c->own));
-    live_begin_marking();
     for (size_t i = 0; i < c->own.count; i++)
         if (!live_mark(&c->own.items[i].id) && neighbours_are_settled())
             job_session_adopt(&c->own.items[i]);
