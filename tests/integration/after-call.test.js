@@ -2,7 +2,6 @@
 import assert from 'node:assert/strict';
 import crypto from 'node:crypto';
 import { after, before, describe, it } from 'node:test';
-import { Daemon } from '../lib/daemon.js';
 import { expectError, expectOk, expectRetryable } from '../lib/expect.js';
 import { until } from '../lib/wait.js';
 import { World } from '../lib/world.js';
@@ -408,12 +407,9 @@ describe('after the call on two instances', () => {
   let other;
   before(async () => {
     world = await World.create();
-    other = await Daemon.start({ env: world.env() });
+    other = await world.startAnother();
   });
-  after(async () => {
-    await other.stop();
-    await world.stop();
-  });
+  after(() => world.stop());
 
   it('a report taken by an instance that has neither socket ends the conversation at the one that has them', async () => {
     const { a, b, sessionId, sa, sb } = await world.conversation();

@@ -267,12 +267,9 @@ describe('two instances in one group', () => {
   before(async () => {
     kafka = await cluster();
     world = await World.create({ env: env(kafka) });
-    const first = world.daemon;
-    second = await world.startDaemon();
-    world.daemon = first;
+    second = await world.startAnother();
   });
   after(async () => {
-    await second?.kill();
     await world?.stop();
     await kafka?.destroy();
   });

@@ -19,14 +19,8 @@ const languages = ['fr', 'es', 'de', 'it'];
 // The world with a second instance: `other` is the same learner there.
 async function twoInstances(env) {
   const world = await World.create({ env });
-  const first = world.daemon;
-  const second = await world.startDaemon();
-  world.daemon = first;
+  const second = await world.startAnother();
   world.elsewhere = (learner) => new Learner(second.rest, learner.mint, learner.person);
-  world.stopAll = async () => {
-    await second.stop();
-    await world.stop();
-  };
   return world;
 }
 
@@ -44,7 +38,7 @@ describe('retries with an Idempotency-Key', () => {
   before(async () => {
     world = await twoInstances({});
   });
-  after(() => world.stopAll());
+  after(() => world.stop());
 
   it('get the first result, at once, later, elsewhere and after a restart', async () => {
     const learner = world.learner({ levels: { en: 'C2' } });
@@ -86,7 +80,7 @@ describe('GET /match-request/status?wait', () => {
   before(async () => {
     world = await twoInstances({ HTTP_KEEP_ALIVE_TIMEOUT: '1000', HTTP_HEADER_TIMEOUT: '1000', MATCH_STATUS_MAX_WAITING: '3' });
   });
-  after(() => world.stopAll());
+  after(() => world.stop());
   const waiting = () => world.metric('match_status_waiting');
 
   it('answers as soon as there is a match, on the instance of the match and elsewhere', async () => {
@@ -155,7 +149,7 @@ describe('limits', () => {
   before(async () => {
     world = await twoInstances({ RATE_LIMIT_MATCH_REQUESTS: '10', RATE_LIMIT_SESSION_JOINS: '5' });
   });
-  after(() => world.stopAll());
+  after(() => world.stop());
 
   it('10 match requests an hour, counted by all instances together', async () => {
     const learner = world.learner();
@@ -186,7 +180,7 @@ describe('the weekly quota', () => {
   before(async () => {
     world = await twoInstances({});
   });
-  after(() => world.stopAll());
+  after(() => world.stop());
   const person = { tier: 'free', levels: { en: 'A1' } };
 
   // One conversation that counts.

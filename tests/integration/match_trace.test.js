@@ -6,6 +6,7 @@ import path from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { binary, cleanEnv } from '../lib/daemon.js';
 import { expectOk } from '../lib/expect.js';
+import { until } from '../lib/wait.js';
 import { World } from '../lib/world.js';
 
 const LEVELS = ['A1', 'A2', 'B1', 'B2'];
@@ -34,7 +35,8 @@ describe('the matchmaking trace', () => {
   });
   after(() => world.stop());
 
-  // Learners of all kinds ask, every seventh cancels again; those who stay are matched or expire.
+  // Learners of all kinds ask, every seventh cancels again; those who stay are matched or expire, and one whom nobody
+  // shares a language with does expire.
   const ask = async (count) => {
     const learners = Array.from({ length: count }, (_, i) =>
       world.learner({ levels: { en: LEVELS[i % LEVELS.length] }, tier: i % 3 ? 'premium' : 'free', native: i % 2 ? 'es' : 'fr' }),
@@ -52,8 +54,12 @@ describe('the matchmaking trace', () => {
         if (i % 7 === 0) await learner.cancelMatch(matchRequest.id);
       }),
     );
-    await world.daemon.log('of the last expiry', (line) => line.event === 'match.expired');
+    expectOk(await world.learner({ levels: { it: 'B1' } }).requestMatch({ targetLanguageCode: 'it' }), 201);
+    await until('nobody to wait', async () => (await waiting()) === 0);
   };
+
+  const waiting = async () =>
+    (await world.db.one("SELECT count(*)::int AS n FROM match_requests WHERE status = 'pending'")).n;
 
   it('replays byte for byte, and again after a restart', async () => {
     await ask(LEARNERS);

@@ -24,6 +24,7 @@ export class World {
     world.db = await Database.create(own?.pg.admin);
     world.redis = own ? own.redis.database() : RedisDatabase.create();
     world.learners = [];
+    world.daemons = []; // all that it has started
     world.pairing = Promise.resolve();
     if (start) await world.startDaemon();
     return world;
@@ -44,14 +45,22 @@ export class World {
     };
   }
 
-  async startDaemon({ env = {}, ...options } = {}) {
-    this.daemon = await Daemon.start({ env: { ...this.env(), ...env }, ...options });
+  async startDaemon(options) {
+    this.daemon = await this.startAnother(options);
     return this.daemon;
   }
 
-  // The daemon again, on the same port, so that clients and tokens stay good.
+  // One more instance; `daemon` stays the one that learners talk to.
+  async startAnother({ env = {}, ...options } = {}) {
+    const daemon = await Daemon.start({ env: { ...this.env(), ...env }, ...options });
+    this.daemons.push(daemon);
+    return daemon;
+  }
+
+  // The daemon again, on the same port, so that clients and tokens stay good. It still runs when the test before failed.
   async restartDaemon(options) {
     const { port } = this.daemon;
+    if (!this.daemon.status) await this.daemon.kill();
     return this.startDaemon({ port, ...options });
   }
 
@@ -115,10 +124,18 @@ export class World {
     return { ...pair, sa, sb };
   }
 
+  // All of them, before the first that did not end well is told of: one left running would keep the tests from ending.
+  async #stopDaemons() {
+    const running = this.daemons.filter((daemon) => !daemon.status);
+    const stops = await Promise.allSettled(running.map((daemon) => daemon.stop()));
+    const failed = stops.find(({ status }) => status === 'rejected');
+    if (failed) throw failed.reason;
+  }
+
   async stop() {
     for (const learner of this.learners) learner.close();
     try {
-      if (this.daemon && !this.daemon.status) await this.daemon.stop();
+      await this.#stopDaemons();
       if (await this.db.isUsable()) await checkOutbox(this.db);
     } finally {
       await (this.ownsServers ? this.db.close() : this.db.drop());
