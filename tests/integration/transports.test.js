@@ -1,6 +1,7 @@
 // How Socket.IO reaches the service: the stock client with default options (long-polling, then the upgrade), polling
 // alone, and polling by hand.
 import assert from 'node:assert/strict';
+import crypto from 'node:crypto';
 import { after, before, describe, it } from 'node:test';
 import { candidate, sdp } from '../lib/sdp.js';
 import { until } from '../lib/wait.js';
