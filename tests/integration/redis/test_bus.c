@@ -1,12 +1,13 @@
 /* The bus on a real Redis: what is heard, what is not, and that it is heard again after every loss. The other
  * instance is played by the test's own connection. */
-#define COMMAND_TIMEOUT_MS "2000" /* a frozen server is noticed soon after the look at an idle connection */
 #include "integration/redis/harness.h"
 
 #include "conversation/base/instance.h"
 #include "conversation/ports/bus.h"
 
 #define OTHER "7d1c7b1e-0b3f-4a55-8f5e-000000000001"
+
+#define SHORT_TIMEOUT_MS 400 /* of a command, in tests of who stands still */
 
 static char heard[8192]; /* "channel=text;" of each message */
 static int listening_count;
@@ -319,8 +320,10 @@ static void test_a_frozen_server_is_noticed(void **state)
 {
     (void)state;
     int before = listening_count;
+    config.redis_command_timeout_ms = SHORT_TIMEOUT_MS;
     kill(server_pid, SIGSTOP);
     run_until(is_shown_as_away());
+    config.redis_command_timeout_ms = atoi(COMMAND_TIMEOUT_MS);
     kill(server_pid, SIGCONT);
     run_until(listening_count == before + 1);
     assert_heard_again("thawed");
@@ -331,10 +334,11 @@ static void test_our_own_standstill_loses_nothing(void **state)
 {
     (void)state;
     int before = listening_count;
+    config.redis_command_timeout_ms = SHORT_TIMEOUT_MS;
     for (int i = 0; i < 10; i++)
         turn();
     other_says("b", "meanwhile");
-    poll(NULL, 0, 8000);
+    poll(NULL, 0, 6000);
     run_until(heard[0]);
     assert_true(has_heard("B=meanwhile;"));
     assert_heard_again("after");
@@ -367,6 +371,7 @@ static int finish(void **state)
 {
     (void)state;
     kill(server_pid, SIGCONT);
+    config.redis_command_timeout_ms = atoi(COMMAND_TIMEOUT_MS);
     bus_stop();
     return 0;
 }
