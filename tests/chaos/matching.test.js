@@ -11,8 +11,8 @@ const SECONDS = Number(process.env.CHAOS_SECONDS ?? 20);
 const SEED = Number(process.env.CHAOS_SEED ?? Date.now() % 1_000_000);
 const REQUESTS_PER_MINUTE = 2000;
 const STOPPED_MS = 7000; // longer than the matchmaker's lease: its holder comes back to find another
-// A request's life of 30 s; what the last fault left to repair is found by the reconciler, once a minute, if not by the first then
-// by the second look.
+// A request's life of 30 s; what the last fault left to repair is found by the reconciler, once a minute: if not by its first
+// look, then by its second.
 const SETTLED_MS = 180_000;
 
 const kill = (cluster, i) => cluster.restart(i);
