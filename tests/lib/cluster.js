@@ -114,15 +114,21 @@ export class Cluster {
     for (const daemon of this.daemons) await daemon.untilReady(30_000);
   }
 
-  // Status 0 and no sanitizer report of all that are there.
+  // Status 0 and no sanitizer report of all that are there; none is left behind when one fails.
   async stop() {
     const daemons = this.daemons.splice(0);
-    await Promise.all(daemons.map((daemon) => daemon.stop()));
+    const stops = await Promise.allSettled(daemons.map((daemon) => daemon.stop()));
+    const failed = stops.find(({ status }) => status === 'rejected');
+    if (failed) throw failed.reason;
   }
 
+  // The servers go whatever the world's end finds: one left running would keep the tests from ending.
   async destroy() {
     for (const daemon of this.daemons.splice(0)) if (!daemon.status) await daemon.kill();
-    await this.#leaveWorld();
-    await Promise.all([this.pg?.destroy(), this.redis?.destroy()]);
+    try {
+      await this.#leaveWorld();
+    } finally {
+      await Promise.all([this.pg?.destroy(), this.redis?.destroy()]);
+    }
   }
 }

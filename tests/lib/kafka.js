@@ -18,7 +18,7 @@ function mockBinary() {
 export class KafkaCluster {
   static async create({ brokers = 1 } = {}) {
     const cluster = new KafkaCluster();
-    cluster.port = await freePort();
+    cluster.port = await freePort(brokers);
     cluster.size = brokers;
     await cluster.start();
     return cluster;
@@ -115,7 +115,8 @@ function message(line, topic) {
 class Follower {
   constructor(brokers, topic) {
     this.messages = [];
-    const args = ['-b', brokers, '-C', '-t', topic, '-o', 'beginning', '-q', '-J', '-u'];
+    // -m: it gives up when the brokers have not told it of the topic by then; else after 5 s
+    const args = ['-b', brokers, '-C', '-t', topic, '-o', 'beginning', '-q', '-J', '-u', '-m', '60'];
     this.process = spawn('kcat', args, { stdio: ['ignore', 'pipe', 'ignore'] });
     this.exit = new Promise((resolve) => this.process.once('close', resolve));
     createInterface({ input: this.process.stdout }).on('line', (line) => {

@@ -13,6 +13,12 @@ export class EventLoad {
     this.next = this.users.map(() => 0);
     this.turn = 0;
     this.written = new Map(); // user -> how many of its events were committed
+    this.isStopped = false;
+  }
+
+  // It writes no more: of a test that has failed nothing may go on.
+  stop() {
+    this.isStopped = true;
   }
 
   // One transaction; when it fails nothing was written.
@@ -41,7 +47,7 @@ export class EventLoad {
   async run(count, perSecond) {
     const size = Math.max(1, Math.round((perSecond * BATCH_MS) / 1000));
     let due = Date.now();
-    for (let left = count; left > 0; ) {
+    for (let left = count; left > 0 && !this.isStopped; ) {
       const now = Math.min(size, left);
       try {
         await this.write(now);

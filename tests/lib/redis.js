@@ -22,6 +22,7 @@ export class RedisDatabase {
       {
         env: { ...process.env, REDISCLI_AUTH: this.server.password },
         encoding: 'utf8',
+        timeout: 30_000, // of a server that stands still: it blocks all else in this process
         stdio: ['ignore', 'pipe', 'pipe'],
       },
     ).trim();
