@@ -20,7 +20,12 @@ export class KafkaCluster {
     const cluster = new KafkaCluster();
     cluster.port = await freePort();
     cluster.size = brokers;
-    await cluster.start();
+    try {
+      await cluster.start();
+    } catch (error) {
+      await cluster.destroy();
+      throw error;
+    }
     return cluster;
   }
 
@@ -39,7 +44,7 @@ export class KafkaCluster {
   }
 
   async #line(what) {
-    const { value, done } = await within(what, this.lines.next(), 10_000);
+    const { value, done } = await within(what, this.lines.next());
     if (done) throw new Error(`${what}: the process has ended`);
     return value;
   }
@@ -94,7 +99,8 @@ export class KafkaCluster {
       problem += data;
     });
     child.stdin.end(typeof value === 'string' ? value : JSON.stringify(value));
-    const code = await within('kcat to produce', new Promise((resolve) => child.once('close', resolve)), 20_000);
+    const closed = new Promise((resolve) => child.once('close', resolve));
+    const code = await within('kcat to produce', closed, 30_000).finally(() => child.kill('SIGKILL'));
     if (code !== 0) throw new Error(`kcat: ${problem}`);
   }
 
@@ -138,6 +144,6 @@ class Follower {
 
   async stop() {
     this.process.kill('SIGTERM');
-    await this.exit;
+    await within('kcat to end', this.exit).finally(() => this.process.kill('SIGKILL'));
   }
 }

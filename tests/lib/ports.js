@@ -1,9 +1,12 @@
-// A port that nobody listens on now, below the range the kernel takes outgoing ports from. Whoever binds it
-// may still lose a race, and then asks again.
+// A port that nobody listens on now, below the range the kernel takes outgoing ports from; none twice, for two who ask
+// at once would lose it to each other, and a server that was stopped may come back. Whoever binds it may still lose it
+// to another process, and then asks again.
 import net from 'node:net';
 
 const FIRST = 10_000;
 const COUNT = 10_000;
+
+const given = new Set();
 
 function isFree(port) {
   return new Promise((resolve) => {
@@ -16,6 +19,8 @@ function isFree(port) {
 export async function freePort() {
   for (;;) {
     const port = FIRST + Math.floor(Math.random() * COUNT);
+    if (given.has(port)) continue;
+    given.add(port);
     if (await isFree(port)) return port;
   }
 }

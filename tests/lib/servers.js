@@ -9,7 +9,7 @@ import { promisify } from 'node:util';
 import pg from 'pg';
 import { freePort } from './ports.js';
 import { RedisDatabase } from './redis.js';
-import { until } from './wait.js';
+import { allDone, until } from './wait.js';
 
 const PG_BIN = '/usr/lib/postgresql/15/bin';
 const run = promisify(execFile);
@@ -197,9 +197,9 @@ export class RedisServer {
 export async function startServers() {
   const [pg, redis] = await Promise.all([PostgresServer.create(), RedisServer.create()]);
   try {
-    await Promise.all([pg.start(), redis.start()]);
+    await allDone([pg.start(), redis.start()]);
   } catch (error) {
-    await Promise.all([pg.destroy(), redis.destroy()]);
+    await Promise.allSettled([pg.destroy(), redis.destroy()]);
     throw error;
   }
   return { pg, redis };
