@@ -165,7 +165,7 @@ describe('faults', () => {
   });
 
   it('Redis frozen: the same', async () => {
-    await world.startDaemon({ env: { REDIS_COMMAND_TIMEOUT_MS: '2000' } });
+    await world.startDaemon({ env: { REDIS_COMMAND_TIMEOUT_MS: '1000' } }); // well below the 5 s of a call
     const { a, sessionId } = await world.conversation();
     redis.freeze();
     matchingAway(await timed(FROZEN_MS, () => world.learner().requestMatch()));
