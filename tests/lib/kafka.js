@@ -18,15 +18,17 @@ function mockBinary() {
 export class KafkaCluster {
   static async create({ brokers = 1 } = {}) {
     const cluster = new KafkaCluster();
-    cluster.port = await freePort();
     cluster.size = brokers;
-    try {
-      await cluster.start();
-    } catch (error) {
-      await cluster.destroy();
-      throw error;
+    for (let attempt = 0; ; attempt++) {
+      cluster.port = await freePort();
+      try {
+        await cluster.start();
+        return cluster;
+      } catch (error) {
+        await cluster.destroy();
+        if (attempt === 4) throw error; // else the port was lost
+      }
     }
-    return cluster;
   }
 
   // Also after kill(), on the same ports: with nothing of what was there before.

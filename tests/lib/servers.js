@@ -48,7 +48,6 @@ export class PostgresServer {
     server.dir = tempDir('conversationd-pg-');
     server.data = path.join(server.dir, 'pg', 'data');
     server.password = crypto.randomBytes(12).toString('hex');
-    server.port = await freePort();
     const owned = path.dirname(server.data);
     fs.mkdirSync(owned);
     fs.writeFileSync(path.join(owned, 'pwfile'), server.password);
@@ -63,6 +62,7 @@ export class PostgresServer {
       '--locale=C.UTF-8',
       '--no-sync',
     ]);
+    server.port = await freePort(); // last: it is bound at once
     return server;
   }
 
