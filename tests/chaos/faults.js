@@ -26,13 +26,6 @@ export async function stopForAWhile(daemon, ms) {
   daemon.signal('SIGCONT');
 }
 
-// All of them to their end, whatever becomes of one: nothing goes on behind the back of a test that has failed.
-export async function together(...parts) {
-  const ends = await Promise.allSettled(parts);
-  const failed = ends.find(({ status }) => status === 'rejected');
-  if (failed) throw failed.reason;
-}
-
 // faults: rows of a name and what does it to the cluster, with the number of a daemon.
 export class Faults {
   constructor(cluster, random, faults) {

@@ -2,8 +2,8 @@
 // tests/run; tests/chaos/run takes minutes), CHAOS_SEED which faults and learners.
 import { after, before, describe, it } from 'node:test';
 import { Cluster } from '../lib/cluster.js';
-import { until } from '../lib/wait.js';
-import { Faults, randomFrom, stopForAWhile, together } from './faults.js';
+import { allDone, until } from '../lib/wait.js';
+import { Faults, randomFrom, stopForAWhile } from './faults.js';
 import { Crowd } from './learners.js';
 import { audit, unsettled } from './ledger.js';
 
@@ -39,7 +39,7 @@ describe('chaos of match requests', () => {
     const faults = new Faults(cluster, randomFrom(SEED), FAULTS);
     const crowd = new Crowd(cluster, randomFrom(SEED + 1));
     const end = Date.now() + SECONDS * 1000;
-    await together(faults.runUntil(end), crowd.askUntil(end, REQUESTS_PER_MINUTE));
+    await allDone([faults.runUntil(end), crowd.askUntil(end, REQUESTS_PER_MINUTE)]);
     await cluster.untilReady();
     await until('every request to end', async () => (await unsettled(cluster.db)) === 0, SETTLED_MS);
     const ends = await audit(cluster.db, crowd.asked);

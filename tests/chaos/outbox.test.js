@@ -91,7 +91,7 @@ describe('chaos: events', () => {
       assert.ok(grown < GROWTH_KIB, `memory grew by ${grown} KiB`);
       await cluster.stop();
     } finally {
-      load.stop();
+      load.enough();
       await Promise.allSettled([writing, stopCalls?.()]);
     }
   });

@@ -7,8 +7,8 @@ import { Balancer } from '../lib/balancer.js';
 import { Cluster } from '../lib/cluster.js';
 import { Rest } from '../lib/http.js';
 import { KafkaCluster } from '../lib/kafka.js';
-import { until } from '../lib/wait.js';
-import { Faults, randomFrom, stopForAWhile, together } from './faults.js';
+import { allDone, until } from '../lib/wait.js';
+import { Faults, randomFrom, stopForAWhile } from './faults.js';
 import { allAreSent, allHaveEnded, auditSessions, auditTopic } from './session_ledger.js';
 import { Talker, newNotes } from './talkers.js';
 
@@ -62,7 +62,7 @@ describe('chaos of sessions', () => {
     });
     const faults = new Faults(cluster, randomFrom(SEED), FAULTS);
     const end = Date.now() + SECONDS * 1000;
-    await together(faults.runUntil(end), ...talkers.map((talker) => talker.runUntil(end)));
+    await allDone([faults.runUntil(end), ...talkers.map((talker) => talker.runUntil(end))]);
     await cluster.untilReady();
     await until('every session to end', () => allHaveEnded(cluster.db), SETTLED_MS);
     const ends = await auditSessions(cluster.db, notes);

@@ -268,12 +268,15 @@ describe('conversations at several instances', () => {
     const [first, second] = await cluster.startDaemons(2);
     const pair = await conversationAt(first, second);
     second.signal('SIGSTOP');
-    for (let port = 1; port <= 50; port++) {
-      const message = { sessionId: pair.sessionId, targetUserId: pair.b.userId, candidate: candidate(port) };
-      assert.equal((await pair.sa.emit('ice_candidate', message)).status, 'ok');
+    try {
+      for (let port = 1; port <= 50; port++) {
+        const message = { sessionId: pair.sessionId, targetUserId: pair.b.userId, candidate: candidate(port) };
+        assert.equal((await pair.sa.emit('ice_candidate', message)).status, 'ok');
+      }
+      await new Promise((resolve) => setTimeout(resolve, 5000)); // that is how long it stands still
+    } finally {
+      second.signal('SIGCONT');
     }
-    await new Promise((resolve) => setTimeout(resolve, 5000)); // that is how long it stands still
-    second.signal('SIGCONT');
     await until('what was sent meanwhile', () => portsOf(pair.sb).length >= 50);
     assert.deepEqual(portsOf(pair.sb), Array.from({ length: 50 }, (_, i) => i + 1));
     await talk(pair);

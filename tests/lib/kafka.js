@@ -18,10 +18,17 @@ function mockBinary() {
 export class KafkaCluster {
   static async create({ brokers = 1 } = {}) {
     const cluster = new KafkaCluster();
-    cluster.port = await freePort(brokers);
     cluster.size = brokers;
-    await cluster.start();
-    return cluster;
+    for (let attempt = 0; ; attempt++) {
+      cluster.port = await freePort(brokers);
+      try {
+        await cluster.start();
+        return cluster;
+      } catch (error) {
+        await cluster.destroy();
+        if (attempt === 4) throw error; // else the port was lost
+      }
+    }
   }
 
   // Also after kill(), on the same ports: with nothing of what was there before.
@@ -39,7 +46,7 @@ export class KafkaCluster {
   }
 
   async #line(what) {
-    const { value, done } = await within(what, this.lines.next(), 10_000);
+    const { value, done } = await within(what, this.lines.next());
     if (done) throw new Error(`${what}: the process has ended`);
     return value;
   }
@@ -94,7 +101,8 @@ export class KafkaCluster {
       problem += data;
     });
     child.stdin.end(typeof value === 'string' ? value : JSON.stringify(value));
-    const code = await within('kcat to produce', new Promise((resolve) => child.once('close', resolve)), 20_000);
+    const closed = new Promise((resolve) => child.once('close', resolve));
+    const code = await within('kcat to produce', closed, 30_000).finally(() => child.kill('SIGKILL'));
     if (code !== 0) throw new Error(`kcat: ${problem}`);
   }
 
@@ -139,6 +147,6 @@ class Follower {
 
   async stop() {
     this.process.kill('SIGTERM');
-    await this.exit;
+    await within('kcat to end', this.exit).finally(() => this.process.kill('SIGKILL'));
   }
 }
