@@ -1,5 +1,8 @@
 // A stand-in for the auth-service: answers learning profiles as a test tells it to, and notes what it was asked.
 import http from 'node:http';
+import { freePort } from './ports.js';
+
+const PORTS_TRIED = 5;
 
 export class AuthService {
   static async start(port = 0) {
@@ -16,6 +19,16 @@ export class AuthService {
     });
     await service.listen(port);
     return service;
+  }
+
+  // On a port that it gets again after a stop; somebody else may take it first.
+  static async startOnFreePort() {
+    for (let left = PORTS_TRIED; ; left--)
+      try {
+        return await AuthService.start(await freePort());
+      } catch (error) {
+        if (error.code !== 'EADDRINUSE' || left === 1) throw error;
+      }
   }
 
   listen(port) {
