@@ -152,19 +152,9 @@ describe('slow clients', () => {
   });
 });
 
-// A test with a world of its own, which is stopped whatever comes of it.
-const inWorld = (options, test) => async () => {
-  const world = await World.create(options);
-  try {
-    await test(world);
-  } finally {
-    await world.stop();
-  }
-};
-
 describe('too many connections', () => {
   const few = { env: { HTTP_MAX_CONNECTIONS: '5' } };
-  it('in total: what is above the limit gets 503, and a place that is left is taken again', inWorld(few, async (world) => {
+  it('in total: what is above the limit gets 503, and a place that is left is taken again', () => World.during(few, async (world) => {
     const ask = async () => {
       const connection = await RawConnection.open(world.daemon.port);
       connection.send(GET);
@@ -192,7 +182,7 @@ describe('too many connections', () => {
   }));
 
   const fewEach = { env: { HTTP_MAX_CONNECTIONS_PER_ADDRESS: '5' } };
-  it('of one address: what is above its share gets 503, other addresses get in', inWorld(fewEach, async (world) => {
+  it('of one address: what is above its share gets 503, other addresses get in', () => World.during(fewEach, async (world) => {
     const openFrom = (localAddress) => RawConnection.open(world.daemon.port, { localAddress });
     const inside = [];
     for (let i = 0; i < 5; i++) inside.push(await openFrom('127.0.0.9'));
@@ -223,7 +213,7 @@ describe('too many connections', () => {
 });
 
 describe('no file descriptors', () => {
-  it('is told to those who come; those who are there go on; it passes', inWorld({ start: false }, async (world) => {
+  it('is told to those who come; those who are there go on; it passes', () => World.during({ start: false }, async (world) => {
     await world.startDaemon({ descriptors: 80 });
     const socket = await world.learner().connect();
     const [learner, held] = [world.learner(), []];

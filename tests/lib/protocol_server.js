@@ -30,7 +30,10 @@ function argumentsOf(options) {
 export class ProtocolServer {
   static async start(kind, mode, options = {}) {
     const server = new ProtocolServer(kind, ['--port', '0', '--mode', mode, ...argumentsOf(options)]);
-    server.port = await within(`the ${kind} server to listen`, server.#listening());
+    server.port = await within(`the ${kind} server to listen`, server.#listening()).catch((error) => {
+      server.process.kill('SIGKILL'); // left running it would keep the tests from ending
+      throw error;
+    });
     server.base = `http://127.0.0.1:${server.port}`;
     return server;
   }
@@ -59,6 +62,13 @@ export class ProtocolServer {
       });
       this.exit.then((status) => reject(new Error(`ended: ${JSON.stringify(status)}\n${this.output}`)));
     });
+  }
+
+  // All of them that were started, before the first that did not end well is told of.
+  static async stopAll(...servers) {
+    const stops = await Promise.allSettled(servers.map((server) => server?.stop()));
+    const failed = stops.find(({ status }) => status === 'rejected');
+    if (failed) throw failed.reason;
   }
 
   // As a service manager would; it must have gone in order, with nothing leaked.

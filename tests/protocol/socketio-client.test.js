@@ -51,8 +51,7 @@ for (const kind of SERVERS) {
     after(async () => {
       for (const socket of sockets) socket.disconnect();
       for (const proxy of proxies) proxy.stop();
-      await server.stop();
-      await recovering.stop();
+      await ProtocolServer.stopAll(server, recovering);
     });
 
     const client = (path = '/', options = {}, on = server) => {
