@@ -79,10 +79,15 @@ export class AuthService {
     return this.requests.filter((request) => request.userId === userId).length;
   }
 
+  // Who asks next comes over a new connection: on one that was kept, a close without an answer says nothing yet.
+  closeConnections() {
+    for (const socket of this.connections) socket.destroy();
+  }
+
   // Refuses connections until listen(port).
   async stop() {
     const closed = new Promise((resolve) => this.server.close(resolve));
-    for (const socket of this.connections) socket.destroy();
+    this.closeConnections();
     await closed;
   }
 }
