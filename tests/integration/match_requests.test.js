@@ -83,7 +83,11 @@ describe('retries with an Idempotency-Key', () => {
 describe('GET /match-request/status?wait', () => {
   let world;
   before(async () => {
-    world = await twoInstances({ HTTP_KEEP_ALIVE_TIMEOUT_MS: '5000', HTTP_HEADER_TIMEOUT_MS: '5000', MATCH_STATUS_MAX_WAITING: '3' });
+    world = await twoInstances({
+      HTTP_KEEP_ALIVE_TIMEOUT_MS: '5000',
+      HTTP_HEADER_TIMEOUT_MS: '5000',
+      MATCH_STATUS_MAX_WAITING: '3',
+    });
   });
   after(() => world.stop());
   const waiting = () => world.metric('match_status_waiting');

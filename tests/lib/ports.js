@@ -5,6 +5,8 @@ import net from 'node:net';
 const FIRST = 10_000;
 const COUNT = 10_000;
 
+const given = new Set(); // to this process: who asks for two gets two, though neither is bound yet
+
 function isFree(port) {
   return new Promise((resolve) => {
     const server = net.createServer();
@@ -16,6 +18,8 @@ function isFree(port) {
 export async function freePort() {
   for (;;) {
     const port = FIRST + Math.floor(Math.random() * COUNT);
-    if (await isFree(port)) return port;
+    if (given.has(port) || !(await isFree(port))) continue;
+    given.add(port);
+    return port;
   }
 }
