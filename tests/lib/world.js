@@ -36,6 +36,16 @@ export class World {
     return world;
   }
 
+  // A world for one test, stopped whatever comes of it.
+  static async during(options, test) {
+    const world = await World.create(options);
+    try {
+      await test(world);
+    } finally {
+      await world.stop();
+    }
+  }
+
   env() {
     return {
       ...this.db.env(),

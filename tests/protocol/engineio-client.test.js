@@ -80,9 +80,7 @@ for (const kind of SERVERS) {
       narrow = await start({ maxPayload: MAX_PAYLOAD });
       greeting = await start({ greet: 'hi', cookies: true, pingInterval: 300 });
     });
-    after(async () => {
-      for (const one of [server, narrow, greeting]) await one.stop();
-    });
+    after(() => ProtocolServer.stopAll(server, narrow, greeting));
 
     for (const [name, options] of Object.entries(TRANSPORTS)) {
       describe(name, { concurrency: true }, () => {
