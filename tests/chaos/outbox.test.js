@@ -7,7 +7,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { Cluster } from '../lib/cluster.js';
 import { KafkaCluster, TOPIC } from '../lib/kafka.js';
 import { EventLoad, assertComplete } from '../lib/outbox.js';
-import { until } from '../lib/wait.js';
+import { allDone, until } from '../lib/wait.js';
 
 const SECONDS = Number(process.env.CHAOS_SECONDS ?? 20);
 const PER_SECOND = Number(process.env.CHAOS_EVENTS ?? 200);
@@ -55,8 +55,7 @@ describe('chaos: events', () => {
   });
 
   after(async () => {
-    await Promise.allSettled([follower?.stop(), cluster?.destroy()]);
-    await kafka?.destroy();
+    await allDone([follower?.stop(), cluster?.destroy(), kafka?.destroy()]);
   });
 
   it(`Kafka away for ${SECONDS / 2} s of ${SECONDS}`, { timeout: (SECONDS + 300) * 1000 }, async (t) => {

@@ -49,8 +49,7 @@ describe('chaos of sessions', () => {
 
   after(async () => {
     balancer?.stop();
-    await Promise.allSettled([topic?.stop(), cluster?.destroy()]);
-    await kafka?.destroy();
+    await allDone([topic?.stop(), cluster?.destroy(), kafka?.destroy()]);
   });
 
   it(`${SECONDS} s of ${PAIRS} pairs, seed ${SEED}`, { timeout: (SECONDS + 500) * 1000 }, async (t) => {
