@@ -107,7 +107,7 @@ install_node_modules()
     flock 7
     if ! cmp -s "$dir/package-lock.json" "$stamp"; then
         say "Installing the npm packages of tests/"
-        (cd "$dir" && npm ci --loglevel=error --no-audit --no-fund 7>&- >&2) || die 69 "npm ci failed in $dir"
+        (cd "$dir" && npm ci --loglevel=error --no-audit --no-fund --fetch-retries=5 7>&- >&2) || die 69 "npm ci failed in $dir"
         cp "$dir/package-lock.json" "$stamp"
     fi
     exec 7>&-

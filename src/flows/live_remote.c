@@ -2,13 +2,15 @@
  * which each that holds it listens from live_open until it is freed (docs/signaling.md, "Between instances").
  *
  *     state {instance} {asks} {anew} {join} {join} {shown} {shown at}
- *     emit {who} {event} {json}
+ *     emit {who} {join} {event} {json}
  *     speaks {who} {0|1}
  *     ended {who}
  *
  * `state` is the whole truth of its sender, so that one that is lost, or comes twice, does no harm: the
  * numbers of the joins of the sockets that the sender has, 0 for none. Of two sockets of one participant the
- * later one is in the session. Nothing is said before the sender itself listens: an answer would be missed.
+ * later one is in the session, and what was sent by the other, which an instance that stood still may pass on
+ * late, is not heard: `join` is the sender's. Nothing is said before the sender itself listens: an answer
+ * would be missed.
  *
  * Who is asked and not there cannot answer; that nobody else listens is what Redis says to a message. A
  * session in which it is not clear where the partner is stands in `doubts` and asks again every second. */
@@ -180,10 +182,11 @@ void remote_say_gone(struct live *l)
 /* What is lost is made up for by partner_joined, to both, once they hear of each other again. */
 bool remote_emit(struct live *l, int to, const char *event, const struct str *parts, int part_count)
 {
-    char head[EVENT_MAX + 16];
+    char head[EVENT_MAX + 32];
     struct str all[PARTS_MAX];
     assert(part_count < PARTS_MAX);
-    all[0] = (struct str){head, (size_t)snprintf(head, sizeof head, "emit %d %s ", to, event)};
+    int join = l->peers[1 - to].join_number;
+    all[0] = (struct str){head, (size_t)snprintf(head, sizeof head, "emit %d %d %s ", to, join, event)};
     for (int i = 0; i < part_count; i++)
         all[i + 1] = parts[i];
     if (say(l, all, part_count + 1, on_emit_told))
@@ -325,10 +328,13 @@ static void hear_state(struct live *l, struct str text)
 
 static void hear_emit(struct live *l, struct str text)
 {
-    int64_t to;
+    int64_t to, join;
     char event[EVENT_MAX];
-    if (!take_number(&text, 1, &to) || !str_copy(str_cut(&text, ' '), event, sizeof event) || !text.p)
+    if (!take_number(&text, 1, &to) || !take_number(&text, INT32_MAX, &join) ||
+        !str_copy(str_cut(&text, ' '), event, sizeof event) || !text.p)
         return;
+    if (join < l->peers[1 - to].join_number)
+        return; /* by a socket that another has followed */
     if (l->peers[to].place == HERE)
         sockets_emit(l->peers[to].socket_id, event, &text, 1);
     else

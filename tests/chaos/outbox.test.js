@@ -1,5 +1,5 @@
 // Kafka away under load for half of CHAOS_SECONDS (20 in tests/run; by hand for as long as one likes): nothing lost, nothing
-// out of order for a key, nothing twice, memory flat, and the loop is not held up while the backlog is sent.
+// out of order for a key, nothing twice for Kafka's sake, memory flat, and the loop is not held up while the backlog is sent.
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import { after, before, describe, it } from 'node:test';
@@ -7,12 +7,19 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { Cluster } from '../lib/cluster.js';
 import { KafkaCluster, TOPIC } from '../lib/kafka.js';
 import { EventLoad, assertComplete } from '../lib/outbox.js';
-import { until } from '../lib/wait.js';
+import { allDone, until } from '../lib/wait.js';
 
 const SECONDS = Number(process.env.CHAOS_SECONDS ?? 20);
 const PER_SECOND = Number(process.env.CHAOS_EVENTS ?? 200);
 const PARTITIONS = 16; // mock brokers keep 5 MB of each
 const GROWTH_KIB = 16 * 1024; // of what the allocator and the sanitizers keep, not of a backlog
+
+const PASS_EVENTS = 500; // at most, of the relay
+
+// Passes of the relay whose mark got no answer, because the database stood still or cut the connection: what they sent, and
+// no more, may come again.
+const unmarkedPasses = (daemon) =>
+  daemon.logs.filter((l) => l.event === 'flow.ended' && l.flow === 'outbox.relay' && l.error).length;
 
 const rssKib = (daemon) =>
   Number(/VmRSS:\s*(\d+)/.exec(fs.readFileSync(`/proc/${daemon.process.pid}/status`, 'latin1'))[1]);
@@ -48,37 +55,43 @@ describe('chaos: events', () => {
   });
 
   after(async () => {
-    await follower?.stop();
-    await cluster?.destroy();
-    await kafka?.destroy();
+    await allDone([follower?.stop(), cluster?.destroy(), kafka?.destroy()]);
   });
 
   it(`Kafka away for ${SECONDS / 2} s of ${SECONDS}`, { timeout: (SECONDS + 300) * 1000 }, async (t) => {
     const [daemon] = cluster.daemons;
     const load = new EventLoad(cluster.db, 300);
     const writing = load.run(SECONDS * PER_SECOND, PER_SECOND);
-    const unsent = () => cluster.world.unsentEvents();
-    await delay(SECONDS * 250); // time is what this test is about
-    await kafka.down();
-    await until('Kafka to be missed', async () => (await unsent()) > 2 * PER_SECOND);
-    const before = rssKib(daemon);
-    await delay(SECONDS * 500);
-    const grown = rssKib(daemon) - before;
-    const backlog = await unsent();
-    await kafka.up();
-    follower = kafka.follower();
-    const started = performance.now();
-    const stop = calls(daemon);
-    await until('the backlog to be sent', async () => (await unsent()) < PER_SECOND, 120_000);
-    const tookMs = performance.now() - started;
-    const { p99, max } = await stop();
-    await writing;
-    await until('all events to be sent', async () => (await unsent()) === 0, 60_000);
-    await until('all events to be read', () => follower.messages.length >= SECONDS * PER_SECOND, 60_000);
-    t.diagnostic(`${backlog} events waited, sent in ${tookMs.toFixed(0)} ms; memory grew by ${grown} KiB meanwhile`);
-    t.diagnostic(`/healthz while they were sent: p99 ${p99.toFixed(1)} ms, max ${max.toFixed(1)} ms`);
-    assert.equal(assertComplete(follower.events(), load.written), 0, 'events that came twice');
-    assert.ok(grown < GROWTH_KIB, `memory grew by ${grown} KiB`);
-    await cluster.stop();
+    let stopCalls;
+    try {
+      const unsent = () => cluster.world.unsentEvents();
+      await delay(SECONDS * 250); // time is what this test is about
+      await kafka.down();
+      await until('Kafka to be missed', async () => (await unsent()) > 2 * PER_SECOND);
+      const before = rssKib(daemon);
+      await delay(SECONDS * 500);
+      const grown = rssKib(daemon) - before;
+      const backlog = await unsent();
+      await kafka.up();
+      follower = kafka.follower();
+      const started = performance.now();
+      stopCalls = calls(daemon);
+      await until('the backlog to be sent', async () => (await unsent()) < PER_SECOND, 120_000);
+      const tookMs = performance.now() - started;
+      const { p99, max } = await stopCalls();
+      await writing;
+      await until('all events to be sent', async () => (await unsent()) === 0, 60_000);
+      await until('all events to be read', () => follower.messages.length >= SECONDS * PER_SECOND, 60_000);
+      t.diagnostic(`${backlog} events waited, sent in ${tookMs.toFixed(0)} ms; memory grew by ${grown} KiB meanwhile`);
+      t.diagnostic(`/healthz while they were sent: p99 ${p99.toFixed(1)} ms, max ${max.toFixed(1)} ms`);
+      const again = assertComplete(follower.events(), load.written);
+      const mayComeAgain = unmarkedPasses(daemon) * PASS_EVENTS;
+      assert.ok(again <= mayComeAgain, `${again} events came twice, and ${mayComeAgain} may have`);
+      assert.ok(grown < GROWTH_KIB, `memory grew by ${grown} KiB`);
+      await cluster.stop();
+    } finally {
+      load.enough();
+      await Promise.allSettled([writing, stopCalls?.()]);
+    }
   });
 });

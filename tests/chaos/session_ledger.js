@@ -20,14 +20,18 @@ const LIVES = {
   deleted: 'conversation.matched',
 };
 
+// And nobody waits any more who could be in another one: learners who have stopped were perhaps put back into the queue, and are
+// paired with each other after a while. Both at one moment, or a session begins between the two looks.
 // Those that have not are told with their seats, and with what is known of the instances there: who should have ended them?
 export async function allHaveEnded(db) {
   const live = await db.query(
-    `SELECT s.id, s.status, s.created_at, s.first_joined_at, s.started_at,
+    `SELECT 'session' AS what, s.id, s.status, s.created_at, s.first_joined_at, s.started_at,
             json_agg(json_build_object('joinedAt', p.joined_at, 'joins', p.joins, 'at', p.joined_by,
                                        'seenAt', i.seen_at, 'isStopped', i.is_stopped) ORDER BY p.position) AS seats
        FROM sessions s JOIN session_participants p ON p.session_id = s.id LEFT JOIN instances i ON i.id = p.joined_by
-      WHERE s.status IN ('waiting', 'active') GROUP BY s.id`,
+      WHERE s.status IN ('waiting', 'active') GROUP BY s.id
+      UNION ALL
+     SELECT 'request', id, status, created_at, NULL, NULL, NULL FROM match_requests WHERE status = 'pending'`,
   );
   assert.deepEqual(live, []);
   return true;
@@ -71,7 +75,7 @@ export async function allAreSent(db) {
 // is known by its eventId. Answers how many came again.
 export async function auditTopic(db, topic) {
   const rows = await db.query('SELECT event_id AS id, key FROM event_outbox ORDER BY event_outbox.id');
-  await until('every event to be on the topic', () => new Set(topic.ids()).size >= rows.length, 30_000);
+  await until('every event to be on the topic', () => new Set(topic.ids()).size >= rows.length, 60_000);
   const firsts = new Map();
   for (const { key, headers } of topic.messages) {
     const seen = firsts.get(key) ?? new Set();

@@ -13,7 +13,10 @@ const ACK_MS = 8000; // longer than a daemon is stopped
 const TALK_MS = [3000, 20_000];
 const SPEAK_EVERY_MS = 500;
 const LOOK_EVERY_MS = 3000;
-const TOLD_WITHIN_MS = 45_000; // who is connected: dead instances are noticed after 15 s, then the grace
+// Who is connected is told that the session is over: dead instances are noticed after 15 s, then the grace. Counted in looks, for
+// while this process stands still nobody can tell it anything.
+const TOLD_WITHIN_LOOKS = 20;
+const GIVE_UP_MS = 240_000; // after the end, when there are no faults any more
 const PASSING = new Set([0, 408, 429, 500, 502, 503, 504]);
 const OVER = new Set(['completed', 'aborted', 'expired', 'cancelled']);
 const GONE = new Set(['SESSION_ENDED', 'SESSION_NOT_FOUND']);
@@ -41,8 +44,9 @@ export class Talker {
     for (;;) {
       const answer = await this.rest
         .call(method, API + path, { token: this.token, fresh: true, ...options })
-        .catch(() => ({ status: 0 }));
+        .catch((error) => ({ status: 0, text: error.message }));
       if (!PASSING.has(answer.status)) return answer;
+      assert.ok(Date.now() < this.endMs + GIVE_UP_MS, `${method} ${path}: still ${answer.status} ${answer.text}`);
       await delay(RETRY_MS);
     }
   }
@@ -50,11 +54,14 @@ export class Talker {
   async runUntil(endMs) {
     this.endMs = endMs;
     this.#connect();
-    while (Date.now() < endMs) {
-      const sessionId = await this.#matched();
-      if (sessionId) await this.#talk(sessionId);
+    try {
+      while (Date.now() < endMs) {
+        const sessionId = await this.#matched();
+        if (sessionId) await this.#talk(sessionId);
+      }
+    } finally {
+      this.socket.disconnect();
     }
-    this.socket.disconnect();
   }
 
   // --- before
@@ -93,6 +100,7 @@ export class Talker {
     this.socket.on('connect', () => {
       this.#log(`connected ${this.socket.id}, recovered: ${this.socket.recovered}`);
       this.notes.connects[this.socket.recovered ? 'recovered' : 'fresh']++;
+      if (this.talk) this.talk.looks = 0; // it is a while anew until it is told
       if (this.talk && !this.socket.recovered) this.#join(this.talk);
     });
     this.socket.on('ice_candidate', ({ from, candidate: heard }) => this.#hear(from, heard));
@@ -147,10 +155,14 @@ export class Talker {
       talk.isOver = true;
     });
     this.#join(talk);
-    const parts = [this.#speak(talk), this.#look(talk), this.#finishLater(talk)];
-    await over;
-    this.talk = undefined;
-    await Promise.all(parts);
+    const parts = Promise.all([this.#speak(talk), this.#look(talk), this.#finishLater(talk)]);
+    try {
+      await Promise.race([over, parts]); // the latter when one of them fails
+    } finally {
+      talk.finish('no more');
+      this.talk = undefined;
+    }
+    await parts;
   }
 
   // Until an answer says that it is in, or why not; a new connection begins again.
@@ -202,14 +214,13 @@ export class Talker {
 
   // Who is connected all the while that the session is over must be told so.
   async #look(talk) {
-    let overSince;
+    talk.looks = 0; // since it is over, while connected
     while (!talk.isOver) {
       await delay(LOOK_EVERY_MS);
       const { status, body } = await this.#call('GET', `/sessions/${talk.sessionId}`);
       const isOver = status === 404 || OVER.has(body?.session?.status);
-      if (!isOver || !this.socket.connected) overSince = undefined;
-      else overSince ??= Date.now();
-      if (talk.isOver || !overSince || Date.now() - overSince < TOLD_WITHIN_MS) continue;
+      talk.looks = isOver && this.socket.connected ? talk.looks + 1 : 0;
+      if (talk.isOver || talk.looks < TOLD_WITHIN_LOOKS) continue;
       this.#problem(`nobody said that ${talk.sessionId} is ${body?.session?.status ?? status}`);
       talk.finish('never told');
     }

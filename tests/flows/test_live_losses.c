@@ -30,7 +30,7 @@ static void that_nobody_heard_it_says_nothing_of_who_came_later(void **state)
     other_says((struct said){.ben = 0});
     next_told(ANAS, "partner_left");
     bus_others("ws_events:", 0);
-    assert_true(bus_says(CHANNEL, "emit 1 offer {}")); /* it is answered with who is here */
+    assert_true(bus_says(CHANNEL, "emit 1 1 offer {}")); /* it is answered with who is here */
     snprintf(ben, sizeof ben, "state " OTHER " 0 0 0 2 1 %lld", (long long)T0);
     assert_true(bus_says(CHANNEL, ben));
     bus_others("ws_events:", 1);

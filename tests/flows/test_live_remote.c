@@ -89,10 +89,25 @@ static void what_is_sent_goes_over_the_bus(void **state)
     given_shared();
     assert_int_equal(ana_emits("one"), OK);
     assert_int_equal(ana_emits("two"), OK);
-    assert_string_equal(next_published(CHANNEL), "emit 1 offer {\"x\":\"one\"}");
-    assert_string_equal(next_published(CHANNEL), "emit 1 offer {\"x\":\"two\"}");
-    assert_true(bus_says(CHANNEL, "emit 0 answer {\"y\":\"a b: c\"}"));
+    assert_string_equal(next_published(CHANNEL), "emit 1 1 offer {\"x\":\"one\"}");
+    assert_string_equal(next_published(CHANNEL), "emit 1 1 offer {\"x\":\"two\"}");
+    assert_true(bus_says(CHANNEL, "emit 0 1 answer {\"y\":\"a b: c\"}"));
     assert_told(ANAS, "answer", "{'y':'a b: c'}");
+    assert_told_nothing(ANAS);
+}
+
+/* The instance where Ben was stood still when he left it, and passes on what he had sent there. */
+static void what_comes_late_from_a_former_socket_is_not_heard(void **state)
+{
+    (void)state;
+    given_shared();
+    other_says((struct said){.ben = 2});
+    next_told(ANAS, "partner_joined");
+    assert_true(bus_says(CHANNEL, "emit 0 2 offer {\"x\":\"new\"}"));
+    assert_true(bus_says(CHANNEL, "emit 0 1 offer {\"x\":\"late\"}"));
+    assert_true(bus_says(CHANNEL, "emit 0 3 offer {\"x\":\"newer\"}")); /* its state is still to come */
+    assert_told(ANAS, "offer", "{'x':'new'}");
+    assert_told(ANAS, "offer", "{'x':'newer'}");
     assert_told_nothing(ANAS);
 }
 
@@ -100,7 +115,7 @@ static void what_is_for_somebody_else_is_answered_with_who_is_here(void **state)
 {
     (void)state;
     given_shared();
-    assert_true(bus_says(CHANNEL, "emit 1 offer {}")); /* the sender does not know where Ben is */
+    assert_true(bus_says(CHANNEL, "emit 1 1 offer {}")); /* the sender does not know where Ben is */
     assert_told_nothing(ANAS);
     assert_says(0, 0, 1, 0);
 }
@@ -113,9 +128,12 @@ static void nonsense_is_not_heard(void **state)
                                         "state " OTHER,
                                         "state " OTHER " 0 0 1",
                                         "emit",
-                                        "emit 2 offer {}",
+                                        "emit 2 1 offer {}",
                                         "emit 0",
-                                        "emit 0 offer",
+                                        "emit 0 1",
+                                        "emit 0 1 offer",
+                                        "emit 0 offer {}",
+                                        "emit 0 -1 offer {}",
                                         "speaks",
                                         "speaks 2 1",
                                         "speaks 1",
@@ -124,7 +142,7 @@ static void nonsense_is_not_heard(void **state)
                                         "ended nobody",
                                         "state " OTHER " 0 0 0 99999999999 0 0",
                                         "unknown 1 2",
-                                        "emit -1 offer {}"};
+                                        "emit -1 1 offer {}"};
     (void)state;
     given_shared();
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
@@ -499,6 +517,7 @@ int main(void)
         WORLD_TEST(a_partner_who_is_nowhere_has_the_grace),
         WORLD_TEST(twice_is_once),
         WORLD_TEST(what_is_sent_goes_over_the_bus),
+        WORLD_TEST(what_comes_late_from_a_former_socket_is_not_heard),
         WORLD_TEST(what_is_for_somebody_else_is_answered_with_who_is_here),
         WORLD_TEST(nonsense_is_not_heard),
         WORLD_TEST(who_speaks_is_told_and_counted),

@@ -3,20 +3,40 @@ import assert from 'node:assert/strict';
 import crypto from 'node:crypto';
 import fs from 'node:fs';
 import { after, before, describe, it } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
 import { expectError, expectOk, expectRetryable, seenCodes } from '../lib/expect.js';
 import { RawConnection } from '../lib/http.js';
 import { API } from '../lib/learner.js';
 import { startServers } from '../lib/servers.js';
-import { until } from '../lib/wait.js';
+import { WAIT_MS, allDone, until } from '../lib/wait.js';
 import { World } from '../lib/world.js';
 
 const required = (field) => [{ field, reason: 'required' }];
 const NOBODY = crypto.randomUUID();
 
+// Of a world's daemon, to these bytes.
+async function answerTo(world, bytes) {
+  const connection = await RawConnection.open(world.daemon.port);
+  connection.send(bytes);
+  const response = await connection.response();
+  connection.destroy();
+  return response;
+}
+
+// The next Monday, from when on conversations are counted anew; not one that comes while the test runs.
+async function nextMonday() {
+  const now = new Date();
+  const day = now.getUTCDate() - ((now.getUTCDay() + 6) % 7) + 7;
+  const monday = Date.UTC(now.getUTCFullYear(), now.getUTCMonth(), day);
+  if (monday - now > WAIT_MS) return monday;
+  await delay(monday - now + 1);
+  return nextMonday();
+}
+
 describe('refusals of one request', { concurrency: true }, () => {
   let world;
   before(async () => {
-    world = await World.create({ env: { HTTP_HEADER_TIMEOUT_MS: '1000' } });
+    world = await World.create();
   });
   after(() => world.stop());
 
@@ -283,14 +303,8 @@ describe('refusals of one request', { concurrency: true }, () => {
     );
   });
 
-  it('408, 414, 431 and 501 from the connection', async () => {
-    const raw = async (bytes) => {
-      const connection = await RawConnection.open(world.daemon.port);
-      connection.send(bytes);
-      const response = await connection.response();
-      connection.destroy();
-      return response;
-    };
+  it('414, 417, 431 and 501 from the connection', async () => {
+    const raw = (bytes) => answerTo(world, bytes);
     expectError(await raw(`GET /${'x'.repeat(70_000)} HTTP/1.1\r\nHost: x\r\n\r\n`), 414, 'URI_TOO_LONG', [
       { reason: 'request target too long' },
     ]);
@@ -314,9 +328,17 @@ describe('refusals of one request', { concurrency: true }, () => {
       'EXPECTATION_FAILED',
       [{ reason: 'the only expectation is 100-continue' }],
     );
-    expectRetryable(await raw('GET /healthz HTTP/1.1\r\n'), 408, 'REQUEST_TIMEOUT', [
-      { reason: 'the request did not arrive in time' },
-    ]);
+  });
+
+  it('408 from the connection', async () => {
+    const its = await World.create({ env: { HTTP_HEADER_TIMEOUT_MS: '1000' } }); // too short for the calls of other tests
+    try {
+      expectRetryable(await answerTo(its, 'GET /healthz HTTP/1.1\r\n'), 408, 'REQUEST_TIMEOUT', [
+        { reason: 'the request did not arrive in time' },
+      ]);
+    } finally {
+      await its.stop();
+    }
   });
 });
 
@@ -349,16 +371,11 @@ describe('limits and quotas', { concurrency: true }, () => {
   });
 
   it('403 DAILY_LIMIT_REACHED, with what was used and when there is more', async () => {
+    const monday = await nextMonday();
     const free = { tier: 'free', levels: { fr: 'A2' } };
     const { a, sa, sessionId } = await world.conversation(free, { targetLanguageCode: 'fr' });
     expectOk(await a.end(sessionId));
     await sa.take('session_ended');
-    const now = new Date();
-    const monday = Date.UTC(
-      now.getUTCFullYear(),
-      now.getUTCMonth(),
-      now.getUTCDate() - ((now.getUTCDay() + 6) % 7) + 7,
-    );
     expectError(await a.requestMatch({ targetLanguageCode: 'fr' }), 403, 'DAILY_LIMIT_REACHED', [
       { limit: 1, used: 1, resetsAt: new Date(monday).toISOString() },
     ]);
@@ -398,8 +415,11 @@ describe('503', () => {
     world = await World.create({ own: { pg, redis } });
   });
   after(async () => {
-    await world?.stop();
-    await Promise.all([pg?.destroy(), redis?.destroy()]);
+    try {
+      await world?.stop();
+    } finally {
+      await allDone([pg?.destroy(), redis?.destroy()]);
+    }
   });
 
   it('MATCHING_UNAVAILABLE without Redis, SERVICE_UNAVAILABLE without PostgreSQL', async () => {

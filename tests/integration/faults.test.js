@@ -5,12 +5,14 @@ import { afterEach, beforeEach, describe, it } from 'node:test';
 import { expectOk, expectRetryable } from '../lib/expect.js';
 import { sdp } from '../lib/sdp.js';
 import { startServers } from '../lib/servers.js';
-import { until } from '../lib/wait.js';
+import { allDone, until } from '../lib/wait.js';
 import { World } from '../lib/world.js';
 
 const POSTGRES = 'postgresql'; // as /readyz calls it
-const AT_ONCE_MS = 1000; // for an answer while a dependency is known to be away
-const FROZEN_MS = 5000; // for one while it hangs: the statement and command deadlines are below that
+const AT_ONCE_MS = 1000; // for an answer while a dependency is known to be away: that of a call is 3 s at least
+const AT_ONCE_TRIES = 5;
+const FROZEN_MS = 12_000; // for one while it hangs: all deadlines are far below that; without them there is none
+const STOPPED_MS = 15_000; // for a stop that need not take its 30 s
 
 let pg;
 let redis;
@@ -27,8 +29,9 @@ async function tearDown() {
   try {
     await world?.stop();
   } finally {
-    await Promise.all([pg?.destroy(), redis?.destroy()]);
+    const servers = [pg, redis];
     world = pg = redis = undefined;
+    await allDone(servers.map((server) => server?.destroy()));
   }
 }
 
@@ -38,6 +41,18 @@ async function timed(ms, call) {
   const took = performance.now() - started;
   assert.ok(took < ms, `the answer took ${took.toFixed(0)} ms, not under ${ms}`);
   return answer;
+}
+
+// A daemon that waits for a deadline does so each time; a machine that stands still for a moment, once. Every answer must
+// be good.
+async function atOnce(check, call) {
+  const took = [];
+  do {
+    const started = performance.now();
+    check(await call());
+    took.push(Math.round(performance.now() - started));
+  } while (took.at(-1) >= AT_ONCE_MS && took.length < AT_ONCE_TRIES);
+  assert.ok(took.at(-1) < AT_ONCE_MS, `the answers took ${took} ms, none under ${AT_ONCE_MS}`);
 }
 
 // /readyz is 503 and names these checks and no other.
@@ -65,8 +80,8 @@ describe('faults', () => {
     await world.startDaemon({ ready: false });
     await culprit(POSTGRES, 'redis');
     const learner = world.learner();
-    databaseAway(await timed(AT_ONCE_MS, () => learner.history()));
-    databaseAway(await timed(AT_ONCE_MS, () => learner.topics()));
+    await atOnce(databaseAway, () => learner.history());
+    await atOnce(databaseAway, () => learner.topics());
     await redis.start();
     await culprit(POSTGRES);
     await pg.start();
@@ -90,7 +105,7 @@ describe('faults', () => {
       () => waiting.requestMatch(),
       () => a.end(sessionId),
     ]) {
-      databaseAway(await timed(AT_ONCE_MS, call));
+      await atOnce(databaseAway, call);
     }
     assert.equal((await sa.emit('offer', { sessionId, targetUserId: b.userId, sdp: sdp() })).status, 'ok');
     await sb.take('offer');
@@ -115,10 +130,10 @@ describe('faults', () => {
 
     await redis.kill();
     await culprit('redis');
-    matchingAway(await timed(AT_ONCE_MS, () => world.learner().requestMatch()));
-    expectOk(await timed(AT_ONCE_MS, () => a.session(sessionId)));
-    expectOk(await timed(AT_ONCE_MS, () => a.topics()));
-    expectOk(await timed(AT_ONCE_MS, () => a.join(sessionId)));
+    await atOnce(matchingAway, () => world.learner().requestMatch());
+    await atOnce(expectOk, () => a.session(sessionId));
+    await atOnce(expectOk, () => a.topics());
+    await atOnce(expectOk, () => a.join(sessionId));
     assert.equal((await sa.emit('offer', { sessionId, targetUserId: b.userId, sdp: sdp() })).status, 'ok');
     await sb.take('offer');
 
@@ -143,19 +158,19 @@ describe('faults', () => {
     );
     for (const answer of answers) databaseAway(answer);
     await culprit(POSTGRES);
-    databaseAway(await timed(AT_ONCE_MS, () => a.history()));
+    await atOnce(databaseAway, () => a.history());
     pg.thaw();
     await world.daemon.untilReady();
     assert.equal(expectOk(await a.session(sessionId)).session.status, 'active');
   });
 
   it('Redis frozen: the same', async () => {
-    await world.startDaemon({ env: { REDIS_COMMAND_TIMEOUT_MS: '500' } });
+    await world.startDaemon({ env: { REDIS_COMMAND_TIMEOUT_MS: '1000' } }); // well below the 5 s of a call
     const { a, sessionId } = await world.conversation();
     redis.freeze();
     matchingAway(await timed(FROZEN_MS, () => world.learner().requestMatch()));
     await culprit('redis');
-    expectOk(await timed(AT_ONCE_MS, () => a.session(sessionId)));
+    await atOnce(expectOk, () => a.session(sessionId));
     redis.thaw();
     await world.daemon.untilReady();
     await world.pair({ levels: { en: 'A1' } });
@@ -204,7 +219,7 @@ describe('faults', () => {
     await Promise.all([pg.stop(), redis.kill()]);
     await world.startDaemon({ ready: false });
     await culprit(POSTGRES, 'redis');
-    await timed(FROZEN_MS, () => world.daemon.stop());
+    await timed(STOPPED_MS, () => world.daemon.stop());
   });
 
   it('SIGTERM while both hang: it still ends within its time', async () => {

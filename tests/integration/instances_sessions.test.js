@@ -1,6 +1,7 @@
 // One conversation at several daemons: partners hear each other wherever their sockets are, whoever asks or ends it, and
 // whatever dies, stands still or is restarted in between.
 import assert from 'node:assert/strict';
+import fs from 'node:fs';
 import { describe, it } from 'node:test';
 import { Balancer } from '../lib/balancer.js';
 import { Cluster } from '../lib/cluster.js';
@@ -57,6 +58,8 @@ async function talkAgain(pair) {
   });
   await talk(pair);
 }
+
+const isStopped = (daemon) => /\) T /.test(fs.readFileSync(`/proc/${daemon.process.pid}/stat`, 'latin1'));
 
 const portsOf = (socket) =>
   socket.events
@@ -235,16 +238,45 @@ describe('conversations at several instances', () => {
     await pair.sa.take('session_ended');
   });
 
+  it('what an instance that stood still passes on late, from a socket that another has followed, is not heard', async () => {
+    const [first, second, third] = await cluster.startDaemons(3);
+    const pair = await conversationAt(first, second);
+    const say = (port) => [
+      'ice_candidate',
+      { sessionId: pair.sessionId, targetUserId: pair.b.userId, candidate: candidate(port) },
+    ];
+    first.signal('SIGSTOP');
+    await until('the first to stand still', () => isStopped(first));
+    for (let port = 1; port <= 3; port++) pair.sa.send(...say(port));
+    const { engine } = pair.sa.io.io;
+    await until('them to lie in the connection', () => engine.writeBuffer.length === 0);
+    pair.sa.close();
+    pair.a.rest = third.rest;
+    const sa = await pair.a.enter(pair.sessionId);
+    await until('a to be heard from elsewhere', async () => {
+      await sa.emit(...say(10));
+      return portsOf(pair.sb).includes(10);
+    });
+    first.signal('SIGCONT');
+    await until('the first to be left', async () => (await first.metric('websocket_connections_active')) === 0);
+    await sa.emit(...say(11));
+    await until('the last word', () => portsOf(pair.sb).includes(11));
+    assert.deepEqual([...new Set(portsOf(pair.sb))], [10, 11]);
+  });
+
   it('an instance that stands still for a while loses nothing', async () => {
     const [first, second] = await cluster.startDaemons(2);
     const pair = await conversationAt(first, second);
     second.signal('SIGSTOP');
-    for (let port = 1; port <= 50; port++) {
-      const message = { sessionId: pair.sessionId, targetUserId: pair.b.userId, candidate: candidate(port) };
-      assert.equal((await pair.sa.emit('ice_candidate', message)).status, 'ok');
+    try {
+      for (let port = 1; port <= 50; port++) {
+        const message = { sessionId: pair.sessionId, targetUserId: pair.b.userId, candidate: candidate(port) };
+        assert.equal((await pair.sa.emit('ice_candidate', message)).status, 'ok');
+      }
+      await new Promise((resolve) => setTimeout(resolve, 5000)); // that is how long it stands still
+    } finally {
+      second.signal('SIGCONT');
     }
-    await new Promise((resolve) => setTimeout(resolve, 5000)); // that is how long it stands still
-    second.signal('SIGCONT');
     await until('what was sent meanwhile', () => portsOf(pair.sb).length >= 50);
     assert.deepEqual(portsOf(pair.sb), Array.from({ length: 50 }, (_, i) => i + 1));
     await talk(pair);

@@ -13,6 +13,11 @@ const AT_ONCE = 8;
 const times = (n, f) => Promise.all(Array.from({ length: n }, (_, i) => f(i)));
 const inHours = (hours) => new Date(Date.now() + hours * 3_600_000).toISOString();
 
+// The quota's week begins on Monday at midnight, UTC. What was used just before it counts no more just after it.
+const WEEK_MS = 7 * 24 * 3_600_000;
+const WEEKS_END_MS = 60_000;
+const endsSoon = () => (Date.now() - Date.UTC(2024, 0, 1)) % WEEK_MS > WEEK_MS - WEEKS_END_MS; // that was a Monday
+
 // A language for each test: nobody is matched across.
 const languages = ['fr', 'es', 'de', 'it'];
 
@@ -78,7 +83,11 @@ describe('retries with an Idempotency-Key', () => {
 describe('GET /match-request/status?wait', () => {
   let world;
   before(async () => {
-    world = await twoInstances({ HTTP_KEEP_ALIVE_TIMEOUT: '1000', HTTP_HEADER_TIMEOUT: '1000', MATCH_STATUS_MAX_WAITING: '3' });
+    world = await twoInstances({
+      HTTP_KEEP_ALIVE_TIMEOUT_MS: '5000',
+      HTTP_HEADER_TIMEOUT_MS: '5000',
+      MATCH_STATUS_MAX_WAITING: '3',
+    });
   });
   after(() => world.stop());
   const waiting = () => world.metric('match_status_waiting');
@@ -104,7 +113,7 @@ describe('GET /match-request/status?wait', () => {
   it('answers at a cancel, and with what is when the time is over', async () => {
     const learner = world.learner({ levels: { es: 'B1' } });
     const { matchRequest } = expectOk(await learner.requestMatch({ targetLanguageCode: languages[1] }), 201);
-    const idle = expectOk(await waitFor(learner, 2)); // longer than a connection may be idle
+    const idle = expectOk(await waitFor(learner, 7)); // longer than a connection may be idle
     assert.equal(idle.matchRequest.status, 'pending');
     const answers = [waitFor(learner, 12), waitFor(world.elsewhere(learner), 12)];
     await until('the call to wait', async () => (await waiting()) === 1);
@@ -147,7 +156,11 @@ describe('GET /match-request/status?wait', () => {
 describe('limits', () => {
   let world;
   before(async () => {
-    world = await twoInstances({ RATE_LIMIT_MATCH_REQUESTS: '10', RATE_LIMIT_SESSION_JOINS: '5' });
+    world = await twoInstances({
+      RATE_LIMIT_MATCH_REQUESTS: '10',
+      RATE_LIMIT_SESSION_JOINS: '5',
+      REDIS_COMMAND_TIMEOUT_MS: '10000', // a call that Redis keeps waiting for longer is counted by its instance alone
+    });
   });
   after(() => world.stop());
 
@@ -178,6 +191,7 @@ describe('limits', () => {
 describe('the weekly quota', () => {
   let world;
   before(async () => {
+    await until('a week that does not end now', () => !endsSoon(), 2 * WEEKS_END_MS);
     world = await twoInstances({});
   });
   after(() => world.stop());
@@ -209,12 +223,15 @@ describe('the weekly quota', () => {
     const greedy = times(4, async (i) => {
       while (!isOver) await (i % 2 ? learner : elsewhere).requestMatch();
     });
-    expectOk(await partner.requestMatch(), 201);
-    const sessionId = await partner.matched();
-    const sockets = [await learner.enter(sessionId), await partner.enter(sessionId)];
-    await sockets[0].take('new_prompt');
-    expectOk(await partner.end(sessionId));
-    isOver = true;
+    try {
+      expectOk(await partner.requestMatch(), 201);
+      const sessionId = await partner.matched();
+      const sockets = [await learner.enter(sessionId), await partner.enter(sessionId)];
+      await sockets[0].take('new_prompt');
+      expectOk(await partner.end(sessionId));
+    } finally {
+      isOver = true;
+    }
     await greedy;
     const refused = await learner.requestMatch();
     const { limit, used, resetsAt } = refused.body.details[0];

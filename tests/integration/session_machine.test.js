@@ -10,6 +10,7 @@ import { World } from '../lib/world.js';
 const AT_ONCE = 6; // cells under way at the same time
 const TALKED_MS = 120_000; // of a conversation that is past its first minute
 const SHORT_SECONDS = 4; // a limit that is reached, though both have joined, and perhaps gone, before
+const TRIES = 5; // to reach a state before its times have passed: the machine may stand still for as long
 const sdp = [
   'v=0', 'o=- 1 1 IN IP4 127.0.0.1', 's=-', 't=0 0', 'm=audio 9 UDP/TLS/RTP/SAVPF 111', 'c=IN IP4 0.0.0.0',
   'a=ice-ufrag:abcd', 'a=ice-pwd:asd88fgpdd777uzjYhagZg12', `a=fingerprint:sha-256 ${Array(32).fill('AA').join(':')}`, '',
@@ -111,7 +112,8 @@ class Pair {
 }
 
 // How each state is reached. Sockets of both are connected, whether they have joined or not, but where the state says that
-// somebody is gone.
+// somebody is gone. Answers the row and how many events were in the outbox; what anybody is told from then on is left in
+// their sockets' events.
 async function reach(pair, state) {
   const { status, reason, joined, gone = [], isLate } = STATES[state];
   await pair.store(joined?.length === 2 ? 'waiting' : status, reason);
@@ -119,9 +121,26 @@ async function reach(pair, state) {
   for (const who of joined ?? []) assert.equal((await pair.join(who)).status, 'ok');
   if (isLate) await pair.age();
   for (const who of gone) await pair.drop(who);
-  assert.equal((await pair.row()).split(' ')[0], status);
   for (const who of ['a', 'b']) await pair.sockets[who]?.barrier();
   for (const who of ['a', 'b']) pair.sockets[who]?.events.splice(0);
+  const outbox = (await pair.outbox()).length;
+  const row = await pair.row();
+  assert.equal(row.split(' ')[0], status);
+  return { row, outbox };
+}
+
+// A pair in that state: {pair, before}. Where times are short they may have ended its session on the way: then another one.
+async function pairIn(world, state, { maxSeconds, witness }) {
+  for (let left = witness ? TRIES : 1; ; left--) {
+    const pair = new Pair(world, maxSeconds ?? 3600);
+    try {
+      return { pair, before: await reach(pair, state) };
+    } catch (error) {
+      const isOver = !/^(waiting|active)/.test(await pair.row());
+      for (const learner of [pair.a, pair.b]) learner.close();
+      if (left === 1 || !isOver) throw error;
+    }
+  }
 }
 
 // --- the events
@@ -216,9 +235,8 @@ async function redisAgrees(pair) {
 const COLUMNS = ['answer', 'row', 'told to a', 'told to b', 'outbox'];
 
 // What the daemon does by itself.
-async function timesPass(world, { witness, maxSeconds }) {
-  const pair = new Pair(world, maxSeconds ?? 3600);
-  await reach(pair, witness);
+async function timesPass(world, event) {
+  const { pair } = await pairIn(world, event.witness, event);
   await until('the witness to end', async () => !(await pair.row()).startsWith('active'));
   for (const learner of [pair.a, pair.b]) learner.close();
   return '-';
@@ -226,11 +244,9 @@ async function timesPass(world, { witness, maxSeconds }) {
 
 async function cell(world, state, name) {
   const event = EVENTS[name];
-  const pair = new Pair(world, event.maxSeconds ?? 3600);
   const wanted = SESSION_TABLE[name][state];
   assert.ok(wanted, `no cell for "${name}" in "${state}"`);
-  await reach(pair, state);
-  const before = { row: await pair.row(), outbox: (await pair.outbox()).length };
+  const { pair, before } = await pairIn(world, state, event);
   const answer = event.witness ? await timesPass(world, event) : await event(pair);
   // What follows comes soon; what must not come is seen by the barriers.
   await until(`the row to be ${wanted[1]}`, async () => wanted[1] === 'as before' || (await pair.row()) === wanted[1]).catch(
@@ -270,8 +286,9 @@ for (const [title, env] of Object.entries({ 'by somebody': LONG, 'by a timer': S
   describe(`every event in every state: ${title}`, () => {
     let world;
     before(async () => {
-      world = await World.create({ env: { PROMPT_INTERVAL_MIN: '3000', PROMPT_INTERVAL_MAX: '3000', ...env } });
-      // A new leader tells again of what was paired just before: not of the sessions that are stored here.
+      world = await World.create({ env: { PROMPT_INTERVAL_MIN: '3000', PROMPT_INTERVAL_MAX: '3000', MATCH_LEASE_SECONDS: '60', ...env } });
+      // A new leader tells again of what was paired just before: not of the sessions that are stored here, nor may there be
+      // another new one because the daemon stood still.
       await world.daemon.log('that it leads', ({ event }) => event === 'matchmaker.told_again');
     });
     after(() => world.stop());

@@ -5,7 +5,7 @@ import { after, before, describe, it } from 'node:test';
 import { openWebSocket } from '../lib/frames.js';
 import { sdp } from '../lib/sdp.js';
 import { badTokens, claimsOf, ecKeys, sign } from '../lib/token.js';
-import { until } from '../lib/wait.js';
+import { until, within } from '../lib/wait.js';
 import { refusedStatus, Wire } from '../lib/wire.js';
 import { World } from '../lib/world.js';
 
@@ -71,16 +71,17 @@ describe('ways in', { concurrency: true }, () => {
     const { a, b, sessionId } = await world.pair();
     const main = await a.connect();
     const second = main.io.io.socket(WS, { auth: { token: a.token } });
-    await new Promise((resolve, reject) => {
+    const connected = new Promise((resolve, reject) => {
       second.once('connect', resolve).once('connect_error', reject);
     });
+    await within('the second namespace to be joined', connected);
     const ack = await second.timeout(10_000).emitWithAck('join_session', { userId: a.userId, sessionId });
     assert.equal(ack.status, 'ok');
     const joined = new Promise((resolve) => {
       second.once('partner_joined', resolve);
     });
     await b.enter(sessionId);
-    assert.equal((await joined).partnerId, b.userId);
+    assert.equal((await within('partner_joined', joined)).partnerId, b.userId);
     assert.deepEqual(await main.untaken(), [], 'the events go to the namespace that joined');
   });
 });
@@ -158,14 +159,7 @@ describe('authentication', { concurrency: true }, () => {
 });
 
 describe('other configurations', () => {
-  const other = async (env, test) => {
-    const its = await World.create({ env });
-    try {
-      await test(its);
-    } finally {
-      await its.stop();
-    }
-  };
+  const other = (env, test) => World.during({ env }, test);
 
   it('WS_REQUIRE_HANDSHAKE_AUTH refuses a missing token', () =>
     other({ WS_REQUIRE_HANDSHAKE_AUTH: 'true' }, async (its) => {
@@ -176,7 +170,7 @@ describe('other configurations', () => {
     }));
 
   it('without a token in WS_AUTH_TIMEOUT_MS the socket is cut', () =>
-    other({ WS_AUTH_TIMEOUT_MS: '1000' }, async (its) => {
+    other({ WS_AUTH_TIMEOUT_MS: '5000' }, async (its) => {
       const learner = its.learner();
       const [late, other] = [await learner.connect({ auth: false }), await learner.connect({ auth: false })];
       assert.equal((await other.emit('authenticate', { token: learner.token })).status, 'ok');
@@ -207,7 +201,8 @@ describe('other configurations', () => {
 
   it('a partner that does not answer pings is dropped', () =>
     other(
-      { WS_HEARTBEAT_INTERVAL: '1000', WS_HEARTBEAT_TIMEOUT: '1000', SESSION_RECONNECT_GRACE_SECONDS: '60' },
+      // Long enough for the others to answer, though the machine stands still.
+      { WS_HEARTBEAT_INTERVAL: '1000', WS_HEARTBEAT_TIMEOUT: '6000', SESSION_RECONNECT_GRACE_SECONDS: '60' },
       async (its) => {
         const { a, sessionId, sb } = await its.conversation();
         a.sockets[0].io.io.engine.transport.ws.pause(); // pings are no longer read, so no pongs

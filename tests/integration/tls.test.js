@@ -137,32 +137,30 @@ describe('one port', () => {
     assert.equal(await connection.closed(), '');
   });
 
-  it('drops who never finishes the handshake, and serves others meanwhile', async () => {
-    const slow = await World.create({ env: { ...filesOf(first), HTTP_HEADER_TIMEOUT_MS: '500' } });
-    const connections = [];
-    for (let i = 0; i < 50; i++) {
-      const connection = await RawConnection.open(slow.daemon.port);
-      connection.send(Buffer.from([0x16, 3, 1, 2, 0, 1]));
-      connections.push(connection);
-    }
-    assert.equal((await slow.rest.call('GET', '/healthz')).status, 200);
-    for (const connection of connections) assert.equal(await connection.closed(), '');
-    await slow.stop();
-  });
+  it('drops who never finishes the handshake, and serves others meanwhile', () =>
+    World.during({ env: { ...filesOf(first), HTTP_HEADER_TIMEOUT_MS: '5000' } }, async (slow) => {
+      const connections = [];
+      for (let i = 0; i < 50; i++) {
+        const connection = await RawConnection.open(slow.daemon.port);
+        connection.send(Buffer.from([0x16, 3, 1, 2, 0, 1]));
+        connections.push(connection);
+      }
+      assert.equal((await slow.rest.call('GET', '/healthz')).status, 200);
+      for (const connection of connections) assert.equal(await connection.closed(), '');
+    }));
 });
 
 describe('ports of their own', () => {
-  it('WS_PORT takes WSS, OPS_PORT plain HTTP', async () => {
+  const options = () => ({ env: filesOf(first), start: false });
+  it('WS_PORT takes WSS, OPS_PORT plain HTTP', () => World.during(options(), async (world) => {
     const [ws, ops] = [await freePort(), await freePort()];
-    const world = await World.create({ env: filesOf(first), start: false });
     const env = { WS_PORT: String(ws), OPS_PORT: String(ops) };
     await world.startDaemon({ env, ready: 'listening' });
     const plain = new Rest(`http://127.0.0.1:${ops}`);
     assert.equal((await plain.call('GET', '/healthz', { fresh: true })).status, 200);
     assert.equal(await subjectAt(ws), 'first');
     assert.equal(await subjectAt(world.daemon.port), 'first');
-    await world.stop();
-  });
+  }));
 });
 
 describe('SIGHUP', () => {
@@ -174,9 +172,13 @@ describe('SIGHUP', () => {
     await daemon.log('config.reloaded', () => reloaded(daemon) > before);
   }
 
-  it('brings a new certificate to new connections and leaves the open ones alone', async () => {
-    const files = filesFor('renewed');
-    const world = await World.create({ env: files.env });
+  // The daemon has these files, of the first certificate.
+  const withFiles = (name, test) => () => {
+    const files = filesFor(name);
+    return World.during({ env: files.env }, (world) => test(world, files));
+  };
+
+  it('brings a new certificate to new connections and leaves the open ones alone', withFiles('renewed', async (world, files) => {
     const { daemon } = world;
     const socket = await world.learner().connect();
     assert.equal((await daemon.rest.call('GET', '/healthz')).status, 200);
@@ -189,12 +191,9 @@ describe('SIGHUP', () => {
     assert.equal((await daemon.rest.call('GET', '/healthz')).status, 200, 'a connection of before');
     const expiry = await world.metric('tls_certificate_expires_timestamp_seconds');
     assert.ok(Math.abs(expiry - (Date.now() / 1000 + 86_400)) < 600, String(expiry));
-    await world.stop();
-  });
+  }));
 
-  it('keeps the old certificate when the new one cannot be used, and says why', async () => {
-    const files = filesFor('kept');
-    const world = await World.create({ env: files.env });
+  it('keeps the old certificate when the new one cannot be used, and says why', withFiles('kept', async (world, files) => {
     const { daemon } = world;
     const failure = (variable) => (line) => line.event === 'config.reload_failed' && line.variable === variable;
     fs.copyFileSync(second.key, files.key);
@@ -209,8 +208,7 @@ describe('SIGHUP', () => {
     files.use(second);
     await reload(daemon);
     assert.equal(await subjectAt(daemon.port), 'second');
-    await world.stop();
-  });
+  }));
 });
 
 describe('a bad configuration', { concurrency: true }, () => {

@@ -1,9 +1,10 @@
 // How Socket.IO reaches the service: the stock client with default options (long-polling, then the upgrade), polling
 // alone, and polling by hand.
 import assert from 'node:assert/strict';
+import crypto from 'node:crypto';
 import { after, before, describe, it } from 'node:test';
 import { candidate, sdp } from '../lib/sdp.js';
-import { until } from '../lib/wait.js';
+import { until, within } from '../lib/wait.js';
 import { World } from '../lib/world.js';
 
 const POLLING = '/socket.io/?EIO=4&transport=polling';
@@ -101,7 +102,7 @@ describe('the stock client', { concurrency: true }, () => {
     });
     sa.io.io.engine.close(); // as a network would: the client goes on by itself
     await sb.take('partner_left');
-    await again;
+    await within('the client to be back', again);
     assert.equal((await sa.emit('join_session', { userId: a.userId, sessionId })).status, 'ok');
     await sb.take('partner_joined');
   });
@@ -131,6 +132,7 @@ describe('polling by hand', { concurrency: true }, () => {
     assert.equal(poll.headers['content-type'], 'text/plain; charset=UTF-8');
     assert.equal(poll.headers['cache-control'], 'no-store');
     const waiting = learner.rest.call('GET', session);
+    assert.equal((await learner.rest.call('POST', session, { body: '3' })).text, 'ok'); // by then it waits
     assert.equal((await learner.rest.call('POST', session, { body: '1' })).text, 'ok');
     assert.equal((await waiting).text, '6');
     assert.deepEqual((await learner.rest.call('GET', session)).body, { code: 1, message: 'Session ID unknown' });
@@ -184,7 +186,8 @@ describe('other configurations', () => {
 
   it('a client that stops to poll is dropped', async () => {
     const its = await World.create({
-      env: { WS_HEARTBEAT_INTERVAL: '1000', WS_HEARTBEAT_TIMEOUT: '1000', SESSION_RECONNECT_GRACE_SECONDS: '60' },
+      // Long enough for the partner to answer, though the machine stands still.
+      env: { WS_HEARTBEAT_INTERVAL: '1000', WS_HEARTBEAT_TIMEOUT: '6000', SESSION_RECONNECT_GRACE_SECONDS: '60' },
     });
     try {
       const { a, b, sessionId } = await its.pair();

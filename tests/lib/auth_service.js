@@ -1,5 +1,8 @@
 // A stand-in for the auth-service: answers learning profiles as a test tells it to, and notes what it was asked.
 import http from 'node:http';
+import { freePort } from './ports.js';
+
+const PORTS_TRIED = 5;
 
 export class AuthService {
   static async start(port = 0) {
@@ -16,6 +19,16 @@ export class AuthService {
     });
     await service.listen(port);
     return service;
+  }
+
+  // On a port that it gets again after a stop; somebody else may take it first.
+  static async startOnFreePort() {
+    for (let left = PORTS_TRIED; ; left--)
+      try {
+        return await AuthService.start(await freePort());
+      } catch (error) {
+        if (error.code !== 'EADDRINUSE' || left === 1) throw error;
+      }
   }
 
   listen(port) {
@@ -66,10 +79,15 @@ export class AuthService {
     return this.requests.filter((request) => request.userId === userId).length;
   }
 
+  // Who asks next comes over a new connection: on one that was kept, a close without an answer says nothing yet.
+  closeConnections() {
+    for (const socket of this.connections) socket.destroy();
+  }
+
   // Refuses connections until listen(port).
   async stop() {
     const closed = new Promise((resolve) => this.server.close(resolve));
-    for (const socket of this.connections) socket.destroy();
+    this.closeConnections();
     await closed;
   }
 }

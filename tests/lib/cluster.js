@@ -2,6 +2,7 @@
 import { after, afterEach, before, beforeEach } from 'node:test';
 import { Daemon } from './daemon.js';
 import { startServers } from './servers.js';
+import { allDone } from './wait.js';
 import { World } from './world.js';
 
 export class Cluster {
@@ -111,18 +112,22 @@ export class Cluster {
   }
 
   async untilReady() {
-    for (const daemon of this.daemons) await daemon.untilReady(30_000);
+    for (const daemon of this.daemons) await daemon.untilReady();
   }
 
-  // Status 0 and no sanitizer report of all that are there.
+  // Status 0 and no sanitizer report of all that are there; all of them, before the first that did not end well is told of.
   async stop() {
     const daemons = this.daemons.splice(0);
-    await Promise.all(daemons.map((daemon) => daemon.stop()));
+    await allDone(daemons.map((daemon) => daemon.stop()));
   }
 
+  // Whatever fails on the way, nothing is left running.
   async destroy() {
     for (const daemon of this.daemons.splice(0)) if (!daemon.status) await daemon.kill();
-    await this.#leaveWorld();
-    await Promise.all([this.pg?.destroy(), this.redis?.destroy()]);
+    try {
+      await this.#leaveWorld();
+    } finally {
+      await allDone([this.pg?.destroy(), this.redis?.destroy()]);
+    }
   }
 }

@@ -9,6 +9,7 @@ import { until, within } from './wait.js';
 import { Rest } from './http.js';
 
 const STOP_MS = 35_000; // it promises to be gone within 30 s of SIGTERM
+const READY_MS = 60_000; // with all migrations to apply, or after its databases were away
 export const SANITIZER_REPORT =
   /ERROR: AddressSanitizer|ERROR: LeakSanitizer|runtime error:|AddressSanitizer:DEADLYSIGNAL/;
 
@@ -131,7 +132,7 @@ export class Daemon {
         const answer = await this.rest.call('GET', ready ? '/readyz' : '/healthz', { fresh: true });
         return answer.status === 200 || ready === 'listening';
       },
-      30_000,
+      READY_MS,
     );
     if (this.status) throw new Error(`the daemon ended at start: ${JSON.stringify(this.status)}`);
   }
@@ -140,7 +141,7 @@ export class Daemon {
     return this.rest.call('GET', '/readyz', { fresh: true });
   }
 
-  async untilReady(ms) {
+  async untilReady(ms = READY_MS) {
     await until('/readyz to be 200', async () => (await this.readyz()).status === 200, ms);
   }
 

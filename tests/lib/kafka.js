@@ -18,10 +18,17 @@ function mockBinary() {
 export class KafkaCluster {
   static async create({ brokers = 1 } = {}) {
     const cluster = new KafkaCluster();
-    cluster.port = await freePort();
     cluster.size = brokers;
-    await cluster.start();
-    return cluster;
+    for (let attempt = 0; ; attempt++) {
+      cluster.port = await freePort(brokers);
+      try {
+        await cluster.start();
+        return cluster;
+      } catch (error) {
+        await cluster.destroy();
+        if (attempt === 4) throw error; // else the port was lost
+      }
+    }
   }
 
   // Also after kill(), on the same ports: with nothing of what was there before.
@@ -39,7 +46,7 @@ export class KafkaCluster {
   }
 
   async #line(what) {
-    const { value, done } = await within(what, this.lines.next(), 10_000);
+    const { value, done } = await within(what, this.lines.next());
     if (done) throw new Error(`${what}: the process has ended`);
     return value;
   }
@@ -94,7 +101,8 @@ export class KafkaCluster {
       problem += data;
     });
     child.stdin.end(typeof value === 'string' ? value : JSON.stringify(value));
-    const code = await within('kcat to produce', new Promise((resolve) => child.once('close', resolve)), 20_000);
+    const closed = new Promise((resolve) => child.once('close', resolve));
+    const code = await within('kcat to produce', closed, 30_000).finally(() => child.kill('SIGKILL'));
     if (code !== 0) throw new Error(`kcat: ${problem}`);
   }
 
@@ -115,7 +123,8 @@ function message(line, topic) {
 class Follower {
   constructor(brokers, topic) {
     this.messages = [];
-    const args = ['-b', brokers, '-C', '-t', topic, '-o', 'beginning', '-q', '-J', '-u'];
+    // -m: it gives up when the brokers have not told it of the topic by then; else after 5 s
+    const args = ['-b', brokers, '-C', '-t', topic, '-o', 'beginning', '-q', '-J', '-u', '-m', '60'];
     this.process = spawn('kcat', args, { stdio: ['ignore', 'pipe', 'ignore'] });
     this.exit = new Promise((resolve) => this.process.once('close', resolve));
     createInterface({ input: this.process.stdout }).on('line', (line) => {
@@ -138,6 +147,6 @@ class Follower {
 
   async stop() {
     this.process.kill('SIGTERM');
-    await this.exit;
+    await within('kcat to end', this.exit).finally(() => this.process.kill('SIGKILL'));
   }
 }

@@ -58,8 +58,8 @@ export class Learner {
     return this.call('GET', '/match-request/explain');
   }
 
-  // The session id once the request is matched.
-  async matched(ms) {
+  // The session id once the request is matched; whoever decides may have to be followed by another first.
+  async matched(ms = 30_000) {
     const request = await until(
       `${this.name} to be matched`,
       async () => {

@@ -6,7 +6,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { cleanEnv, SANITIZER_REPORT } from './daemon.js';
-import { within } from './wait.js';
+import { allDone, within } from './wait.js';
 
 const REFERENCE = fileURLToPath(new URL('../fixtures/reference_server.js', import.meta.url));
 
@@ -30,7 +30,10 @@ function argumentsOf(options) {
 export class ProtocolServer {
   static async start(kind, mode, options = {}) {
     const server = new ProtocolServer(kind, ['--port', '0', '--mode', mode, ...argumentsOf(options)]);
-    server.port = await within(`the ${kind} server to listen`, server.#listening());
+    server.port = await within(`the ${kind} server to listen`, server.#listening()).catch((error) => {
+      server.process.kill('SIGKILL'); // left running it would keep the tests from ending
+      throw error;
+    });
     server.base = `http://127.0.0.1:${server.port}`;
     return server;
   }
@@ -59,6 +62,11 @@ export class ProtocolServer {
       });
       this.exit.then((status) => reject(new Error(`ended: ${JSON.stringify(status)}\n${this.output}`)));
     });
+  }
+
+  // All of them that were started, before the first that did not end well is told of.
+  static async stopAll(...servers) {
+    await allDone(servers.map((server) => server?.stop()));
   }
 
   // As a service manager would; it must have gone in order, with nothing leaked.

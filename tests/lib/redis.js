@@ -1,5 +1,6 @@
 // The Redis databases of tests: each daemon has a number of its own on the server that tests/run started.
 import { execFileSync } from 'node:child_process';
+import { WAIT_MS } from './wait.js';
 
 export class RedisDatabase {
   static create() {
@@ -23,6 +24,7 @@ export class RedisDatabase {
         env: { ...process.env, REDISCLI_AUTH: this.server.password },
         encoding: 'utf8',
         stdio: ['ignore', 'pipe', 'pipe'],
+        timeout: WAIT_MS, // nothing else of the test runs meanwhile, its own deadlines neither
       },
     ).trim();
   }

@@ -9,7 +9,7 @@ import { promisify } from 'node:util';
 import pg from 'pg';
 import { freePort } from './ports.js';
 import { RedisDatabase } from './redis.js';
-import { until } from './wait.js';
+import { allDone, until } from './wait.js';
 
 const PG_BIN = '/usr/lib/postgresql/15/bin';
 const run = promisify(execFile);
@@ -48,7 +48,6 @@ export class PostgresServer {
     server.dir = tempDir('conversationd-pg-');
     server.data = path.join(server.dir, 'pg', 'data');
     server.password = crypto.randomBytes(12).toString('hex');
-    server.port = await freePort();
     const owned = path.dirname(server.data);
     fs.mkdirSync(owned);
     fs.writeFileSync(path.join(owned, 'pwfile'), server.password);
@@ -63,6 +62,7 @@ export class PostgresServer {
       '--locale=C.UTF-8',
       '--no-sync',
     ]);
+    server.port = await freePort(); // last: it is bound at once
     return server;
   }
 
@@ -197,9 +197,9 @@ export class RedisServer {
 export async function startServers() {
   const [pg, redis] = await Promise.all([PostgresServer.create(), RedisServer.create()]);
   try {
-    await Promise.all([pg.start(), redis.start()]);
+    await allDone([pg.start(), redis.start()]);
   } catch (error) {
-    await Promise.all([pg.destroy(), redis.destroy()]);
+    await Promise.allSettled([pg.destroy(), redis.destroy()]);
     throw error;
   }
   return { pg, redis };

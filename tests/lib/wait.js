@@ -30,3 +30,9 @@ export function within(what, promise, ms = WAIT_MS) {
   });
   return Promise.race([promise, late]).finally(() => clearTimeout(timer));
 }
+
+// All of them, also those behind one that fails; then the first failure is told of.
+export async function allDone(promises) {
+  const failed = (await Promise.allSettled(promises)).find(({ status }) => status === 'rejected');
+  if (failed) throw failed.reason;
+}

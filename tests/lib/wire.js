@@ -19,8 +19,11 @@ export class Wire {
 
   // {status, type, text, body}; body is the parsed JSON of an error.
   async request(query, options) {
-    const response = await within(`?${query}`, fetch(this.url(query), options));
-    const text = await response.text();
+    const ask = async () => {
+      const response = await fetch(this.url(query), options);
+      return { response, text: await response.text() };
+    };
+    const { response, text } = await within(`?${query}`, ask());
     const type = response.headers.get('content-type');
     const body = type?.startsWith('application/json') && text ? JSON.parse(text) : undefined;
     return { status: response.status, type, text, body, headers: response.headers };

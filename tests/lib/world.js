@@ -8,6 +8,7 @@ import { Database } from './pg.js';
 import { RedisDatabase } from './redis.js';
 import { checkOutbox } from './schemas.js';
 import { claimsOf, publicPem, rsaKeys, sign } from './token.js';
+import { allDone } from './wait.js';
 
 const NAMES = ['Ana', 'Ben', 'Chloé', 'Dmitri', 'Emre', 'Fatou'];
 
@@ -26,8 +27,23 @@ export class World {
     world.learners = [];
     world.daemons = []; // all that it has started
     world.pairing = Promise.resolve();
-    if (start) await world.startDaemon();
+    try {
+      if (start) await world.startDaemon();
+    } catch (error) {
+      await world.stop().catch(() => {});
+      throw error;
+    }
     return world;
+  }
+
+  // A world for one test, stopped whatever comes of it.
+  static async during(options, test) {
+    const world = await World.create(options);
+    try {
+      await test(world);
+    } finally {
+      await world.stop();
+    }
   }
 
   env() {
@@ -41,6 +57,7 @@ export class World {
       RATE_LIMIT_MATCH_REQUESTS: '0',
       RATE_LIMIT_SESSION_JOINS: '0',
       RATE_LIMIT_WS_MESSAGES: '0',
+      REDIS_COMMAND_TIMEOUT_MS: '4000', // it is there, if it gets a core; who tests that it is not says so
       ...this.overrides,
     };
   }
@@ -126,13 +143,13 @@ export class World {
 
   // All of them, before the first that did not end well is told of: one left running would keep the tests from ending.
   async #stopDaemons() {
-    const running = this.daemons.filter((daemon) => !daemon.status);
-    const stops = await Promise.allSettled(running.map((daemon) => daemon.stop()));
-    const failed = stops.find(({ status }) => status === 'rejected');
-    if (failed) throw failed.reason;
+    await allDone(this.daemons.filter((daemon) => !daemon.status).map((daemon) => daemon.stop()));
   }
 
+  // The second time nothing: a test that stops its world itself may do so in a `finally`, too.
   async stop() {
+    if (this.isStopped) return;
+    this.isStopped = true;
     for (const learner of this.learners) learner.close();
     try {
       await this.#stopDaemons();

@@ -36,9 +36,7 @@ for (const kind of SERVERS) {
       lively = await ProtocolServer.start(kind, 'engineio-echo', { pingInterval: HEARTBEAT.pingInterval });
       wire = new Wire(server);
     });
-    after(async () => {
-      for (const one of [server, hasty, lively]) await one.stop();
-    });
+    after(() => ProtocolServer.stopAll(server, hasty, lively));
 
     function isHandshake(open, upgrades) {
       const { sid, ...rest } = open;

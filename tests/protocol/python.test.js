@@ -28,7 +28,7 @@ for (const kind of SERVERS) {
     before(async () => {
       server = await ProtocolServer.start(kind, 'socketio-client');
     });
-    after(() => server.stop());
+    after(() => ProtocolServer.stopAll(server));
 
     for (const [name, transports] of Object.entries(TRANSPORTS))
       it(name, async () => {

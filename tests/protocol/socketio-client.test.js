@@ -11,6 +11,8 @@ const ISO_DATE = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{3}Z$/;
 const ASDFASDF = Buffer.from('asdfasdf');
 const UTF8 = ['てすと', 'Я Б Г Д Ж Й', 'Ä ä Ü ü ß', 'utf8 — string', 'utf8 — string'];
 
+const TRIES = 4;
+
 const TRANSPORTS = {
   'polling, then WebSocket': {},
   'polling only': { transports: ['polling'] },
@@ -51,8 +53,7 @@ for (const kind of SERVERS) {
     after(async () => {
       for (const socket of sockets) socket.disconnect();
       for (const proxy of proxies) proxy.stop();
-      await server.stop();
-      await recovering.stop();
+      await ProtocolServer.stopAll(server, recovering);
     });
 
     const client = (path = '/', options = {}, on = server) => {
@@ -381,6 +382,18 @@ for (const kind of SERVERS) {
     });
 
     describe('recovery', { concurrency: true }, () => {
+      // The reference knows a socket that is lost only when its connection has been closed: a client that was faster, as it
+      // may be when the machine stands still, is fresh there. Ours must know it in any order.
+      const recovers = (name, test) =>
+        it(name, async () => {
+          for (let left = kind === 'reference' ? TRIES : 1; ; left--)
+            try {
+              return await test();
+            } catch (error) {
+              if (left === 1) throw error;
+            }
+        });
+
       const lossyNetwork = async () => {
         const proxy = await Proxy.start(recovering.port);
         proxies.push(proxy);
@@ -400,8 +413,7 @@ for (const kind of SERVERS) {
       };
 
       for (const [name, options] of Object.entries(TRANSPORTS)) {
-
-        it(`gives a lost socket its id back, ${name}`, async () => {
+        recovers(`gives a lost socket its id back, ${name}`, async () => {
           const socket = await losable(options);
           const { id } = socket;
           const back = event(socket, 'connect');
@@ -412,7 +424,7 @@ for (const kind of SERVERS) {
           assert.equal(await ask(socket, 'getId'), id);
         });
 
-        it(`again and again, ${name}`, async () => {
+        recovers(`again and again, ${name}`, async () => {
           const socket = await losable(options);
           const { id } = socket;
           for (let i = 0; i < 3; i++) {
@@ -423,7 +435,7 @@ for (const kind of SERVERS) {
           }
         });
 
-        it(`sends what was missed, once and in order, ${name}`, async () => {
+        recovers(`sends what was missed, once and in order, ${name}`, async () => {
           const proxy = await lossyNetwork();
           const socket = await losable(options, proxy);
           const taken = [];
@@ -441,7 +453,7 @@ for (const kind of SERVERS) {
         });
       }
 
-      it('sends the binary that was missed when the network broke', async () => {
+      recovers('sends the binary that was missed when the network broke', async () => {
         const proxy = await lossyNetwork();
         const socket = await losable({ transports: ['websocket'] }, proxy);
         const taken = [];
@@ -470,7 +482,7 @@ for (const kind of SERVERS) {
         assert.notEqual(socket.id, id);
       });
 
-      it('is for each namespace', async () => {
+      recovers('is for each namespace', async () => {
         const main = client('/', {}, recovering);
         const foo = main.io.socket('/foo');
         sockets.push(foo);

@@ -79,15 +79,12 @@ async function settled(channel, line) {
 function suite(kind, transport) {
   describe(`Socket.IO over ${transport}, ${kind}`, { concurrency: true }, () => {
     let server;
-    let impatient; // with a short time to connect
+    let impatient; // with a short time to connect, though long enough for who connects at once on a slow machine
     before(async () => {
       server = await ProtocolServer.start(kind, 'socketio-echo');
-      impatient = await ProtocolServer.start(kind, 'socketio-echo', { connectTimeout: 1500 });
+      impatient = await ProtocolServer.start(kind, 'socketio-echo', { connectTimeout: 5000 });
     });
-    after(async () => {
-      await server.stop();
-      await impatient.stop();
-    });
+    after(() => ProtocolServer.stopAll(server, impatient));
     const open = () => OPENERS[transport](server);
     const connected = async () => {
       const channel = await open();

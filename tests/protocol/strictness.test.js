@@ -27,10 +27,7 @@ before(async () => {
   sio = await ProtocolServer.start('fixture', 'socketio-echo');
   wire = new Wire(server);
 });
-after(async () => {
-  await server.stop();
-  await sio.stop();
-});
+after(() => ProtocolServer.stopAll(server, sio));
 
 function isError(response, error, status = 400) {
   assert.equal(response.status, status, response.text);

@@ -29,17 +29,19 @@ void db_instance_beat(struct flow *f, bool is_stopping)
 }
 
 /* $1 this instance, $2 since when an instance must have been seen. Who stopped gets the same time, so that
- * the learners can find another instance. */
+ * the learners can find another instance. The oldest first, in the order of an index, and the seats session by
+ * session: whenever it was planned, it reads no session that is over. */
 /* clang-format off */
 static const struct pg_statement SESSIONS_LEFT = {
     .name = "sessions_left",
     .sql = "SELECT " SESSION_COLUMNS ", " PG_MS("greatest(s.started_at, owner.seen_at)")
-           "  FROM sessions s" SESSION_SEATS("session_participants")
+           "  FROM sessions s"
+           SESSION_SEATS("LATERAL (SELECT * FROM session_participants p WHERE p.session_id = s.id OFFSET 0)")
            " CROSS JOIN LATERAL (SELECT max(i.seen_at) AS seen_at, coalesce(bool_or(i.id = $1), false) AS is_me"
            "                       FROM instances i WHERE i.id IN (a.joined_by, b.joined_by)) owner"
            " WHERE s.status = 'active' AND NOT owner.is_me"
            "   AND coalesce(owner.seen_at, s.started_at) <= " PG_AT("$2")
-           " ORDER BY s.id"};
+           " ORDER BY s.created_at"};
 /* clang-format on */
 
 static enum err read_left(struct flow *f, const struct pg_rows *rows, void *out)

@@ -231,6 +231,35 @@ static int64_t MAYBE_UNUSED admin_int(const char *sql)
     return i;
 }
 
+/* A statement that calls GATE waits, once the gate was shut, for as long as the test likes. */
+#define GATE "pg_advisory_xact_lock_shared(7264)"
+
+static PGconn *gate;
+
+static void MAYBE_UNUSED gate_shut(void)
+{
+    char url[256];
+    server_url(url);
+    gate = PQconnectdb(url);
+    PGresult *result = PQexec(gate, "SELECT pg_advisory_lock(7264)");
+    assert_int_equal(PQresultStatus(result), PGRES_TUPLES_OK);
+    PQclear(result);
+}
+
+static void MAYBE_UNUSED gate_open(void)
+{
+    PQclear(PQexec(gate, "SELECT pg_advisory_unlock(7264)"));
+    PQfinish(gate);
+}
+
+#define AT_GATE "FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+
+static bool MAYBE_UNUSED is_at_gate(void *arg)
+{
+    (void)arg;
+    return admin_int("SELECT count(*) " AT_GATE) > 0;
+}
+
 /* --- the adapter --- */
 
 static void configure(void)
@@ -244,8 +273,8 @@ static void configure(void)
     config.db_pool_size = 3;
     config.db_writers = 2;
     config.db_auto_migrate = true;
-    config.db_statement_timeout_ms = 5000;
-    config.db_connect_timeout_ms = 3000;
+    config.db_statement_timeout_ms = 15000; /* less than our patience, and more than a machine stands still */
+    config.db_connect_timeout_ms = 5000;
 }
 
 static int adapter_setup(void **state)

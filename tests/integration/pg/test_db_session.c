@@ -287,19 +287,31 @@ static void own_sessions_are_the_active_ones_joined_here(void **state)
     assert_int_equal(own.items[0].joins[1], join.number);
 }
 
-/* When the statement is prepared there may be few sessions, most of them active. */
-static void own_sessions_are_found_one_by_one(void **state)
+/* The statement that runs next reads the active sessions and the seats of each, and no others. */
+#define assert_reads_active_sessions(call)                                                \
+    do {                                                                                  \
+        direct_wants_plan(f);                                                             \
+        assert_int_equal(RUN(f, call), OK);                                               \
+        assert_non_null(strstr(direct_plan(f), "Index Cond: (status = 'active'::text)")); \
+        assert_non_null(strstr(direct_plan(f), "Index Cond: (session_id = s.id)"));       \
+        assert_null(strstr(direct_plan(f), "sessions_pkey"));                             \
+    } while (0)
+
+/* When a statement is prepared there may be few sessions, most of them active. */
+static void own_and_left_sessions_are_found_one_by_one(void **state)
 {
     (void)state;
     struct db_own_sessions own;
+    struct db_left_sessions left;
+    assert_reads_active_sessions(db_sessions_left(f, 20000, &left));
     for (int i = 0; i < 20; i++)
         (void)an_active_session(f);
+    assert_reads_active_sessions(db_sessions_left(f, 20000, &left));
     EXEC(f, "ANALYZE sessions, session_participants");
-    direct_wants_plan(f);
-    assert_int_equal(RUN(f, db_sessions_own(f, &own)), OK);
+    assert_reads_active_sessions(db_sessions_left(f, 20000, &left));
+    assert_int_equal(left.count, 0);
+    assert_reads_active_sessions(db_sessions_own(f, &own));
     assert_int_equal(own.count, 20);
-    assert_non_null(strstr(direct_plan(f), "Index Cond: (status = 'active'::text)"));
-    assert_non_null(strstr(direct_plan(f), "Index Cond: (session_id = s.id)"));
 }
 
 /* --- prompts --- */
@@ -449,7 +461,7 @@ int main(void)
         TEST(a_session_is_handed_over_but_for_who_has_joined_again),
         TEST(sessions_left_are_the_active_ones_of_the_dead),
         TEST(own_sessions_are_the_active_ones_joined_here),
-        TEST(own_sessions_are_found_one_by_one),
+        TEST(own_and_left_sessions_are_found_one_by_one),
         TEST(prompts_of_the_topic_and_those_shown),
         TEST(prompts_of_a_topic_that_is_gone),
         TEST(a_prompt_is_shown_in_an_active_session_only),

@@ -45,7 +45,7 @@ static struct pg_keyed HOLES = {
 static struct pg_keyed SLOW = {.statement = {.name = "slow",
                                              .sql =
                                                  "SELECT asked.id, 7 FROM unnest($1::uuid[]) AS asked (id),"
-                                                 " pg_sleep(0.3)"},
+                                                 " " GATE},
                                .read = read_n};
 static struct pg_keyed BROKEN = {.statement = {.name = "broken", .sql = "SELECT nothing FROM nowhere"},
                                  .read = read_n};
@@ -184,11 +184,13 @@ static void an_answer_is_as_fresh_as_a_statement_of_its_own(void **state)
     TURN_UNTIL(all_flows_ended, NULL);
     assert_int_equal(first.n, 0);
     assert_int_equal(second.n, 8);
+    gate_shut();
     ask(&slow, &SLOW, 0); /* one that is on its way takes nobody in any more */
     two_turns();
     assert_null(SLOW.open);
     int before = statements();
     ask(&late, &SLOW, 0);
+    gate_open();
     TURN_UNTIL(all_flows_ended, NULL);
     assert_int_equal(statements() - before, 2);
 }
@@ -199,10 +201,12 @@ static void groups_grow_while_two_are_on_their_way(void **state)
     (void)state;
     struct asking asks[10], many[2 * IDS_A_STATEMENT + 1];
     int before = statements();
+    gate_shut();
     for (int i = 0; i < 10; i++) {
         ask(&asks[i], &SLOW, i);
         two_turns();
     }
+    gate_open();
     TURN_UNTIL(all_flows_ended, NULL);
     for (int i = 0; i < 10; i++)
         assert_int_equal(asks[i].err, OK);
@@ -219,12 +223,14 @@ static void a_group_that_waits_is_not_forgotten(void **state)
 {
     (void)state;
     struct asking asks[6];
+    gate_shut();
     for (int i = 0; i < 6; i++) {
         ask(&asks[i], &SLOW, i);
         two_turns();
     }
     assert_non_null(SLOW.open);
     db_stop();
+    gate_open();
     TURN_UNTIL(all_flows_ended, NULL);
     for (int i = 0; i < 6; i++)
         assert_int_equal(asks[i].err, ERR_DB_UNAVAILABLE);
@@ -262,21 +268,17 @@ static void an_error_is_everybodys(void **state)
     assert_int_equal(good.err, OK);
 }
 
-static bool is_napping(void *arg)
-{
-    (void)arg;
-    return admin_int("SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'") > 0;
-}
-
 static void a_lost_group_is_sent_again(void **state)
 {
     (void)state;
     struct asking asks[10], late;
+    gate_shut();
     for (int i = 0; i < 10; i++)
         ask(&asks[i], &SLOW, i);
-    TURN_UNTIL(is_napping, NULL);
-    admin_do("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event = 'PgSleep'");
+    TURN_UNTIL(is_at_gate, NULL);
+    admin_do("SELECT pg_terminate_backend(pid) " AT_GATE);
     ask(&late, &SLOW, 99); /* a group of its own beside the one that waits again */
+    gate_open();
     TURN_UNTIL(all_flows_ended, NULL);
     for (int i = 0; i < 10; i++) {
         assert_int_equal(asks[i].err, OK);
@@ -289,10 +291,12 @@ static void stopping_fails_all_and_a_stopped_adapter_refuses(void **state)
 {
     (void)state;
     struct asking sent[3], late;
+    gate_shut();
     for (int i = 0; i < 3; i++)
         ask(&sent[i], &SLOW, i);
-    TURN_UNTIL(is_napping, NULL);
+    TURN_UNTIL(is_at_gate, NULL);
     db_stop();
+    gate_open();
     TURN_UNTIL(all_flows_ended, NULL);
     for (int i = 0; i < 3; i++)
         assert_int_equal(sent[i].err, ERR_DB_UNAVAILABLE);

@@ -6,7 +6,8 @@
 const struct migration migrations[] = {
     {1, "0001_first", "CREATE TABLE first (id int); INSERT INTO first VALUES (1)"},
     {2, "0002_second",
-     "SELECT pg_sleep(0.2); CREATE TABLE second AS SELECT id FROM first; INSERT INTO first VALUES (2)"},
+     "SELECT pg_sleep(0.2); SELECT " GATE
+     "; CREATE TABLE second AS SELECT id FROM first; INSERT INTO first VALUES (2)"},
 };
 const size_t migrations_count = 2;
 
@@ -86,11 +87,12 @@ static void processes_that_start_at_once_take_turns(void **state)
 static void a_process_that_dies_leaves_nothing_half_done(void **state)
 {
     (void)state;
+    gate_shut();
     pid_t pid = migrate_start();
-    while (admin_int("SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'") == 0)
-        pause_ms(5);
+    TURN_UNTIL(is_at_gate, NULL);
     kill(pid, SIGKILL);
     waitpid(pid, NULL, 0);
+    gate_open();
     assert_int_equal(migrate_end(migrate_start()), 0);
     assert_migrated_once();
 }
@@ -154,14 +156,19 @@ static void the_daemon_waits_for_someone_else_to_migrate(void **state)
     turn_until_state(DB_SCHEMA_OK);
 }
 
+static bool has_met_the_obstacle(void *arg)
+{
+    (void)arg;
+    return server_log_count("relation \"second\" already exists") > 0;
+}
+
 static void a_migration_that_fails_is_tried_again(void **state)
 {
     (void)state;
     admin_do("CREATE TABLE second (in_the_way int)");
     db_start();
     turn_until_state(DB_SCHEMA_OLDER);
-    while (server_log_count("relation \"second\" already exists") == 0)
-        uv_run(loop_uv(), UV_RUN_ONCE);
+    TURN_UNTIL(has_met_the_obstacle, NULL);
     assert_int_equal(admin_int("SELECT count(*) FROM first"),
                      1); /* the first stays, the second left nothing */
     admin_do("DROP TABLE second");
@@ -177,11 +184,8 @@ static void stopping_ends_a_migration(void **state)
     PGconn *rival = PQconnectdb(url);
     PQclear(PQexec(rival, "SELECT pg_advisory_lock(1668247158)"));
     db_start();
-    while (admin_int("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted") == 0)
-        uv_run(loop_uv(), UV_RUN_NOWAIT);
-    int64_t begun_ms = real_ms();
-    adapter_teardown(state);
-    assert_true(real_ms() - begun_ms < 2000);
+    TURN_UNTIL(is_at_gate, NULL); /* at the rival's lock, this time */
+    adapter_teardown(state);      /* it would wait for the rival, who has not gone yet */
     PQfinish(rival);
     adapter_setup(state);
 }

@@ -32,6 +32,10 @@
 
 #define DEADLINE_MS 15000
 #define PASSWORD    "p%s w\"d" /* whatever an operator may choose */
+#ifndef COMMAND_TIMEOUT_MS
+#define COMMAND_TIMEOUT_MS \
+    "10000" /* a server that stands still for a while is not what most tests are about */
+#endif
 
 /* --- the server --- */
 
@@ -324,7 +328,7 @@ static inline int world_open(void **state)
     setenv("REDIS_HOST", "127.0.0.1", 1);
     setenv("REDIS_PORT", port, 1);
     setenv("REDIS_PASSWORD", PASSWORD, 1);
-    setenv("REDIS_COMMAND_TIMEOUT_MS", "400", 1);
+    setenv("REDIS_COMMAND_TIMEOUT_MS", COMMAND_TIMEOUT_MS, 1);
     setting("REDIS_DB", "3");
     log_init("test", LOG_ERROR);
     loop_init();

@@ -7,6 +7,8 @@
 
 #define OTHER "7d1c7b1e-0b3f-4a55-8f5e-000000000001"
 
+#define SHORT_TIMEOUT_MS 400 /* of a command, in tests of who stands still */
+
 static char heard[8192]; /* "channel=text;" of each message */
 static int listening_count;
 
@@ -303,20 +305,25 @@ static void test_cut_by_the_server(void **state)
     assert_heard_again("cut");
 }
 
+static bool is_shown_as_away(void)
+{
+    struct buf text = {0};
+    metrics_render(&text);
+    buf_addc(&text, '\0');
+    bool is_away = strstr(text.p, "dependency_up{dependency=\"redis_bus\"} 0");
+    buf_done(&text);
+    return is_away;
+}
+
 /* Nobody says anything: it is found out by the look at an idle connection. */
 static void test_a_frozen_server_is_noticed(void **state)
 {
     (void)state;
     int before = listening_count;
-    struct buf text = {0};
+    config.redis_command_timeout_ms = SHORT_TIMEOUT_MS;
     kill(server_pid, SIGSTOP);
-    do {
-        turn();
-        text.n = 0;
-        metrics_render(&text);
-        buf_addc(&text, '\0');
-    } while (!strstr(text.p, "dependency_up{dependency=\"redis_bus\"} 0"));
-    buf_done(&text);
+    run_until(is_shown_as_away());
+    config.redis_command_timeout_ms = atoi(COMMAND_TIMEOUT_MS);
     kill(server_pid, SIGCONT);
     run_until(listening_count == before + 1);
     assert_heard_again("thawed");
@@ -327,6 +334,7 @@ static void test_our_own_standstill_loses_nothing(void **state)
 {
     (void)state;
     int before = listening_count;
+    config.redis_command_timeout_ms = SHORT_TIMEOUT_MS;
     for (int i = 0; i < 10; i++)
         turn();
     other_says("b", "meanwhile");
@@ -363,6 +371,7 @@ static int finish(void **state)
 {
     (void)state;
     kill(server_pid, SIGCONT);
+    config.redis_command_timeout_ms = atoi(COMMAND_TIMEOUT_MS);
     bus_stop();
     return 0;
 }

@@ -1,12 +1,13 @@
 /* Redis away, frozen, refusing, and back: every operation reports, at once when Redis is known to be away,
  * and the connection returns by itself. Each test begins with a running server and kv connected, unless it
  * says otherwise. */
+#define COMMAND_TIMEOUT_MS "400"
 #include "integration/redis/harness.h"
 
 #include <fcntl.h>
 #include <sys/socket.h>
 
-#define AT_ONCE_MS 100 /* generous: a sanitizer build on a busy machine */
+#define AT_ONCE_TURNS 3 /* of the loop: no time limit of ours, and no other process, has a part in it */
 
 static struct match_request request;
 
@@ -20,16 +21,18 @@ static enum err add_timed(int64_t *took_ms)
 
 static void assert_away_at_once(void)
 {
-    int64_t took_ms;
+    struct call c = {.submit = submit_queue_add, .request = &request};
     assert_false(kv_is_up());
-    assert_int_equal(add_timed(&took_ms), ERR_KV_UNAVAILABLE);
-    assert_true(took_ms < AT_ONCE_MS);
+    call_start(&c);
+    for (int i = 0; i < AT_ONCE_TURNS && !c.is_done; i++)
+        uv_run(loop_uv(), UV_RUN_NOWAIT);
+    assert_true(c.is_done);
+    assert_int_equal(c.err, ERR_KV_UNAVAILABLE);
 }
 
 static void assert_works(void)
 {
-    run_until(kv_is_up());
-    assert_int_equal(queue_add_now(&request), OK);
+    run_until(kv_is_up() && queue_add_now(&request) == OK);
 }
 
 /* The standard output while a test looks at the log. */
@@ -162,23 +165,34 @@ static void test_a_frozen_server_is_dropped(void **state)
     int64_t took_ms, retry_ms;
     kill(server_pid, SIGSTOP);
     assert_int_equal(add_timed(&took_ms), ERR_KV_UNAVAILABLE);
-    assert_in_range(took_ms, 390, 1500);
+    assert_in_range(took_ms, 390, 10000); /* whatever stands still beside it */
     assert_away_at_once();
     assert_int_equal(rate_take_now("joins", 1, 60000, &user, &retry_ms), OK);
     kill(server_pid, SIGCONT);
     assert_works();
 }
 
+static void begin_to_sleep(redisContext *look)
+{
+    int written = 0;
+    redisAppendCommand(look, "DEBUG SLEEP 1.2");
+    while (!written)
+        assert_int_equal(redisBufferWrite(look, &written), REDIS_OK);
+}
+
 static void test_a_slow_command_of_somebody_else(void **state)
 {
     (void)state;
-    int64_t took_ms;
     redisContext *look = look_open();
-    redisAppendCommand(look, "DEBUG SLEEP 1.2");
-    int written = 0;
-    while (!written)
-        assert_int_equal(redisBufferWrite(look, &written), REDIS_OK);
-    run_until(add_timed(&took_ms) == ERR_KV_UNAVAILABLE); /* the first may still be served */
+    struct pollfd answer = {.fd = look->fd, .events = POLLIN};
+    begin_to_sleep(look);
+    while (queue_add_now(&request) == OK) /* the first may still be served */
+        if (poll(&answer, 1, 0) == 1) {   /* it was over before we came to ask */
+            redisReply *reply;
+            assert_int_equal(redisGetReply(look, (void **)&reply), REDIS_OK);
+            freeReplyObject(reply);
+            begin_to_sleep(look);
+        }
     assert_away_at_once();
     assert_works();
     redisFree(look);

@@ -86,18 +86,18 @@ static void give_to_other(bool is_alive)
 static void test_what_is_put_and_appended_lies_behind_its_owner(void **state)
 {
     (void)state;
-    struct shared_write w = {SHARED_PUT, key, {STR("a"), STR("\0b"), STR("c\r\n")}, 5000};
+    struct shared_write w = {SHARED_PUT, key, {STR("a"), STR("\0b"), STR("c\r\n")}, 50000};
     write_and_wait(&w, 1);
     assert_int_equal(results[0], SHARED_DONE);
     assert_int_equal(look_int("STRLEN " KEY), UUID_TEXT_LENGTH + 6);
     assert_string_equal(look_text("GETRANGE " KEY " 0 35"), UUIDZ(instance_id()));
-    assert_in_range(look_int("PTTL " KEY), 4000, 5000);
+    assert_in_range(look_int("PTTL " KEY), 30000, 50000);
     assert_int_equal(write_one(SHARED_APPEND, "def", 90000), SHARED_DONE);
     assert_string_equal(look_text("GETRANGE " KEY " 39 100"), "c\r\ndef");
-    assert_in_range(look_int("PTTL " KEY), 80000, 90000);
-    assert_int_equal(write_one(SHARED_APPEND, "", 3000), SHARED_DONE);
-    assert_in_range(look_int("PTTL " KEY), 2000, 3000);
-    assert_int_equal(write_one(SHARED_PUT, "anew", 3000), SHARED_DONE);
+    assert_in_range(look_int("PTTL " KEY), 70000, 90000);
+    assert_int_equal(write_one(SHARED_APPEND, "", 20000), SHARED_DONE);
+    assert_in_range(look_int("PTTL " KEY), 10000, 20000);
+    assert_int_equal(write_one(SHARED_PUT, "anew", 20000), SHARED_DONE);
     assert_string_equal(look_text("GETRANGE " KEY " 36 100"), "anew");
     assert_int_equal(write_one(SHARED_REMOVE, "", 0), SHARED_DONE);
     assert_int_equal(look_int("EXISTS " KEY), 0);
@@ -106,7 +106,7 @@ static void test_what_is_put_and_appended_lies_behind_its_owner(void **state)
 static void test_nothing_is_appended_to_nothing(void **state)
 {
     (void)state;
-    assert_int_equal(write_one(SHARED_APPEND, "x", 5000), SHARED_ABSENT);
+    assert_int_equal(write_one(SHARED_APPEND, "x", 50000), SHARED_ABSENT);
     assert_int_equal(look_int("EXISTS " KEY), 0);
     assert_int_equal(write_one(SHARED_REMOVE, "", 0), SHARED_DONE);
 }
@@ -115,9 +115,9 @@ static void test_anothers_is_left_alone(void **state)
 {
     (void)state;
     give_to_other(true);
-    assert_int_equal(write_one(SHARED_APPEND, "x", 5000), SHARED_MOVED);
-    assert_int_equal(write_one(SHARED_PUT, "x", 5000), SHARED_MOVED);
-    assert_int_equal(write_one(SHARED_REMOVE, "", 5000), SHARED_MOVED);
+    assert_int_equal(write_one(SHARED_APPEND, "x", 50000), SHARED_MOVED);
+    assert_int_equal(write_one(SHARED_PUT, "x", 50000), SHARED_MOVED);
+    assert_int_equal(write_one(SHARED_REMOVE, "", 50000), SHARED_MOVED);
     assert_string_equal(look_text("GET " KEY), OTHER "theirs");
 }
 
@@ -126,7 +126,7 @@ static void test_each_of_a_batch_has_its_result(void **state)
     (void)state;
     struct shared_write w[257];
     for (size_t i = 0; i < 257; i++)
-        w[i] = (struct shared_write){i % 2 ? SHARED_PUT : SHARED_APPEND, uuid_random(), {STR("x")}, 5000};
+        w[i] = (struct shared_write){i % 2 ? SHARED_PUT : SHARED_APPEND, uuid_random(), {STR("x")}, 50000};
     give_to_other(true);
     w[200].key = key;
     w[256].key = more;
@@ -158,7 +158,7 @@ static void test_its_bytes_come_with_it(void **state)
     give_to_other(true);
     assert_int_equal(take_one(), SHARED_TAKEN);
     assert_true(str_eqz(buf_str(&bytes), "theirs"));
-    assert_int_equal(write_one(SHARED_PUT, "ours", 5000), SHARED_DONE);
+    assert_int_equal(write_one(SHARED_PUT, "ours", 50000), SHARED_DONE);
     assert_int_equal(take_one(), SHARED_OURS);
 }
 
@@ -202,7 +202,7 @@ static void test_away_is_said_and_back_is_told(void **state)
 {
     (void)state;
     int before = backs;
-    struct shared_write w = {SHARED_PUT, key, {STR("x")}, 5000};
+    struct shared_write w = {SHARED_PUT, key, {STR("x")}, 50000};
     expected = 1;
     log_set_threshold(LOG_ERROR + 1);
     server_kill();
@@ -216,7 +216,7 @@ static void test_away_is_said_and_back_is_told(void **state)
     server_start();
     run_until(backs > before);
     log_set_threshold(LOG_ERROR);
-    assert_int_equal(write_one(SHARED_PUT, "x", 5000), SHARED_DONE);
+    assert_int_equal(write_one(SHARED_PUT, "x", 50000), SHARED_DONE);
 }
 
 static int begin(void **state)

@@ -106,6 +106,20 @@ static void run_until_timer(int64_t ms)
     loop_run();
 }
 
+static struct {
+    struct timer timer;
+    const struct task *of;
+} few_runs;
+
+static void on_few_runs(struct timer *t)
+{
+    note("T");
+    if (few_runs.of->runs > 100 || strlen(trace) == 20)
+        loop_stop();
+    else
+        timer_start(t, 20, on_few_runs);
+}
+
 /* A task that defers itself for ever: sockets and timers still get their turn, and the loop does not sleep on
  * it. */
 static void endless_tasks_starve_neither_io_nor_timers(void **state)
@@ -114,8 +128,10 @@ static void endless_tasks_starve_neither_io_nor_timers(void **state)
     struct task a = task_named("");
     a.repeat = INT32_MAX;
     loop_defer(&a.task);
-    run_until_timer(20);
-    assert_string_equal(trace, "T");
+    timer_start(&few_runs.timer, 20, on_few_runs);
+    few_runs.of = &a;
+    loop_run();
+    assert_in_range(strlen(trace), 1, 20); /* once, unless this process got no turn itself */
     assert_true(a.runs > 100);
     loop_undefer(&a.task);
 }
