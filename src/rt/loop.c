@@ -23,6 +23,7 @@ static struct {
     uv_idle_t idle;       /* active while tasks wait: poll then does not sleep */
     uv_timer_t timer;     /* the wheel's */
     int64_t timer_due_ms; /* clock_mono_ms for which `timer` is armed; 0: it is not */
+    bool has_put_off;     /* `timer` was late, and sockets came first */
     struct list tasks;
     void (*hooks[HOOKS_MAX])(void);
     int hook_count;
@@ -55,12 +56,17 @@ static void run_tasks(void)
         run_tasks_of_round();
 }
 
+/* After a standstill of this process sockets come first, once: an answer that lies there was in time. */
 static void on_timer(uv_timer_t *t)
 {
-    (void)t;
     clock_update();
     int64_t now_ms = clock_mono_ms();
     int64_t late_ms = now_ms - loop.timer_due_ms;
+    if (late_ms > TIMER_STOOD_STILL_MS && !loop.has_put_off) {
+        loop.has_put_off = true;
+        uv_timer_start(t, on_timer, 1, 0); /* with 0 it would fire before the poll */
+        return;
+    }
     metric_observe(M_LOOP_LAG, late_ms > 0 ? (double)late_ms / 1000 : 0, NULL);
     loop.timer_due_ms = 0;
     timer_wheel_advance(now_ms);
@@ -80,6 +86,7 @@ static void arm_timer(void)
     if (loop.timer_due_ms && loop.timer_due_ms <= due_ms)
         return;
     loop.timer_due_ms = due_ms;
+    loop.has_put_off = false;
     uv_timer_start(&loop.timer, on_timer, (uint64_t)after_ms, 0);
 }
 

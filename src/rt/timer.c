@@ -94,6 +94,11 @@ void timer_stop(struct timer *t)
     wheel.running--;
 }
 
+bool timer_stood_still(const struct timer *t)
+{
+    return clock_mono_ms() - t->due_ms > TIMER_STOOD_STILL_MS;
+}
+
 static void fire_due(void)
 {
     while (!list_is_empty(&wheel.due)) {

@@ -27,6 +27,11 @@ static inline bool timer_is_running(const struct timer *t)
     return list_is_linked(&t->link);
 }
 
+/* For a callback: it fires so late that this process must have stood still. Whoever it waited for may have,
+ * too, when it was the machine. What had come meanwhile has been read (loop.c). */
+#define TIMER_STOOD_STILL_MS 250
+bool timer_stood_still(const struct timer *t);
+
 /* Fires everything due at clock_mono_ms() `now_ms`; called by the loop, or by a test. */
 void timer_wheel_advance(int64_t now_ms);
 /* ms until something may be due, at least 1; -1 when nothing runs. */

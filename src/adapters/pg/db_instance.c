@@ -29,8 +29,8 @@ void db_instance_beat(struct flow *f, bool is_stopping)
 }
 
 /* $1 this instance, $2 since when an instance must have been seen. Who stopped gets the same time, so that
- * the learners can find another instance. The oldest first, in the order of an index, and the seats session by
- * session: whenever it was planned, it reads no session that is over. */
+ * the learners can find another instance. The oldest first, in the order of an index, and the seats session
+ * by session: whenever it was planned, it reads no session that is over. */
 /* clang-format off */
 static const struct pg_statement SESSIONS_LEFT = {
     .name = "sessions_left",

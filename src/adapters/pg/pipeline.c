@@ -97,12 +97,7 @@ static bool send_jobs(struct pg_conn *c, struct pg_batch *b)
     return PQpipelineSync(c->pq);
 }
 
-static void on_silence(struct timer *t)
-{
-    struct pg_conn *c = container_of(t, struct pg_conn, watchdog);
-    pg_conn_lost(c, PG_LOSS_SILENT, "no answer within the statement timeout");
-    pg_pool_probe_idle(); /* the others may be as dead */
-}
+static void on_silence(struct timer *t);
 
 static void watch(struct pg_conn *c)
 {
@@ -110,6 +105,18 @@ static void watch(struct pg_conn *c)
         timer_stop(&c->watchdog);
     else
         timer_start(&c->watchdog, config.db_statement_timeout_ms + WATCHDOG_SLACK_MS, on_silence);
+}
+
+/* When it was this process that stood still, the server is not blamed: it gets its time anew. */
+static void on_silence(struct timer *t)
+{
+    struct pg_conn *c = container_of(t, struct pg_conn, watchdog);
+    if (timer_stood_still(t)) {
+        watch(c);
+        return;
+    }
+    pg_conn_lost(c, PG_LOSS_SILENT, "no answer within the statement timeout");
+    pg_pool_probe_idle(); /* the others may be as dead */
 }
 
 void pg_pipeline_send(struct pg_conn *c, struct pg_batch *b)

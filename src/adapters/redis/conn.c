@@ -22,7 +22,6 @@
 #define REPLIES_LABEL  "redis" /* in metrics */
 #define BACKOFF_MIN_MS 100
 #define BACKOFF_MAX_MS 5000
-#define STOOD_STILL_MS 250 /* so late is a timer only when this process stood still */
 #define IDLE_PING_MS                                                                                        \
     5000                   /* an idle connection is tried this often: readiness must notice a frozen server \
                             */
@@ -311,7 +310,7 @@ static void watch_idle(struct redis_conn *c)
  * and after a long while commands may not even have left. */
 static void make_up_for_standstill(struct redis_conn *c)
 {
-    if (clock_mono_ms() - c->timer.due_ms > STOOD_STILL_MS) {
+    if (timer_stood_still(&c->timer)) {
         LIST_EACH (n, &c->sent)
             container_of(n, struct command, link)->sent_ms = clock_mono_ms();
     } else if (!list_is_empty(&c->sent) && overdue_in_ms(c) <= 0) {

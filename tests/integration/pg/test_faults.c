@@ -210,6 +210,29 @@ static void thaw(void)
     server_signal_all(SIGCONT);
 }
 
+/* As when the machine sleeps for a while: the server stands still, too, and has not answered when we wake up.
+ */
+static void our_own_standstill_blames_nobody(void **state)
+{
+    (void)state;
+    struct call write = call_of1(&INSERT, 1);
+    config.db_statement_timeout_ms = 300;
+    start_adapter();
+    server_signal_all(SIGSTOP);
+    call_start(&write);
+    for (int i = 0; i < AT_ONCE_TURNS; i++)
+        uv_run(loop_uv(), UV_RUN_NOWAIT); /* sent */
+    pause_ms(2000);                       /* the timeout, and a second for its answer */
+    for (int i = 0; i < AT_ONCE_TURNS; i++) {
+        uv_run(loop_uv(), UV_RUN_NOWAIT);
+        pause_ms(2);
+    }
+    server_signal_all(SIGCONT);
+    TURN_UNTIL(call_is_done, &write);
+    assert_int_equal(write.err, OK);
+    assert_true(db_is_up());
+}
+
 static void a_frozen_server_is_given_up(void **state)
 {
     (void)state;
@@ -311,6 +334,7 @@ int main(void)
         CASE(the_server_is_killed_and_comes_back),
         CASE(a_reset_behind_the_last_words_is_noticed),
         CASE(a_crashed_backend_takes_all_down_for_a_while),
+        CASE(our_own_standstill_blames_nobody),
         CASE(a_frozen_server_is_given_up),
         CASE(a_server_that_froze_while_nobody_asked_is_noticed),
         CASE(a_server_that_comes_late_is_found),

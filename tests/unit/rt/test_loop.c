@@ -222,6 +222,49 @@ static void io_callbacks_see_the_time_after_the_sleep(void **state)
     close(fds[1]);
 }
 
+static void stand_still(void)
+{
+    nanosleep(&(struct timespec){.tv_nsec = (TIMER_STOOD_STILL_MS + 50) * 1000000L}, NULL);
+}
+
+static uv_poll_t slow_poll;
+
+static void on_byte_slowly(uv_poll_t *p, int status, int events)
+{
+    (void)p;
+    (void)status;
+    (void)events;
+    note("R");
+    stand_still();
+}
+
+static void on_deadline(struct timer *t)
+{
+    uv_close((uv_handle_t *)&slow_poll, NULL);
+    on_stop_timer(t);
+}
+
+/* A deadline that passed while this process stood still: what came before it is read first. Once only,
+ * however slow that is. */
+static void what_came_during_a_standstill_is_read_before_timers(void **state)
+{
+    (void)state;
+    struct timer deadline = {0};
+    int fds[2];
+    assert_int_equal(pipe(fds), 0);
+    assert_int_equal(uv_poll_init(loop_uv(), &slow_poll, fds[0]), 0);
+    assert_int_equal(uv_poll_start(&slow_poll, UV_READABLE, on_byte_slowly), 0);
+    clock_update();
+    timer_start(&deadline, 20, on_deadline);
+    loop_turn_for_test();
+    assert_int_equal(write(fds[1], "x", 1), 1);
+    stand_still();
+    loop_run();
+    assert_string_equal(trace, "RT");
+    close(fds[0]);
+    close(fds[1]);
+}
+
 struct sum {
     struct loop_work work;
     int input, output;
@@ -297,6 +340,7 @@ int main(void)
         TEST(hooks_run_after_tasks_and_what_they_defer_is_not_slept_over),
         TEST(an_idle_loop_sleeps_until_its_timer),
         TEST(io_callbacks_see_the_time_after_the_sleep),
+        TEST(what_came_during_a_standstill_is_read_before_timers),
         TEST(work_runs_in_the_pool_and_reports_on_the_loop),
         TEST(stopping_waits_for_work_and_tasks),
     };
