@@ -216,8 +216,8 @@ static void our_own_standstill_blames_nobody(void **state)
 {
     (void)state;
     struct call write = call_of1(&INSERT, 1);
-    config.db_statement_timeout_ms = 300;
     start_adapter();
+    config.db_statement_timeout_ms = 300; /* ours alone: the server has the usual one */
     server_signal_all(SIGSTOP);
     call_start(&write);
     for (int i = 0; i < AT_ONCE_TURNS; i++)
